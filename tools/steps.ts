@@ -1,0 +1,54 @@
+// What a person sees while something long goes on: which step of how many, and for how long.
+import { once } from 'node:events';
+
+const ticks = process.stderr.isTTY === true;
+
+/** Numbers the steps of one command. Progress goes to stderr: stdout belongs to results. */
+export interface Steps {
+  /** Runs `work`, saying before it which step begins and after it how long it took. */
+  run<T>(title: string, work: () => Promise<T>): Promise<T>;
+  /** A line within a step. */
+  note(text: string): void;
+}
+
+/** @param total how many steps the command has; undefined where that depends on what is found */
+export function steps(total?: number): Steps {
+  let n = 0;
+  return {
+    note: (text) => {
+      process.stderr.write(`      ${text}\n`);
+    },
+    async run(title, work) {
+      n += 1;
+      const head = total === undefined ? `[${n}]` : `[${n}/${total}]`;
+      const begun = performance.now();
+      const seconds = (): string => `${((performance.now() - begun) / 1000).toFixed(1)} s`;
+      process.stderr.write(`${head} ${title} …\n`);
+      // A terminal sees the seconds run on one line; a log file a line a minute, so that silence never looks like a hang.
+      const timer = setInterval(
+        () => process.stderr.write(ticks ? `\r      ${seconds()} ` : `      still at it, ${seconds()}\n`),
+        ticks ? 1_000 : 60_000,
+      );
+      try {
+        const result = await work();
+        process.stderr.write(`${ticks ? '\r' : ''}      done in ${seconds()}\n`);
+        return result;
+      } catch (error) {
+        process.stderr.write(`${ticks ? '\r' : ''}      failed after ${seconds()}\n`);
+        throw error;
+      } finally {
+        clearInterval(timer);
+      }
+    },
+  };
+}
+
+/** Resolves with the signal when the person at the terminal, or a supervisor, wants this process to stop. */
+export async function stopSignal(): Promise<NodeJS.Signals> {
+  const [signal] = (await Promise.race([
+    once(process, 'SIGINT').then(() => ['SIGINT']),
+    once(process, 'SIGTERM').then(() => ['SIGTERM']),
+    once(process, 'SIGHUP').then(() => ['SIGHUP']),
+  ])) as [NodeJS.Signals];
+  return signal;
+}
