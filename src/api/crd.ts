@@ -1,0 +1,62 @@
+// The CustomResourceDefinition of our kind, made from the schemas.
+import { group, kind, plural, version } from './names.ts';
+import { Neo4jBackupSpec, Neo4jBackupStatus } from './neo4jbackup.ts';
+import { structural } from './structural.ts';
+
+type Column = readonly [name: string, type: 'string' | 'date' | 'integer', jsonPath: string, description: string, wide?: 'wide'];
+
+/** Scalars only: a column that filters the list of conditions cannot be shown by older kubectl, nor sorted by any. */
+const columns: readonly Column[] = [
+  ['Phase', 'string', '.status.phase', 'Summary of the conditions'],
+  ['Type', 'string', '.status.lastRun.type', 'What the last run took'],
+  ['Reason', 'string', '.status.lastRun.reason', 'Why the last run ended as it did'],
+  ['Last Success', 'date', '.status.lastSuccessfulTime', 'Age of the newest good backup'],
+  ['Transaction', 'string', '.status.lastRun.lastTransactionID', 'The newest transaction in the last backup', 'wide'],
+  ['Bytes', 'integer', '.status.lastRun.sizeBytes', 'Size of the last backup', 'wide'],
+  ['Message', 'string', '.status.lastRun.message', 'What happened in the last run', 'wide'],
+  ['Age', 'date', '.metadata.creationTimestamp', 'Age of this resource'],
+];
+
+export function customResourceDefinition(): object {
+  return {
+    apiVersion: 'apiextensions.k8s.io/v1',
+    kind: 'CustomResourceDefinition',
+    metadata: { name: `${plural}.${group}` },
+    spec: {
+      group,
+      scope: 'Namespaced',
+      names: { kind, listKind: `${kind}List`, plural, singular: 'neo4jbackup', shortNames: ['neobk'], categories: ['all'] },
+      versions: [
+        {
+          name: version,
+          served: true,
+          storage: true,
+          subresources: { status: {} },
+          additionalPrinterColumns: columns.map(([name, type, jsonPath, description, wide]) => ({
+            name,
+            type,
+            jsonPath,
+            description,
+            ...(wide === undefined ? {} : { priority: 1 }),
+          })),
+          schema: { openAPIV3Schema: openAPISchema() },
+        },
+      ],
+    },
+  };
+}
+
+function openAPISchema(): object {
+  return {
+    type: 'object',
+    description: 'A standing wish: this server is backed up to this volume.',
+    required: ['spec'],
+    properties: {
+      apiVersion: { type: 'string', description: 'Version of the schema of this object.' },
+      kind: { type: 'string', description: 'Kind of this object.' },
+      metadata: { type: 'object' },
+      spec: { ...structural(Neo4jBackupSpec), description: 'What is backed up, and where to.' },
+      status: { ...structural(Neo4jBackupStatus), description: 'What was taken, or why not. Written by the operator alone.' },
+    },
+  };
+}

@@ -1,0 +1,29 @@
+// Every name that others see: group, labels, annotations, container names. Once each.
+
+export const group = 'neo4j-backup.dev';
+export const version = 'v1alpha1';
+export const kind = 'Neo4jBackup';
+export const plural = 'neo4jbackups';
+
+/** Labels of the Jobs and Pods that we make. */
+export const labels = {
+  managedBy: 'app.kubernetes.io/managed-by',
+  /** The uid of the Neo4jBackup: names can be given again, uids cannot. */
+  backupUID: `${group}/backup-uid`,
+  /** The name of the Neo4jBackup, for people; shortened where it is longer than a label may be. */
+  backup: `${group}/backup`,
+} as const;
+
+export const managedBy = 'neo4j-backup-operator';
+
+/** Annotations of a run's Job: what the run is, so that status can be derived from the Job alone. */
+export const annotations = {
+  requestedType: `${group}/requested-type`,
+  triggerID: `${group}/trigger-id`,
+} as const;
+
+/** The containers of a run's Pod, in the order in which they run. */
+export const containers = { prepare: 'prepare', engine: 'engine', report: 'report' } as const;
+
+/** The port of Neo4j's backup service, in all versions. */
+export const backupPort = 6362;

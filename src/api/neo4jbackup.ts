@@ -1,0 +1,242 @@
+// Our kind. Types, validation, CRD and reference docs all come from these schemas: the text of a field is its documentation.
+import * as z from 'zod';
+import { backupPort } from './names.ts';
+import { cel } from './structural.ts';
+
+const objectName = z
+  .string()
+  .min(1)
+  .max(253)
+  .regex(/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/);
+const text = z.string().max(1024);
+const reasonText = z.string().max(64);
+const time = z.iso.datetime();
+/** Kubernetes' int64 as far as JavaScript counts exactly: 2^53 - 1 bytes are 8 PiB. */
+const bytes = z.int().min(0);
+/** Transaction ids may pass 2^53: as text, or a consumer in JavaScript would round them. */
+const transactionID = z.string().max(20).regex(/^[0-9]+$/);
+
+const Source = z
+  .object({
+    serviceRef: z
+      .object({ name: objectName.describe('Name of the Service, in the namespace of this resource.') })
+      .describe('The Service in front of the server. A Service of type ExternalName is refused.')
+      .optional(),
+    host: z
+      .string()
+      .min(1)
+      .max(253)
+      .regex(/^[A-Za-z0-9]([-A-Za-z0-9.:]*[A-Za-z0-9])?$/)
+      .describe(
+        'Host name or address of a server outside the cluster. The operator must be configured to allow it: a backup port ' +
+          'asks for no password, so whoever may name any host may copy any database.',
+      )
+      .optional(),
+    port: z
+      .int()
+      .min(1)
+      .max(65535)
+      .default(backupPort)
+      .describe(
+        'Port of the backup service: 6362 unless the server sets it otherwise ' +
+          '(dbms.backup.address up to 3.5, dbms.backup.listen_address in 4.x, server.backup.listen_address since 5).',
+      ),
+  })
+  .meta(cel({ rule: 'has(self.serviceRef) != has(self.host)', message: 'exactly one of serviceRef and host must be set' }))
+  .describe('The running server to copy from. Online backup must be enabled there, on an address other than loopback.');
+
+const Neo4j = z
+  .object({
+    version: z
+      .string()
+      .min(1)
+      .max(32)
+      .regex(/^[0-9]+\.[0-9]+(\.[0-9]+)?([-+.][0-9A-Za-z.]+)?$/)
+      .describe('Version of the server, such as 3.4.18. It chooses the backup tool and the default image.'),
+    image: z
+      .string()
+      .min(1)
+      .max(512)
+      .regex(/^[a-zA-Z0-9][-a-zA-Z0-9._:/@]*$/)
+      .describe('Image that holds the backup tool. Default: neo4j:<version>-enterprise.')
+      .optional(),
+    acceptLicenseAgreement: z
+      .enum(['yes'])
+      .describe(
+        'Says that you have a license for the Neo4j Enterprise Edition. Demanded for the default image, as that image itself would.',
+      )
+      .optional(),
+  })
+  .describe('Which Neo4j is backed up.');
+
+/** One folder of the volume. No slash and no dots: the path can never leave the volume. */
+const pathSegment = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
+
+const Destination = z
+  .object({
+    persistentVolumeClaim: z
+      .object({ claimName: objectName.describe('Name of the claim, in the namespace of this resource.') })
+      .describe('The claim of the volume that keeps the backups.'),
+    path: z
+      .string()
+      .min(1)
+      .max(63)
+      .regex(pathSegment)
+      .describe('Folder of the volume: one segment of lower-case letters, digits and dashes. Default: the name of the resource.')
+      .optional(),
+  })
+  .meta(cel({ rule: 'self == oldSelf', message: 'the destination is immutable: create another resource for another destination' }))
+  .describe('Where the backups are kept. Cannot be changed.');
+
+const Trigger = z
+  .object({
+    id: z
+      .string()
+      .min(1)
+      .max(63)
+      .regex(/^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$/)
+      .describe('Any new value starts one run. A value that has fired never fires again.'),
+    type: z
+      .enum(['Auto', 'Full'])
+      .default('Auto')
+      .describe('Auto: incremental where the destination holds a backup to go on from, else full. Full: start a new chain.'),
+  })
+  .describe('Starts one run when its id changes. Works from git: removing or reverting it starts nothing.');
+
+const quantity = z.union([z.int(), z.string()]).meta({
+  'x-kubernetes-int-or-string': true,
+  pattern: '^[0-9]+([.][0-9]+)?([KMGTPE]i?|m|k)?$',
+  maxLength: 32,
+});
+const resourceList = z.object({
+  cpu: quantity.optional(),
+  memory: quantity.optional(),
+  'ephemeral-storage': quantity.optional(),
+});
+
+const uid = z.int().min(1).max(2_147_483_647);
+
+const JobSettings = z
+  .object({
+    activeDeadlineSeconds: z
+      .int()
+      .min(60)
+      .max(604_800)
+      .default(86_400)
+      .describe('Longest time that one run may take, waiting for its Pod included. In seconds.'),
+    resources: z
+      .object({ requests: resourceList.optional(), limits: resourceList.optional() })
+      .describe("Requests and limits of the container that runs Neo4j's tool. It works from 384Mi of memory upward.")
+      .optional(),
+    nodeSelector: z
+      .record(z.string(), z.string().max(63))
+      .meta({ maxProperties: 16 })
+      .describe('Labels that a node must have to take the Pod.')
+      .optional(),
+    securityContext: z
+      .object({
+        runAsUser: uid.describe('User id of the Pod. Default: 7474, the user neo4j of the official image.').optional(),
+        runAsGroup: uid.describe('Group id of the Pod. Default: 7474.').optional(),
+        fsGroup: uid.describe('Group that the volume is handed to, where its driver supports that. Default: 7474.').optional(),
+      })
+      .describe('Ids under which the Pod runs and the backups are written. Never root.')
+      .optional(),
+  })
+  .describe('Settings of the Jobs that take the backups.');
+
+export const Neo4jBackupSpec = z.object({
+  source: Source,
+  neo4j: Neo4j,
+  destination: Destination,
+  trigger: Trigger.optional(),
+  consistencyCheck: z
+    .enum(['OnFull', 'Always', 'Never'])
+    .default('OnFull')
+    .describe("When Neo4j's own consistency check reads the copy before it is published."),
+  job: JobSettings.prefault({}),
+});
+
+const runType = z.enum(['Full', 'Incremental']);
+
+/** How one run ended. All scalars, so that columns can show them. */
+export const RunStatus = z.object({
+  id: z.string().max(63).describe('Name of the run and of its Job.'),
+  requestedType: z.enum(['Auto', 'Full']).describe('What was asked for.'),
+  type: runType.describe('What was taken. Absent when nothing was.').optional(),
+  result: z.enum(['Succeeded', 'Failed']).describe('Succeeded: a backup was published, read back and verified.'),
+  reason: reasonText.describe('Why the run ended as it did: one stable word of the table of reasons.'),
+  message: text.describe('What happened, and what to do next.'),
+  fullBecause: reasonText.describe('Why a full backup was taken where an incremental one could be expected.').optional(),
+  triggerID: z.string().max(63).describe('The trigger that started the run.').optional(),
+  startTime: time.describe('When the Job was created.'),
+  completionTime: time.describe('When the run ended.').optional(),
+  sizeBytes: bytes.describe('Size of the backup on the volume.').optional(),
+  path: z.string().max(512).describe('Folder of the backup on the volume.').optional(),
+  storeID: z.string().max(64).describe('Identity of the store that was copied.').optional(),
+  lastTransactionID: transactionID.describe('The newest transaction that the backup holds.').optional(),
+});
+
+export const Condition = z.object({
+  type: z.string().min(1).max(316),
+  status: z.enum(['True', 'False', 'Unknown']),
+  reason: z.string().min(1).max(1024),
+  message: z.string().max(32768),
+  lastTransitionTime: time,
+  observedGeneration: z.int().min(0).optional(),
+});
+
+const DatabaseStatus = z.object({
+  name: z.string().max(63).describe('Name of the database.'),
+  storeID: z.string().max(64).describe('Identity of its store in the newest backup.'),
+  lastTransactionID: transactionID.describe('The newest transaction in the newest backup.'),
+});
+
+export const Neo4jBackupStatus = z.object({
+  observedGeneration: z.int().min(0).describe('The generation of the spec that this status speaks of.').optional(),
+  phase: z
+    .enum(['Pending', 'Running', 'Succeeded', 'Failed', 'Stalled'])
+    .describe('A summary for the column, derived from the conditions. Decide on the conditions instead.')
+    .optional(),
+  conditions: z
+    .array(Condition)
+    .max(8)
+    .meta({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['type'] })
+    .describe('Ready, Reconciling, Stalled (as kstatus defines them) and LastRunSucceeded.')
+    .optional(),
+  currentRun: z
+    .object({
+      id: z.string().max(63).describe('Name of the run and of its Job.'),
+      requestedType: z.enum(['Auto', 'Full']).describe('What was asked for.'),
+      triggerID: z.string().max(63).describe('The trigger that started the run.').optional(),
+      startTime: time.describe('When the Job was created.'),
+    })
+    .describe('The run that is under way.')
+    .optional(),
+  lastRun: RunStatus.describe('The run that ended last.').optional(),
+  lastSuccessfulTime: time.describe('When the newest successful run ended.').optional(),
+  lastFull: RunStatus.describe('The newest full backup.').optional(),
+  lastIncremental: RunStatus.describe('The newest incremental backup.').optional(),
+  lastFailure: RunStatus.describe('The newest run that failed.').optional(),
+  lastTriggerID: z.string().max(63).describe('The trigger that fired last.').optional(),
+  databases: z
+    .array(DatabaseStatus)
+    .max(1)
+    .meta({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['name'] })
+    .describe('What the newest backup holds, per database.')
+    .optional(),
+  history: z
+    .array(RunStatus)
+    .max(20)
+    .meta({ 'x-kubernetes-list-type': 'atomic' })
+    .describe('The newest runs, newest first.')
+    .optional(),
+});
+
+/** The spec as users write it. */
+export type Neo4jBackupSpecInput = z.input<typeof Neo4jBackupSpec>;
+/** The spec as we read it, defaults filled in. */
+export type Neo4jBackupSpec = z.output<typeof Neo4jBackupSpec>;
+export type Neo4jBackupStatus = Readonly<z.output<typeof Neo4jBackupStatus>>;
+export type RunStatus = Readonly<z.output<typeof RunStatus>>;
+export type Condition = Readonly<z.output<typeof Condition>>;
+export type RunType = z.output<typeof runType>;

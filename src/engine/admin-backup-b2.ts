@@ -1,0 +1,72 @@
+// Generation B2: `neo4j-admin backup` of Neo4j 3.4. What it prints was taken from real runs: test/engine/captures.
+import type { RunReason } from '../api/reasons.ts';
+import type { Command, Ended, Engine, Verdict } from './engine.ts';
+
+/** Without NEO4J_DEBUG, another store, pruned logs and a refused connection all print the same line. */
+const environment = { NEO4J_DEBUG: '1' } as const;
+
+const prunedMarks = ['IncrementalBackupNotPossibleException'] as const;
+
+/** First match wins, so what names a cause stands above what only names a symptom. */
+const failures: readonly (readonly [mark: RegExp, reason: RunReason])[] = [
+  [/MismatchingStoreIdException/, 'StoreMismatch'],
+  [/java\.lang\.OutOfMemoryError/, 'OutOfMemory'],
+  [/No space left on device|Disk quota exceeded/, 'NoSpaceLeft'],
+  [/UpgradeNotAllowed|UnexpectedStoreVersion|StoreUpgrade|UnexpectedUpgradingStoreVersion/, 'OlderVersion'],
+  [/AccessDeniedException|Permission denied|Read-only file system/, 'PermissionDenied'],
+  [/UnknownHostException|UnresolvedAddressException|Name or service not known/, 'HostNotFound'],
+  [/Connection refused|ConnectTimeoutException|NoRouteToHostException|connection timed out/i, 'PortUnreachable'],
+  [/Channel has been closed|Connection reset|ClosedChannelException|Broken pipe/, 'ServerClosedConnection'],
+];
+
+function commandLine({ type, host, port, parent, name, reports, checkConsistency }: Command): readonly string[] {
+  return [
+    'neo4j-admin',
+    'backup',
+    `--backup-dir=${parent}`,
+    `--name=${name}`,
+    `--from=${host.includes(':') ? `[${host}]` : host}:${port}`,
+    // For a full backup the flag must be left out: with false, a blank destination ends in an error instead of a backup.
+    // For an incremental one it must be false: with true, another store's backup is replaced with exit code 0.
+    ...(type === 'Incremental' ? ['--fallback-to-full=false'] : []),
+    `--check-consistency=${checkConsistency}`,
+    `--cc-report-dir=${reports}`,
+  ];
+}
+
+function judge({ exitCode, output, outOfMemory }: Ended): Verdict {
+  if (exitCode === 0) return { kind: 'taken', check: 'passed' };
+  if (outOfMemory) return failed('OutOfMemory', 'the kernel killed it for want of memory');
+  // 3 and 2 come only after the copy is complete; a shell that cannot start the tool ends with 126 or 127.
+  if (exitCode === 3) return { kind: 'taken', check: 'inconsistent' };
+  if (exitCode === 2) return { kind: 'taken', check: 'failed' };
+  if (prunedMarks.some((mark) => output.includes(mark))) return { kind: 'pruned' };
+  for (const [mark, reason] of failures) {
+    const line = output.split('\n').find((candidate) => mark.test(candidate));
+    if (line !== undefined) return failed(reason, line);
+  }
+  return failed('EngineFailed', lastLine(output) ?? `it printed nothing and ended with exit code ${exitCode}`);
+}
+
+function failed(reason: RunReason, detail: string): Verdict {
+  return { kind: 'failed', reason, detail: detail.trim().slice(0, 300) };
+}
+
+/** The last line that says something: stack frames and the progress dots of the consistency check do not. */
+function lastLine(output: string): string | undefined {
+  return output
+    .split('\n')
+    .map((line) => line.trim())
+    .findLast((line) => line !== '' && !line.startsWith('at ') && !/^\.+ *\d*%?$/.test(line) && !/^\.\.\. \d+ more/.test(line));
+}
+
+export const adminBackupB2: Engine = {
+  generation: 'B2',
+  versions: '3.4',
+  listenSetting: 'dbms.backup.address',
+  defaultImage: (version) => `neo4j:${version}-enterprise`,
+  environment,
+  commandLine,
+  prunedMarks,
+  judge,
+};

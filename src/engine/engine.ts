@@ -1,0 +1,47 @@
+// What every generation of Neo4j's backup tool is to us: a command line, and a reading of what it said.
+import type { RunReason } from '../api/reasons.ts';
+
+export interface Command {
+  readonly type: 'Full' | 'Incremental';
+  readonly host: string;
+  readonly port: number;
+  /** Folder that will hold the backup: parent and name. For a full backup it does not exist yet. */
+  readonly parent: string;
+  readonly name: string;
+  /** Folder for the report of the consistency check. */
+  readonly reports: string;
+  readonly checkConsistency: boolean;
+}
+
+/** How the tool ended. */
+export interface Ended {
+  readonly exitCode: number;
+  /** What it printed on both streams, head and tail, bounded. */
+  readonly output: string;
+  /** The kernel killed a process of the container for want of memory. */
+  readonly outOfMemory: boolean;
+}
+
+/**
+ * What the output means. `taken` says only that the tool believes so: whether there is a backup is for the artifact to show.
+ * `pruned`: the server no longer has the logical logs that an increment needs.
+ */
+export type Verdict =
+  | { readonly kind: 'taken'; readonly check: 'passed' | 'skipped' | 'inconsistent' | 'failed' }
+  | { readonly kind: 'pruned' }
+  | { readonly kind: 'failed'; readonly reason: RunReason; readonly detail: string };
+
+export interface Engine {
+  readonly generation: string;
+  /** The versions that it serves, for people. */
+  readonly versions: string;
+  /** The setting of the server that says on which address the backup service listens. */
+  readonly listenSetting: string;
+  defaultImage(version: string): string;
+  /** Environment of the tool. Fixed: nothing of the user's goes in. */
+  readonly environment: Readonly<Record<string, string>>;
+  commandLine(command: Command): readonly string[];
+  /** Fixed strings in the output that tell pruned logs. */
+  readonly prunedMarks: readonly string[];
+  judge(ended: Ended): Verdict;
+}

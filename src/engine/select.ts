@@ -1,0 +1,14 @@
+// Which generation of the tool serves a version of Neo4j.
+import { adminBackupB2 } from './admin-backup-b2.ts';
+import type { Engine } from './engine.ts';
+
+const engines: readonly { readonly matches: RegExp; readonly engine: Engine }[] = [
+  { matches: /^3\.4(\.|$|-)/, engine: adminBackupB2 },
+];
+
+/** The versions that some engine serves, for people. */
+export const servedVersions = engines.map(({ engine }) => engine.versions).join(', ');
+
+export function selectEngine(version: string): Engine | undefined {
+  return engines.find(({ matches }) => matches.test(version))?.engine;
+}

@@ -1,0 +1,86 @@
+// The small emptyDir that the three containers of a run share, and the script that runs Neo4j's tool between ours.
+
+/** Where the containers see the volume, the exchange folder and their scratch space. */
+export const mounts = { backup: '/backup', exchange: '/exchange', temporary: '/tmp' } as const;
+
+/** What lies in the exchange folder. `first` and `second` are the two command lines that prepare may write. */
+export const exchange = {
+  plan: 'plan.json',
+  /** Present: there is nothing for the tool to do. */
+  skip: 'skip',
+  /** Unix time at which the tool is ended. */
+  deadline: 'deadline',
+  /** Fixed strings, one a line: the second command runs when the output of the first holds one of them. */
+  secondWhen: 'second.when',
+  arguments: (attempt: Attempt) => `argv.${attempt}`,
+  exitCode: (attempt: Attempt) => `code.${attempt}`,
+  head: (attempt: Attempt) => `out.${attempt}.head`,
+  tail: (attempt: Attempt) => `out.${attempt}.tail`,
+  /** Present: the deadline passed and the tool was ended by us. */
+  expired: 'expired',
+  /** Present: the container was asked to stop. */
+  stopped: 'stopped',
+  /** The counters of the memory controller after the tool ended. */
+  memory: 'memory',
+} as const;
+
+export type Attempt = 'first' | 'second';
+export const attempts: readonly Attempt[] = ['first', 'second'];
+
+/** How much of the tool's output is kept at either end, in bytes: enough for 4,000 lines of progress, whatever it prints. */
+export const keptOutputBytes = 262_144;
+
+/**
+ * Runs the command lines of the exchange folder. POSIX sh and coreutils (or busybox) are all it needs of an image.
+ *
+ * Guarantees: no text from outside is ever read as shell: arguments come from a file, one a line, and only ever stand
+ * as "$@". What the tool prints goes to the log of the container, and head and tail of it to files, bounded. The exit code
+ * is a file, not the container's own, so that `report` runs whatever happens. SIGTERM reaches the tool.
+ */
+export const engineScript = `
+set -u
+cd ${mounts.exchange} || exit 1
+[ -f ${exchange.skip} ] && exit 0
+child=
+trap 'echo > ${exchange.stopped}; [ -n "$child" ] && kill -TERM "$child" 2>/dev/null' TERM INT
+attempt() {
+  name=$1
+  set --
+  while IFS= read -r argument; do set -- "$@" "$argument"; done < "argv.$name"
+  rm -f output keep
+  mkfifo output keep || return 1
+  { head -c ${keptOutputBytes} > "out.$name.head"; tail -c ${keptOutputBytes} > "out.$name.tail"; } < keep &
+  keeper=$!
+  tee keep < output &
+  copier=$!
+  "$@" > output 2>&1 &
+  child=$!
+  left=$(( $(cat ${exchange.deadline}) - $(date +%s) ))
+  [ "$left" -gt 0 ] || left=0
+  (
+    sleep "$left"
+    echo > ${exchange.expired}
+    kill -TERM "$child"
+    sleep 5
+    kill -KILL "$child"
+  ) > /dev/null 2>&1 &
+  watchdog=$!
+  while :; do
+    wait "$child"
+    code=$?
+    kill -0 "$child" 2>/dev/null || break
+  done
+  child=
+  kill "$watchdog" 2>/dev/null
+  wait "$keeper" "$copier"
+  echo "$code" > "code.$name.partial" && mv "code.$name.partial" "code.$name"
+  cat /sys/fs/cgroup/memory.events /sys/fs/cgroup/memory/memory.oom_control > ${exchange.memory} 2>/dev/null
+  return "$code"
+}
+attempt first && exit 0
+[ -f ${exchange.stopped} ] && exit 0
+[ -f ${exchange.expired} ] && exit 0
+[ -f argv.second ] || exit 0
+grep -qF -f ${exchange.secondWhen} out.first.head out.first.tail && attempt second
+exit 0
+`.trimStart();

@@ -1,0 +1,59 @@
+// What the agent tells the operator: the termination message of a Pod. The whole truth is in runs/<run>.json on the volume.
+import * as z from 'zod';
+import { isReason, reasons, type RunReason } from '../api/reasons.ts';
+
+/** Our own bound, in bytes of UTF-8. The kubelet keeps 4,096 per container, and 12 KiB per Pod. */
+const maxBytes = 1024;
+
+const Report = z.object({
+  schemaVersion: z.literal(1),
+  run: z.string().max(63),
+  reason: z.string().refine(isReason),
+  message: z.string().max(1024),
+  /** The type taken. Absent when nothing was published. */
+  type: z.enum(['Full', 'Incremental']).optional(),
+  fullBecause: z.string().max(64).optional(),
+  /** Folder of the point below the root of the volume. */
+  path: z.string().max(256).optional(),
+  storeID: z.string().max(64).optional(),
+  lastTransactionID: z.string().max(20).regex(/^[0-9]+$/).optional(),
+  sizeBytes: z.int().min(0).optional(),
+  completionTime: z.iso.datetime(),
+});
+
+export type RunReport = Readonly<Omit<z.output<typeof Report>, 'reason'>> & { readonly reason: RunReason };
+
+/** The exit codes of our containers: how a Pod tells the Job whether another attempt makes sense. */
+export const exitCodes = { published: 0, retryable: 10, final: 20 } as const;
+
+/** Nothing else maps a report to an exit code: what was published is never retried, and only what can heal is. */
+export function exitCode(report: RunReport): number {
+  if (report.path !== undefined) return exitCodes.published;
+  return reasons[report.reason].retryable ? exitCodes.retryable : exitCodes.final;
+}
+
+/** A report as a termination message: at most 1 KiB, the message cut where it must be. */
+export function formatReport(report: RunReport): string {
+  const bytes = (r: RunReport): number => Buffer.byteLength(JSON.stringify(r));
+  let fitted = report;
+  while (bytes(fitted) > maxBytes && fitted.message.length > 0) {
+    const over = bytes(fitted) - maxBytes;
+    fitted = { ...fitted, message: `${fitted.message.slice(0, -Math.max(2, Math.ceil(over / 3)))}`.replace(/…?$/, '…') };
+    if (fitted.message === '…') break;
+  }
+  return JSON.stringify(fitted);
+}
+
+/** Reads what a container left behind. Undefined for anything that is not a report of this run. */
+export function parseReport(message: string | undefined, run: string): RunReport | undefined {
+  if (message === undefined || message.length > 4096) return undefined;
+  let json: unknown;
+  try {
+    json = JSON.parse(message);
+  } catch {
+    return undefined; // a killed container leaves half a line, or nothing
+  }
+  const parsed = Report.safeParse(json);
+  if (!parsed.success || parsed.data.run !== run) return undefined;
+  return parsed.data as RunReport;
+}

@@ -1,0 +1,37 @@
+// What the operator asks of the agent: one JSON value in the environment of our two containers.
+import * as z from 'zod';
+
+/** Name of the environment variable that carries the request. */
+export const requestVariable = 'NEO4J_BACKUP_RUN';
+
+export const RunRequest = z.object({
+  schemaVersion: z.literal(1),
+  /** Name of the run and of its Job. */
+  run: z.string().regex(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/),
+  resource: z.object({ namespace: z.string().max(63), name: z.string().max(253), uid: z.string().max(64) }),
+  /** When the operator made the Job. The same for all attempts, so that all publish under one name. */
+  createdTime: z.iso.datetime(),
+  /** Folder of the volume. One segment: checked here once more, since it becomes a path. */
+  path: z.string().regex(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/),
+  source: z.object({
+    host: z.string().max(253).regex(/^[A-Za-z0-9]([-A-Za-z0-9.:]*[A-Za-z0-9])?$/),
+    port: z.int().min(1).max(65535),
+  }),
+  neo4jVersion: z.string().max(32),
+  requestedType: z.enum(['Auto', 'Full']),
+  consistencyCheck: z.enum(['OnFull', 'Always', 'Never']),
+  /** Seconds that the Pod may take, all containers together. */
+  podDeadlineSeconds: z.int().min(1),
+  triggerID: z.string().max(63).optional(),
+  /** Pods of earlier runs that will never write again: their staging folders may be removed. */
+  terminalPods: z.array(z.string().max(64)).max(64),
+});
+
+export type RunRequest = Readonly<z.output<typeof RunRequest>>;
+
+/** @throws Error that names the field, when the text is not a request of this version */
+export function parseRequest(json: string): RunRequest {
+  const parsed = RunRequest.safeParse(JSON.parse(json));
+  if (parsed.success) return parsed.data;
+  throw new Error(`${requestVariable}: ${z.prettifyError(parsed.error)}`);
+}
