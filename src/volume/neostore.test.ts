@@ -1,0 +1,122 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import * as fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { parseNeostore, type NeostoreProblem, type StoreId } from './neostore.ts';
+
+/** Files of real backups that 3.4.18 took: a full one, and what two increments made of it. */
+function fixture(name: 'full' | 'incremental'): Uint8Array {
+  return readFileSync(join(import.meta.dirname, 'testdata', `3.4.18-${name}.neostore`));
+}
+
+/** The file with record `position` overwritten. */
+function withRecord(position: number, value: bigint, inUse = 1): Uint8Array {
+  const bytes = Uint8Array.from(fixture('full'));
+  const view = new DataView(bytes.buffer);
+  view.setUint8(position * 9, inUse);
+  view.setBigInt64(position * 9 + 1, value);
+  return bytes;
+}
+
+/** As the kernel itself printed it for these files (tools/engines/java/StoreFacts.java). */
+const storeId: StoreId = {
+  creationTime: 1_795_376_507_308n,
+  randomId: -5_360_431_900_134_838_163n,
+  storeVersion: 'v0.A.9',
+  upgradeTime: 1_795_376_507_308n,
+  upgradeTransactionId: 1n,
+};
+
+describe('parseNeostore', () => {
+  test('reads what the kernel reads from a full backup', () => {
+    expect(parseNeostore(fixture('full'))).toEqual({
+      ok: true,
+      neostore: { storeId, lastTransactionId: 8n, lastTransactionTime: 1_795_376_509_700n, logVersion: 0n },
+    });
+  });
+
+  test('reads a later transaction of the same store after increments', () => {
+    expect(parseNeostore(fixture('incremental'))).toEqual({
+      ok: true,
+      neostore: { storeId, lastTransactionId: 29n, lastTransactionTime: 1_795_376_530_881n, logVersion: 0n },
+    });
+  });
+
+  test('reads a file that lies somewhere in a larger buffer', () => {
+    const bytes = fixture('full');
+    const larger = new Uint8Array(bytes.length + 5);
+    larger.set(bytes, 5);
+    expect(parseNeostore(larger.subarray(5))).toEqual(parseNeostore(bytes));
+  });
+
+  test('does without the commit time, which older formats lack', () => {
+    const result = parseNeostore(withRecord(13, 0n, 0));
+    expect(result.ok && result.neostore.lastTransactionTime).toBeUndefined();
+  });
+
+  interface Case {
+    readonly name: string;
+    readonly bytes: Uint8Array;
+    readonly problem: NeostoreProblem;
+  }
+  const cases: readonly Case[] = [
+    { name: 'an empty file', bytes: new Uint8Array(0), problem: { kind: 'TooShort', sizeBytes: 0 } },
+    {
+      name: 'a file cut within the records',
+      bytes: fixture('full').subarray(0, 134),
+      problem: { kind: 'TooShort', sizeBytes: 134 },
+    },
+    {
+      name: 'a page of zeros, as a crash leaves it',
+      bytes: new Uint8Array(8192),
+      problem: { kind: 'RecordMissing', record: 'creationTime' },
+    },
+    {
+      name: 'a record that is not in use',
+      bytes: withRecord(3, 8n, 0),
+      problem: { kind: 'RecordMissing', record: 'lastTransactionId' },
+    },
+    {
+      name: 'a transaction id below the first one',
+      bytes: withRecord(3, 0n),
+      problem: { kind: 'RecordImplausible', record: 'lastTransactionId', value: 0n },
+    },
+    {
+      name: 'a format version of impossible length',
+      bytes: withRecord(4, 0x08n),
+      problem: { kind: 'RecordImplausible', record: 'storeVersion', value: 8n },
+    },
+    {
+      name: 'a format version that is no text',
+      bytes: withRecord(4, 0x07_01n),
+      problem: { kind: 'RecordImplausible', record: 'storeVersion', value: 0x07_01n },
+    },
+    {
+      name: 'a format version with something after its end',
+      bytes: withRecord(4, 0x41_41_01n),
+      problem: { kind: 'RecordImplausible', record: 'storeVersion', value: 0x41_41_01n },
+    },
+  ];
+  test.each(cases)('refuses $name', ({ bytes, problem }) => {
+    expect(parseNeostore(bytes)).toEqual({ ok: false, problem });
+  });
+
+  test('never throws, whatever the bytes are', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => {
+        expect(parseNeostore(bytes).ok).toBeTypeOf('boolean');
+      }),
+    );
+  });
+
+  test('never throws for a real file with some bytes changed', () => {
+    const change = fc.tuple(fc.nat(134), fc.nat(255));
+    fc.assert(
+      fc.property(fc.array(change, { maxLength: 8 }), (changes) => {
+        const bytes = Uint8Array.from(fixture('full'));
+        for (const [offset, value] of changes) bytes[offset] = value;
+        expect(parseNeostore(bytes).ok).toBeTypeOf('boolean');
+      }),
+    );
+  });
+});

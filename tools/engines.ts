@@ -1,0 +1,164 @@
+// Real Neo4j for the tests: fetched from Maven Central, never committed, never shipped.
+import { cpSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { cached, hashOf } from './cache.ts';
+import { must } from './run.ts';
+import type { Steps } from './steps.ts';
+
+interface Row {
+  /** The tool's generation: B is `neo4j-admin backup` of 3.1 to 4.4. */
+  readonly generation: 'B';
+  readonly toolClass: string;
+  /** Those of our programs (`engines/java/`) that this version's API can compile. */
+  readonly programs: readonly string[];
+}
+
+const rows = {
+  '3.4.18': {
+    generation: 'B',
+    toolClass: 'org.neo4j.commandline.admin.AdminTool',
+    programs: ['Server', 'Count', 'StoreFacts'],
+  },
+} as const satisfies Readonly<Record<string, Row>>;
+
+export type EngineVersion = keyof typeof rows;
+
+/** One version of Neo4j, ready to run. */
+export interface Engine extends Row {
+  readonly version: EngineVersion;
+  /** Folder of the jars: server and backup tool. */
+  readonly jars: string;
+  /** Folder of our compiled programs. */
+  readonly classes: string;
+}
+
+/** How to start a program: for `output`, `must` and `spawn`. The first word is java itself, so signals reach it. */
+export interface Launch {
+  readonly command: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+}
+
+const pom = join(import.meta.dirname, 'engines', 'pom.xml');
+const sources = join(import.meta.dirname, 'engines', 'java');
+
+/**
+ * What a Neo4j of the Java 8 time reaches into, and Java 17 keeps closed. Found by running: without them the page cache
+ * (java.nio, sun.nio.ch), the enterprise monitoring (management) and the network layer fail one after the other.
+ */
+export const javaFlags: readonly string[] = [
+  ...[
+    'java.base/java.io',
+    'java.base/java.lang',
+    'java.base/java.net',
+    'java.base/java.nio',
+    'java.base/java.util',
+    'java.base/java.util.concurrent',
+    'java.base/sun.nio.ch',
+    'java.management/sun.management',
+    'jdk.management/com.sun.management.internal',
+  ].map((name) => `--add-opens=${name}=ALL-UNNAMED`),
+  '--add-exports=java.base/jdk.internal.ref=ALL-UNNAMED',
+];
+
+/** Fetches and compiles what is not there yet: about 100 MB, half a minute to two minutes by the network's speed. */
+export async function engine(version: EngineVersion, steps: Steps): Promise<Engine> {
+  const row = rows[version];
+  const jarsHash = hashOf([pom], [version]);
+  const jars = await cached(`neo4j-${version}-jars`, jarsHash, (folder) =>
+    steps.run(`fetching Neo4j ${version} from Maven Central (about 100 MB, for tests only)`, () =>
+      fetchJars(version, folder),
+    ),
+  );
+  const files = row.programs.map((name) => join(sources, `${name}.java`));
+  const classes = await cached(`neo4j-${version}-classes`, hashOf(files, [jarsHash]), async (folder) => {
+    await must([
+      'javac',
+      '--release',
+      '8',
+      '-nowarn',
+      '-Xlint:none',
+      '-cp',
+      `${jars}/*`,
+      '-d',
+      folder,
+      ...files,
+    ]);
+  });
+  return { ...row, version, jars, classes };
+}
+
+async function fetchJars(version: string, folder: string): Promise<void> {
+  await must([
+    'mvn',
+    '--batch-mode',
+    '--quiet',
+    '--strict-checksums',
+    `--file=${pom}`,
+    `-Dneo4j.version=${version}`,
+    '-DincludeScope=runtime',
+    `-DoutputDirectory=${folder}`,
+    'dependency:copy-dependencies',
+  ]);
+  if (!readdirSync(folder).some((name) => name === `neo4j-backup-${version}.jar`)) {
+    throw new Error(`neo4j-backup ${version} is not among what Maven fetched`);
+  }
+}
+
+function java(on: Engine, heap: string, program: readonly string[]): readonly string[] {
+  const classPath = [on.classes, `${on.jars}/*`].join(delimiter);
+  return ['java', `-Xmx${heap}`, ...javaFlags, '-Dfile.encoding=UTF-8', '-cp', classPath, ...program];
+}
+
+/**
+ * A server with online backup enabled. It prints READY when it has its nodes; SIGTERM ends it in order, with code 0.
+ * @param settings the database's settings by their names, and ours: `x.nodes`, `x.rate`, `x.bytes` (engines/java/Server.java)
+ */
+export function serverCommand(
+  on: Engine,
+  { store, settings = {} }: { readonly store: string; readonly settings?: Readonly<Record<string, string>> },
+): Launch {
+  const all = { 'dbms.backup.enabled': 'true', ...settings };
+  const pairs = Object.entries(all).map(([key, value]) => `${key}=${value}`);
+  return { command: java(on, '512m', ['Server', `x.store=${store}`, ...pairs]), env: {} };
+}
+
+/**
+ * The backup tool. For generation B: `backup --backup-dir=... --name=... --from=host:port ...`.
+ * @param heap 256m serves any store: the tool streams. Below 32m 3.4.18 fails as if the server refused.
+ */
+export function toolCommand(on: Engine, args: readonly string[], heap = '256m'): Launch {
+  return {
+    command: java(on, heap, [on.toolClass, ...args]),
+    // The tool insists on a home with a conf folder and reads neo4j.conf there if there is one.
+    env: { NEO4J_HOME: on.classes, NEO4J_CONF: on.classes },
+  };
+}
+
+/** Opening a store replays its logs and writes to it: everything here works on a copy and leaves the original alone. */
+async function onCopy(
+  on: Engine,
+  store: string,
+  program: string,
+): Promise<Readonly<Record<string, unknown>>> {
+  const work = mkdtempSync(join(tmpdir(), 'neo4j-store-'));
+  try {
+    const copy = join(work, 'graph.db');
+    cpSync(store, copy, { recursive: true });
+    const printed = await must(java(on, '256m', [program, copy]));
+    return JSON.parse(printed) as Readonly<Record<string, unknown>>;
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+  }
+}
+
+/** How many nodes a store holds, asked of the database itself. The store must not be in use; it stays as it is. */
+export async function countNodes(on: Engine, store: string): Promise<number> {
+  const { nodes } = await onCopy(on, store, 'Count');
+  return Number(nodes);
+}
+
+/** What the kernel says of a store: its ids before and after opening it (engines/java/StoreFacts.java). */
+export async function storeFacts(on: Engine, store: string): Promise<Readonly<Record<string, string>>> {
+  return (await onCopy(on, store, 'StoreFacts')) as Readonly<Record<string, string>>;
+}

@@ -1,0 +1,46 @@
+import java.io.File;
+import org.neo4j.graphdb.GraphDatabaseService;
+import org.neo4j.graphdb.factory.GraphDatabaseFactory;
+import org.neo4j.io.fs.DefaultFileSystemAbstraction;
+import org.neo4j.io.pagecache.PageCache;
+import org.neo4j.io.pagecache.impl.muninn.StandalonePageCacheFactory;
+import org.neo4j.kernel.impl.store.MetaDataStore;
+import org.neo4j.kernel.impl.store.MetaDataStore.Position;
+import org.neo4j.kernel.impl.transaction.log.TransactionIdStore;
+import org.neo4j.kernel.internal.GraphDatabaseAPI;
+
+/**
+ * What the kernel itself says of the store in the given folder, as one JSON line: the records of its neostore file as
+ * they are on disk, and the last committed transaction after the store was opened, which replays the transaction logs.
+ * Opening may write to the folder. Numbers are printed as strings: they need 64 bits.
+ */
+public final class StoreFacts {
+    public static void main(String[] args) throws Exception {
+        File store = new File(args[0]);
+        StringBuilder json = new StringBuilder("{");
+        try (DefaultFileSystemAbstraction files = new DefaultFileSystemAbstraction();
+                PageCache pages = StandalonePageCacheFactory.createPageCache(files)) {
+            File neostore = new File(store, MetaDataStore.DEFAULT_NAME);
+            for (Position position : Position.values())
+                field(json, position.name(), MetaDataStore.getRecord(pages, neostore, position));
+            long version = MetaDataStore.getRecord(pages, neostore, Position.STORE_VERSION);
+            json.append("\"storeVersionText\":\"").append(MetaDataStore.versionLongToString(version)).append("\",");
+            json.append("\"storeId\":\"").append(MetaDataStore.getStoreId(pages, neostore)).append("\",");
+        }
+        GraphDatabaseService db = new GraphDatabaseFactory()
+                .newEmbeddedDatabaseBuilder(store)
+                .setConfig("dbms.memory.pagecache.size", "32M")
+                .newGraphDatabase();
+        TransactionIdStore ids =
+                ((GraphDatabaseAPI) db).getDependencyResolver().resolveDependency(TransactionIdStore.class);
+        json.append("\"openedStoreId\":\"").append(((GraphDatabaseAPI) db).storeId()).append("\",");
+        field(json, "openedLastCommitted", ids.getLastCommittedTransactionId());
+        db.shutdown();
+        json.setLength(json.length() - 1);
+        System.out.println(json.append("}"));
+    }
+
+    private static void field(StringBuilder json, String name, long value) {
+        json.append('"').append(name).append("\":\"").append(value).append("\",");
+    }
+}
