@@ -1,0 +1,46 @@
+// Where everything lies below <path> on the volume. Pure: names only.
+import { createHash } from 'node:crypto';
+
+/** What may stand directly under <path>. Anything else means that the folder is not ours to write to. */
+const known = new Set([
+  'points',
+  'chains',
+  'runs',
+  'catalog.json',
+  'RESTORE.md',
+  '.lock',
+  '.staging',
+  'lost+found',
+]);
+
+export function isKnown(entry: string): boolean {
+  return known.has(entry);
+}
+
+export const folders = { points: 'points', runs: 'runs', staging: '.staging' } as const;
+
+/** Names inside a point. */
+export const pointEntries = { data: 'data', manifest: 'manifest.json' } as const;
+
+/** A point's folder, relative to <path>. */
+export function pointFolder(chain: string, point: string): string {
+  return `${folders.points}/${chain}/${point}`;
+}
+
+/** An attempt's own folder, relative to <path>. Two Pods of one run never share one. */
+export function stagingFolder(run: string, podUID: string): string {
+  return `${folders.staging}/${run}.${podUID}`;
+}
+
+/** The Pod that a staging folder belongs to. Undefined: the name is none that we give. */
+export function stagingOwner(entry: string): string | undefined {
+  return /^[a-z0-9][-a-z0-9]*\.([0-9a-f-]{36})$/.exec(entry)?.[1];
+}
+
+/** Name of a chain, and of a point: sorts by time, and is the same for every attempt of a run. */
+export function pointName(createdTime: string, run: string): string {
+  const stamp = new Date(createdTime).toISOString().replaceAll(/[-:]|\.\d+/g, '');
+  return `${stamp}-${createHash('sha256').update(run).digest('hex').slice(0, 8)}`;
+}
+
+export const pointNamePattern = /^\d{8}T\d{6}Z-[0-9a-f]{8}$/;

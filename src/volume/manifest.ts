@@ -1,0 +1,83 @@
+// The manifest of a point: what was taken, of which store, and the hash of every file.
+import { createHash } from 'node:crypto';
+import * as z from 'zod';
+import { pointNamePattern } from './layout.ts';
+
+const layoutVersion = 1;
+
+/** Path of a file below data/: relative, no empty, `.` or `..` segment, no backslash, no NUL. Read back from a volume that others can write to. */
+const relativePath = z
+  .string()
+  .max(1024)
+  .refine(
+    (path) =>
+      path.split('/').every((part) => part !== '' && part !== '.' && part !== '..') && !/[\\\0]/.test(path),
+  );
+
+const FileEntry = z.object({
+  path: relativePath,
+  size: z.int().min(0),
+  sha256: z.string().regex(/^[0-9a-f]{64}$/),
+});
+
+const Manifest = z.object({
+  schemaVersion: z.literal(layoutVersion),
+  run: z.string().max(63),
+  resource: z.object({ namespace: z.string().max(63), name: z.string().max(253), uid: z.string().max(64) }),
+  chain: z.string().regex(pointNamePattern),
+  point: z.string().regex(pointNamePattern),
+  /** The point that this one was taken on top of. Absent for a full backup. */
+  parent: z.string().regex(pointNamePattern).optional(),
+  /** Counts the points of the destination from 1. Orders them without trust in any clock. */
+  sequence: z.int().min(1),
+  type: z.enum(['Full', 'Incremental']),
+  fullBecause: z.string().max(64).optional(),
+  generation: z.string().max(8),
+  neo4jVersion: z.string().max(32),
+  source: z.object({ host: z.string().max(253), port: z.int() }),
+  database: z.string().max(63),
+  storeID: z.string().max(64),
+  storeVersion: z.string().max(32),
+  lastTransactionID: z.string().regex(/^[0-9]{1,20}$/),
+  /** Absent: the consistency check was not asked for, or could not be completed. */
+  consistent: z.boolean().optional(),
+  startTime: z.iso.datetime(),
+  completionTime: z.iso.datetime(),
+  sizeBytes: z.int().min(0),
+  files: z.array(FileEntry).min(1).max(100_000),
+});
+
+export type FileEntry = Readonly<z.output<typeof FileEntry>>;
+export type Manifest = Readonly<z.output<typeof Manifest>>;
+
+export type ParsedManifest =
+  | { readonly kind: 'good'; readonly manifest: Manifest }
+  | { readonly kind: 'tooNew'; readonly schemaVersion: number }
+  | { readonly kind: 'damaged'; readonly why: string };
+
+function checksumOf(body: unknown): string {
+  return createHash('sha256').update(JSON.stringify(body)).digest('hex');
+}
+
+/** The text of manifest.json: the manifest and, over exactly that, a checksum. */
+export function formatManifest(manifest: Manifest): string {
+  return `${JSON.stringify({ manifest, sha256: checksumOf(manifest) }, undefined, 1)}\n`;
+}
+
+/** Never throws: whatever lies on the volume is good, too new, or damaged. */
+export function parseManifest(text: string): ParsedManifest {
+  let json: { readonly manifest?: { readonly schemaVersion?: unknown }; readonly sha256?: unknown } | null;
+  try {
+    json = JSON.parse(text) as typeof json;
+  } catch {
+    return { kind: 'damaged', why: 'it is not JSON' };
+  }
+  const body = json?.manifest;
+  if (typeof body !== 'object' || body === null) return { kind: 'damaged', why: 'it has no manifest in it' };
+  if (checksumOf(body) !== json?.sha256) return { kind: 'damaged', why: 'its checksum does not match' };
+  if (typeof body.schemaVersion === 'number' && body.schemaVersion > layoutVersion)
+    return { kind: 'tooNew', schemaVersion: body.schemaVersion };
+  const parsed = Manifest.safeParse(body);
+  if (parsed.success) return { kind: 'good', manifest: parsed.data };
+  return { kind: 'damaged', why: z.prettifyError(parsed.error).split('\n').slice(0, 2).join(' ') };
+}

@@ -1,0 +1,42 @@
+// A private copy of the tip for the tool to work on: it updates in place, and the only good backup must never be that place.
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import type { Files } from './files.ts';
+import type { FileEntry } from './manifest.ts';
+
+/**
+ * SHA-256 of a file, streaming.
+ * @throws the system error when it cannot be read whole
+ */
+export async function hashFile(path: string): Promise<string> {
+  const hash = createHash('sha256');
+  await pipeline(createReadStream(path, { highWaterMark: 1_048_576 }), hash);
+  return hash.digest('hex');
+}
+
+/**
+ * Copies the files of a manifest and reads the copy back.
+ * @returns the first file that is not what was once written, or undefined when all are
+ */
+export async function stageCopy(
+  files: Files,
+  from: string,
+  to: string,
+  entries: readonly FileEntry[],
+): Promise<string | undefined> {
+  await files.makeFolder(to);
+  for (const folder of new Set(entries.map(({ path }) => dirname(path))))
+    await files.makeFolder(join(to, folder));
+  for (const { path, sha256 } of entries) {
+    try {
+      await files.copy(join(from, path), join(to, path));
+    } catch (error) {
+      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return path;
+      throw error;
+    }
+    if ((await hashFile(join(to, path))) !== sha256) return path;
+  }
+  return undefined;
+}

@@ -1,0 +1,91 @@
+// Reads a backup back: is it there, is it whole, of which store is it.
+import { readFile, readdir, stat } from 'node:fs/promises';
+import { join, relative } from 'node:path';
+import { errorCode } from './files.ts';
+import type { FileEntry } from './manifest.ts';
+import { parseNeostore, type StoreId } from './neostore.ts';
+import { hashFile } from './stage.ts';
+
+/** What a store folder turned out to be. */
+export type Inspected =
+  | {
+      readonly kind: 'store';
+      readonly storeID: string;
+      readonly storeVersion: string;
+      readonly lastTransactionID: string;
+      readonly sizeBytes: number;
+      readonly files: readonly FileEntry[];
+    }
+  | { readonly kind: 'noStore'; readonly why: string };
+
+/** Without one of these files a folder is no store: the tool leaves such folders behind when it dies half-way. */
+const required = [
+  'neostore',
+  'neostore.nodestore.db',
+  'neostore.relationshipstore.db',
+  'neostore.propertystore.db',
+  'neostore.labeltokenstore.db',
+  'neostore.relationshiptypestore.db',
+] as const;
+
+/** The folder that the tool copies into first; still there, the copy is not complete. */
+const unfinished = 'temp-copy';
+
+/** What the tool leaves in a store folder that is no part of it. */
+export function isLeftover(path: string): boolean {
+  return /^debug\.log(\.\d+)?$/.test(path);
+}
+
+/** The identity of a store as one word: creation time and random id, in hexadecimal. */
+export function formatStoreID({ creationTime, randomId }: Pick<StoreId, 'creationTime' | 'randomId'>): string {
+  return `${creationTime.toString(16)}-${BigInt.asUintN(64, randomId).toString(16)}`;
+}
+
+/** Reads and hashes every file of a store folder. Changes nothing. Anything but plain files and folders is refused. */
+export async function inspectStore(folder: string): Promise<Inspected> {
+  const found = await plainFiles(folder);
+  if (typeof found === 'string') return { kind: 'noStore', why: found };
+  const missing = required.find((name) => !found.includes(name));
+  if (missing !== undefined) return { kind: 'noStore', why: `${missing} is missing` };
+
+  const neostore = parseNeostore(await readFile(join(folder, 'neostore')));
+  if (!neostore.ok) return { kind: 'noStore', why: `neostore cannot be read: ${neostore.problem.kind}` };
+  const { storeId, lastTransactionId } = neostore.neostore;
+
+  const files: FileEntry[] = [];
+  for (const path of found) {
+    const file = join(folder, path);
+    files.push({ path, size: (await stat(file)).size, sha256: await hashFile(file) });
+  }
+  return {
+    kind: 'store',
+    storeID: formatStoreID(storeId),
+    storeVersion: storeId.storeVersion,
+    lastTransactionID: lastTransactionId.toString(),
+    sizeBytes: files.reduce((sum, { size }) => sum + size, 0),
+    files,
+  };
+}
+
+/** Paths of the files below a folder, sorted; or why it cannot be a finished store. */
+async function plainFiles(folder: string): Promise<readonly string[] | string> {
+  const paths: string[] = [];
+  let entries;
+  try {
+    entries = await readdir(folder, { withFileTypes: true, recursive: true });
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return 'there is no such folder';
+    throw error;
+  }
+  for (const entry of entries) {
+    const path = relative(folder, join(entry.parentPath, entry.name));
+    if (entry.isDirectory()) {
+      if (path === unfinished) return `${unfinished} is still there: the copy was not completed`;
+    } else if (!entry.isFile()) {
+      return `${path} is neither a file nor a folder`;
+    } else if (!isLeftover(path)) {
+      paths.push(path);
+    }
+  }
+  return paths.toSorted();
+}
