@@ -1,0 +1,127 @@
+// The programs that a Kubernetes node consists of, built from their pinned Go modules into the cache.
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { cached, hashOf } from './cache.ts';
+import { ensurePackages } from './debian.ts';
+import { must } from './run.ts';
+import type { Steps } from './steps.ts';
+
+const folderOf = (module: string): string => join(import.meta.dirname, 'parts', module);
+
+interface Recipe {
+  /** The folder below `parts/` whose `go.mod` and `go.sum` pin the versions. */
+  readonly module: string;
+  /** What is built: a program of a dependency, or the module's own main package. */
+  readonly source: string;
+  readonly tags?: readonly string[];
+  /** Debian packages for the C half; without them the program is built without C. */
+  readonly cgo?: readonly string[];
+}
+
+const containerd = {
+  module: 'containerd',
+  tags: ['no_btrfs', 'no_devmapper', 'no_zfs', 'no_tracing'],
+} as const;
+
+const recipes = {
+  etcd: { module: 'etcd', source: 'go.etcd.io/etcd/server/v3' },
+  'kube-apiserver': { module: 'kubernetes', source: 'k8s.io/kubernetes/cmd/kube-apiserver' },
+  kubectl: { module: 'kubernetes', source: 'k8s.io/kubernetes/cmd/kubectl' },
+  'kube-controller-manager': {
+    module: 'kubernetes',
+    source: 'k8s.io/kubernetes/cmd/kube-controller-manager',
+  },
+  'kube-scheduler': { module: 'kubernetes', source: 'k8s.io/kubernetes/cmd/kube-scheduler' },
+  kubelet: { module: 'kubernetes', source: 'k8s.io/kubernetes/cmd/kubelet' },
+  'kube-proxy': { module: 'kubernetes', source: 'k8s.io/kubernetes/cmd/kube-proxy' },
+  containerd: { ...containerd, source: 'github.com/containerd/containerd/v2/cmd/containerd' },
+  'containerd-shim-runc-v2': {
+    ...containerd,
+    source: 'github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2',
+  },
+  ctr: { ...containerd, source: 'github.com/containerd/containerd/v2/cmd/ctr' },
+  runc: {
+    module: 'runc',
+    source: 'github.com/opencontainers/runc',
+    tags: ['seccomp'],
+    cgo: ['gcc', 'libc6-dev', 'pkg-config', 'libseccomp-dev'],
+  },
+  coredns: { module: 'coredns', source: '.' },
+  pause: { module: 'pause', source: '.' },
+} as const satisfies Readonly<Record<string, Recipe>>;
+
+export type PartName = keyof typeof recipes;
+
+/** What an API server without a node needs: enough for everything that only talks to the API. */
+const controlPlane = ['etcd', 'kube-apiserver', 'kubectl'] as const satisfies readonly PartName[];
+
+/** The path of each program. */
+export type Parts = Readonly<Record<PartName, string>>;
+export type ControlPlaneParts = Pick<Parts, (typeof controlPlane)[number]>;
+
+/** Kubernetes refuses to work with components that do not know their version; it comes from what go.mod pins. */
+function kubernetesVersion(): readonly string[] {
+  const pinned = /k8s\.io\/kubernetes (v(\d+)\.(\d+)\.\S+)/.exec(
+    readFileSync(join(folderOf('kubernetes'), 'go.mod'), 'utf8'),
+  );
+  if (!pinned) throw new Error('parts/kubernetes/go.mod names no version of k8s.io/kubernetes');
+  const variables = { gitVersion: pinned[1], gitMajor: pinned[2], gitMinor: pinned[3] };
+  return Object.entries(variables).map(
+    ([name, value]) => `-X k8s.io/component-base/version.${name}=${value ?? ''}`,
+  );
+}
+
+function linkerFlags({ module }: Recipe): string {
+  return ['-s', '-w', ...(module === 'kubernetes' ? kubernetesVersion() : [])].join(' ');
+}
+
+async function compile(recipe: Recipe, out: string): Promise<void> {
+  const tags = recipe.tags ? ['-tags', recipe.tags.join(',')] : [];
+  const flags = ['-mod=readonly', '-trimpath', '-buildvcs=false', ...tags, '-ldflags', linkerFlags(recipe)];
+  await must(['go', 'build', ...flags, '-o', out, recipe.source], {
+    cwd: folderOf(recipe.module),
+    // The person's own Go settings must not decide what is built; where to download from stays theirs.
+    env: { CGO_ENABLED: recipe.cgo ? '1' : '0', GOFLAGS: '', GOWORK: 'off', GOOS: 'linux', GOARCH: '' },
+  });
+}
+
+async function build(name: PartName, steps: Steps): Promise<string> {
+  const recipe: Recipe = recipes[name];
+  const flags = [recipe.source, ...(recipe.tags ?? []), linkerFlags(recipe), process.arch];
+  const folder = await cached(`part-${name}`, hashOf([folderOf(recipe.module)], flags), async (partial) => {
+    if (recipe.cgo) await ensurePackages(recipe.cgo, steps);
+    await steps.run(`building ${name}`, async () => compile(recipe, join(partial, name)));
+  });
+  return join(folder, name);
+}
+
+/** A program from `KUBEBUILDER_ASSETS`, the folder where tests of operators traditionally find a control plane. */
+function provided(name: PartName): string | undefined {
+  const assets = process.env['KUBEBUILDER_ASSETS'];
+  if (!assets || !controlPlane.some((part) => part === name)) return undefined;
+  const path = join(assets, name);
+  return existsSync(path) ? path : undefined;
+}
+
+async function gather<Name extends PartName>(
+  names: readonly Name[],
+  steps: Steps,
+): Promise<Readonly<Record<Name, string>>> {
+  const paths: [Name, string][] = [];
+  // One after the other: each build keeps every core busy.
+  for (const name of names) paths.push([name, provided(name) ?? (await build(name, steps))]);
+  return Object.fromEntries(paths) as Record<Name, string>;
+}
+
+/**
+ * Gives every program of the node, building what is neither in the cache nor in `KUBEBUILDER_ASSETS`.
+ * From nothing that takes about a quarter of an hour on two cores.
+ */
+export async function parts(steps: Steps): Promise<Parts> {
+  return gather(Object.keys(recipes) as PartName[], steps);
+}
+
+/** Gives etcd, kube-apiserver and kubectl alone. They are also the first that {@link parts} builds. */
+export async function controlPlaneParts(steps: Steps): Promise<ControlPlaneParts> {
+  return gather(controlPlane, steps);
+}
