@@ -1,31 +1,33 @@
 // What prepare decided, for report to judge by: plan.json in the exchange folder.
 import * as z from 'zod';
 
-const Base = z.object({
-  /** Path of the tip's identity at the moment of the decision; absent on a blank destination. */
-  tip: z
-    .object({
-      chain: z.string(),
-      point: z.string(),
-      sequence: z.int(),
-      storeID: z.string(),
-      storeVersion: z.string(),
-      lastTransactionID: z.string(),
-    })
-    .optional(),
+const Tip = z.object({
+  chain: z.string(),
+  point: z.string(),
+  sequence: z.int(),
+  storeID: z.string(),
+  lastTransactionID: z.string(),
 });
 
-export const Plan = z.discriminatedUnion('kind', [
+const Plan = z.discriminatedUnion('kind', [
   /** An earlier attempt published already: there is nothing to do but to say so again. */
   z.object({ kind: z.literal('published') }),
-  Base.extend({
+  z.object({
     kind: z.literal('take'),
+    /** What the first command takes. Where it is incremental, there is a second one, which takes a full backup. */
     type: z.enum(['Full', 'Incremental']),
     fullBecause: z.string().optional(),
     startTime: z.iso.datetime(),
-    checkConsistency: z.object({ first: z.boolean(), second: z.boolean() }),
+    /** The tip when this was decided. Absent: the destination was blank. */
+    tip: Tip.optional(),
+    nextSequence: z.int().min(1),
   }),
 ]);
 
-export type Plan = z.output<typeof Plan>;
-export type Take = Extract<Plan, { kind: 'take' }>;
+export type Plan = Readonly<z.output<typeof Plan>>;
+export type Take = Extract<Plan, { readonly kind: 'take' }>;
+
+/** @throws Error when the text is not a plan: only our own prepare writes it */
+export function parsePlan(json: string): Plan {
+  return Plan.parse(JSON.parse(json));
+}

@@ -17,7 +17,11 @@ export async function preflight(host: string, port: number, listenSetting: strin
   try {
     ({ address } = await lookup(host));
   } catch (error) {
-    return { kind: 'failed', reason: 'HostNotFound', detail: `${host} does not resolve (${errorCode(error) ?? String(error)})` };
+    return {
+      kind: 'failed',
+      reason: 'HostNotFound',
+      detail: `${host} does not resolve (${errorCode(error) ?? String(error)})`,
+    };
   }
   const problem = await openOnce(address, port);
   if (problem === undefined) return { kind: 'reachable', address };
@@ -39,6 +43,12 @@ function openOnce(address: string, port: number): Promise<string | undefined> {
     };
     socket.once('connect', () => end(undefined));
     socket.once('timeout', () => end(`did not answer within ${connectTimeoutMs / 1000} s`));
-    socket.once('error', (error) => end(errorCode(error) === 'ECONNREFUSED' ? 'refuses connections' : `cannot be reached (${errorCode(error) ?? error.message})`));
+    socket.once('error', (error) =>
+      end(
+        errorCode(error) === 'ECONNREFUSED'
+          ? 'refuses connections'
+          : `cannot be reached (${errorCode(error) ?? error.message})`,
+      ),
+    );
   });
 }

@@ -3,7 +3,13 @@ import { group, kind, plural, version } from './names.ts';
 import { Neo4jBackupSpec, Neo4jBackupStatus } from './neo4jbackup.ts';
 import { structural } from './structural.ts';
 
-type Column = readonly [name: string, type: 'string' | 'date' | 'integer', jsonPath: string, description: string, wide?: 'wide'];
+type Column = readonly [
+  name: string,
+  type: 'string' | 'date' | 'integer',
+  jsonPath: string,
+  description: string,
+  wide?: 'wide',
+];
 
 /** Scalars only: a column that filters the list of conditions cannot be shown by older kubectl, nor sorted by any. */
 const columns: readonly Column[] = [
@@ -11,7 +17,13 @@ const columns: readonly Column[] = [
   ['Type', 'string', '.status.lastRun.type', 'What the last run took'],
   ['Reason', 'string', '.status.lastRun.reason', 'Why the last run ended as it did'],
   ['Last Success', 'date', '.status.lastSuccessfulTime', 'Age of the newest good backup'],
-  ['Transaction', 'string', '.status.lastRun.lastTransactionID', 'The newest transaction in the last backup', 'wide'],
+  [
+    'Transaction',
+    'string',
+    '.status.lastRun.lastTransactionID',
+    'The newest transaction in the last backup',
+    'wide',
+  ],
   ['Bytes', 'integer', '.status.lastRun.sizeBytes', 'Size of the last backup', 'wide'],
   ['Message', 'string', '.status.lastRun.message', 'What happened in the last run', 'wide'],
   ['Age', 'date', '.metadata.creationTimestamp', 'Age of this resource'],
@@ -25,7 +37,14 @@ export function customResourceDefinition(): object {
     spec: {
       group,
       scope: 'Namespaced',
-      names: { kind, listKind: `${kind}List`, plural, singular: 'neo4jbackup', shortNames: ['neobk'], categories: ['all'] },
+      names: {
+        kind,
+        listKind: `${kind}List`,
+        plural,
+        singular: 'neo4jbackup',
+        shortNames: ['neobk'],
+        categories: ['all'],
+      },
       versions: [
         {
           name: version,
@@ -56,7 +75,10 @@ function openAPISchema(): object {
       kind: { type: 'string', description: 'Kind of this object.' },
       metadata: { type: 'object' },
       spec: { ...structural(Neo4jBackupSpec), description: 'What is backed up, and where to.' },
-      status: { ...structural(Neo4jBackupStatus), description: 'What was taken, or why not. Written by the operator alone.' },
+      status: {
+        ...structural(Neo4jBackupStatus),
+        description: 'What was taken, or why not. Written by the operator alone.',
+      },
     },
   };
 }

@@ -14,7 +14,10 @@ const time = z.iso.datetime();
 /** Kubernetes' int64 as far as JavaScript counts exactly: 2^53 - 1 bytes are 8 PiB. */
 const bytes = z.int().min(0);
 /** Transaction ids may pass 2^53: as text, or a consumer in JavaScript would round them. */
-const transactionID = z.string().max(20).regex(/^[0-9]+$/);
+const transactionID = z
+  .string()
+  .max(20)
+  .regex(/^[0-9]+$/);
 
 const Source = z
   .object({
@@ -42,8 +45,15 @@ const Source = z
           '(dbms.backup.address up to 3.5, dbms.backup.listen_address in 4.x, server.backup.listen_address since 5).',
       ),
   })
-  .meta(cel({ rule: 'has(self.serviceRef) != has(self.host)', message: 'exactly one of serviceRef and host must be set' }))
-  .describe('The running server to copy from. Online backup must be enabled there, on an address other than loopback.');
+  .meta(
+    cel({
+      rule: 'has(self.serviceRef) != has(self.host)',
+      message: 'exactly one of serviceRef and host must be set',
+    }),
+  )
+  .describe(
+    'The running server to copy from. Online backup must be enabled there, on an address other than loopback.',
+  );
 
 const Neo4j = z
   .object({
@@ -82,10 +92,17 @@ const Destination = z
       .min(1)
       .max(63)
       .regex(pathSegment)
-      .describe('Folder of the volume: one segment of lower-case letters, digits and dashes. Default: the name of the resource.')
+      .describe(
+        'Folder of the volume: one segment of lower-case letters, digits and dashes. Default: the name of the resource.',
+      )
       .optional(),
   })
-  .meta(cel({ rule: 'self == oldSelf', message: 'the destination is immutable: create another resource for another destination' }))
+  .meta(
+    cel({
+      rule: 'self == oldSelf',
+      message: 'the destination is immutable: create another resource for another destination',
+    }),
+  )
   .describe('Where the backups are kept. Cannot be changed.');
 
 const Trigger = z
@@ -99,7 +116,9 @@ const Trigger = z
     type: z
       .enum(['Auto', 'Full'])
       .default('Auto')
-      .describe('Auto: incremental where the destination holds a backup to go on from, else full. Full: start a new chain.'),
+      .describe(
+        'Auto: incremental where the destination holds a backup to go on from, else full. Full: start a new chain.',
+      ),
   })
   .describe('Starts one run when its id changes. Works from git: removing or reverting it starts nothing.');
 
@@ -126,7 +145,9 @@ const JobSettings = z
       .describe('Longest time that one run may take, waiting for its Pod included. In seconds.'),
     resources: z
       .object({ requests: resourceList.optional(), limits: resourceList.optional() })
-      .describe("Requests and limits of the container that runs Neo4j's tool. It works from 384Mi of memory upward.")
+      .describe(
+        "Requests and limits of the container that runs Neo4j's tool. It works from 384Mi of memory upward.",
+      )
       .optional(),
     nodeSelector: z
       .record(z.string(), z.string().max(63))
@@ -135,9 +156,13 @@ const JobSettings = z
       .optional(),
     securityContext: z
       .object({
-        runAsUser: uid.describe('User id of the Pod. Default: 7474, the user neo4j of the official image.').optional(),
+        runAsUser: uid
+          .describe('User id of the Pod. Default: 7474, the user neo4j of the official image.')
+          .optional(),
         runAsGroup: uid.describe('Group id of the Pod. Default: 7474.').optional(),
-        fsGroup: uid.describe('Group that the volume is handed to, where its driver supports that. Default: 7474.').optional(),
+        fsGroup: uid
+          .describe('Group that the volume is handed to, where its driver supports that. Default: 7474.')
+          .optional(),
       })
       .describe('Ids under which the Pod runs and the backups are written. Never root.')
       .optional(),
@@ -163,10 +188,14 @@ export const RunStatus = z.object({
   id: z.string().max(63).describe('Name of the run and of its Job.'),
   requestedType: z.enum(['Auto', 'Full']).describe('What was asked for.'),
   type: runType.describe('What was taken. Absent when nothing was.').optional(),
-  result: z.enum(['Succeeded', 'Failed']).describe('Succeeded: a backup was published, read back and verified.'),
+  result: z
+    .enum(['Succeeded', 'Failed'])
+    .describe('Succeeded: a backup was published, read back and verified.'),
   reason: reasonText.describe('Why the run ended as it did: one stable word of the table of reasons.'),
   message: text.describe('What happened, and what to do next.'),
-  fullBecause: reasonText.describe('Why a full backup was taken where an incremental one could be expected.').optional(),
+  fullBecause: reasonText
+    .describe('Why a full backup was taken where an incremental one could be expected.')
+    .optional(),
   triggerID: z.string().max(63).describe('The trigger that started the run.').optional(),
   startTime: time.describe('When the Job was created.'),
   completionTime: time.describe('When the run ended.').optional(),
@@ -192,7 +221,11 @@ const DatabaseStatus = z.object({
 });
 
 export const Neo4jBackupStatus = z.object({
-  observedGeneration: z.int().min(0).describe('The generation of the spec that this status speaks of.').optional(),
+  observedGeneration: z
+    .int()
+    .min(0)
+    .describe('The generation of the spec that this status speaks of.')
+    .optional(),
   phase: z
     .enum(['Pending', 'Running', 'Succeeded', 'Failed', 'Stalled'])
     .describe('A summary for the column, derived from the conditions. Decide on the conditions instead.')

@@ -31,48 +31,168 @@ export const reasons = {
   NoRunYet: { ...taken, event: 'none', says: 'No run of this resource has ended yet.' },
 
   // only an edit of the spec, or of the operator's configuration, can help
-  UnsupportedVersion: { ...stalled, says: 'No backup tool that the operator knows serves this version of Neo4j.', next: 'Set spec.neo4j.version to the version of the server.' },
-  HostNotAllowed: { ...stalled, says: 'The operator is not configured to back up from this host.', next: "Use spec.source.serviceRef, or have the host added to the operator's allowed hosts." },
-  ExternalNameRefused: { ...stalled, says: 'A Service of type ExternalName is refused: it can point anywhere.', next: 'Name the server in spec.source.host instead.' },
-  LicenseNotAccepted: { ...stalled, says: 'The default image is the Enterprise Edition, whose license must be accepted.', next: 'Set spec.neo4j.acceptLicenseAgreement to yes if you have a license, or name another image in spec.neo4j.image.' },
+  UnsupportedVersion: {
+    ...stalled,
+    says: 'No backup tool that the operator knows serves this version of Neo4j.',
+    next: 'Set spec.neo4j.version to the version of the server.',
+  },
+  HostNotAllowed: {
+    ...stalled,
+    says: 'The operator is not configured to back up from this host.',
+    next: "Use spec.source.serviceRef, or have the host added to the operator's allowed hosts.",
+  },
+  ExternalNameRefused: {
+    ...stalled,
+    says: 'A Service of type ExternalName is refused: it can point anywhere.',
+    next: 'Name the server in spec.source.host instead.',
+  },
+  LicenseNotAccepted: {
+    ...stalled,
+    says: 'The default image is the Enterprise Edition, whose license must be accepted.',
+    next: 'Set spec.neo4j.acceptLicenseAgreement to yes if you have a license, or name another image in spec.neo4j.image.',
+  },
 
   // heals without an edit
-  ServiceNotFound: { ...ready, says: 'The Service named in spec.source.serviceRef does not exist.', next: 'Create the Service, or correct its name: the run starts by itself.' },
-  ClaimNotFound: { ...ready, says: 'The claim named in spec.destination does not exist.', next: 'Create the claim: the run starts by itself.' },
-  NameConflict: { ...ready, says: 'A Job that is not ours has the name that this run must have.', next: 'Delete or rename that Job: the run starts by itself.' },
-  JobRejected: { ...ready, says: 'The API server refused the Job of this run.', next: 'Remove what the message names: the run is tried again by itself.' },
-  ImagePullFailed: { ...ready, says: 'An image of the run cannot be pulled.', next: 'Correct spec.neo4j.image or make the image available: the run goes on by itself.' },
-  Unschedulable: { ...ready, says: 'No node can take the Pod of the run.', next: 'Make room or correct spec.job.nodeSelector: the run goes on by itself.' },
+  ServiceNotFound: {
+    ...ready,
+    says: 'The Service named in spec.source.serviceRef does not exist.',
+    next: 'Create the Service, or correct its name: the run starts by itself.',
+  },
+  ClaimNotFound: {
+    ...ready,
+    says: 'The claim named in spec.destination does not exist.',
+    next: 'Create the claim: the run starts by itself.',
+  },
+  NameConflict: {
+    ...ready,
+    says: 'A Job that is not ours has the name that this run must have.',
+    next: 'Delete or rename that Job: the run starts by itself.',
+  },
+  JobRejected: {
+    ...ready,
+    says: 'The API server refused the Job of this run.',
+    next: 'Remove what the message names: the run is tried again by itself.',
+  },
+  ImagePullFailed: {
+    ...ready,
+    says: 'An image of the run cannot be pulled.',
+    next: 'Correct spec.neo4j.image or make the image available: the run goes on by itself.',
+  },
+  Unschedulable: {
+    ...ready,
+    says: 'No node can take the Pod of the run.',
+    next: 'Make room or correct spec.job.nodeSelector: the run goes on by itself.',
+  },
 
   // a run that took a backup
   FullBackupTaken: { ...taken, says: 'A full backup was taken, read back and verified.' },
   IncrementalBackupTaken: { ...taken, says: 'An incremental backup was taken, read back and verified.' },
 
   // the source
-  HostNotFound: { ...passing, says: 'The name of the server does not resolve.', next: 'Correct spec.source and see that the Service exists; then start a run with a new spec.trigger.id.' },
-  PortUnreachable: { ...passing, says: 'Nothing accepts connections on the backup port of the server.', next: 'See that online backup is enabled and its listener set to an address other than loopback; then start a run with a new spec.trigger.id.' },
-  ServerClosedConnection: { ...passing, says: 'The server ended the connection before the backup was complete.', next: 'Look into the log of the server for that moment; then start a run with a new spec.trigger.id.' },
+  HostNotFound: {
+    ...passing,
+    says: 'The name of the server does not resolve.',
+    next: 'Correct spec.source and see that the Service exists; then start a run with a new spec.trigger.id.',
+  },
+  PortUnreachable: {
+    ...passing,
+    says: 'Nothing accepts connections on the backup port of the server.',
+    next: 'See that online backup is enabled and its listener set to an address other than loopback; then start a run with a new spec.trigger.id.',
+  },
+  ServerClosedConnection: {
+    ...passing,
+    says: 'The server ended the connection before the backup was complete.',
+    next: 'Look into the log of the server for that moment; then start a run with a new spec.trigger.id.',
+  },
 
   // the destination
-  DestinationNotABackup: { ...failed, says: 'The destination holds something that is not a backup of this operator.', next: 'Choose a folder of its own in spec.destination.path of a new resource, or move away what is there; nothing was changed.' },
-  StoreMismatch: { ...failed, says: 'The destination holds backups of a different store.', next: 'Point spec.source back to the server that was backed up so far, or give the other store a resource with a path of its own; nothing was changed.' },
-  OlderVersion: { ...failed, says: 'The destination holds a backup of another version of the store format.', next: 'Start a new chain with spec.trigger {id: <new>, type: Full}; the older backups stay.' },
-  DestinationBusy: { ...passing, says: 'Another run published to the destination meanwhile.', next: 'Give each resource a path of its own.' },
-  LayoutTooNew: { ...failed, says: 'A newer version of the operator wrote to the destination.', next: 'Upgrade the operator; nothing was changed.' },
-  NoSpaceLeft: { ...failed, says: 'The volume is full.', next: 'Enlarge the claim or make room; what was published before is untouched.' },
-  PermissionDenied: { ...failed, says: 'The Pod may not write to the volume.', next: 'Set spec.job.securityContext to ids that may write there, fsGroup above all.' },
-  ArtifactMissing: { ...failed, says: 'The tool reported success, but there is no complete backup.', next: 'Report it with runs/<run>.json and runs/<run>.log.gz from the volume; what was published before is untouched.' },
-  ArtifactCorrupt: { ...failed, says: 'A file of a published backup is not what was written.', next: 'Check the storage below the claim; start a new chain with spec.trigger {id: <new>, type: Full}.' },
+  DestinationNotABackup: {
+    ...failed,
+    says: 'The destination holds something that is not a backup of this operator.',
+    next: 'Choose a folder of its own in spec.destination.path of a new resource, or move away what is there; nothing was changed.',
+  },
+  StoreMismatch: {
+    ...failed,
+    says: 'The destination holds backups of a different store.',
+    next: 'Point spec.source back to the server that was backed up so far, or give the other store a resource with a path of its own; nothing was changed.',
+  },
+  OlderVersion: {
+    ...failed,
+    says: 'The destination holds a backup of another version of the store format.',
+    next: 'Start a new chain with spec.trigger {id: <new>, type: Full}; the older backups stay.',
+  },
+  DestinationBusy: {
+    ...passing,
+    says: 'Another run published to the destination meanwhile.',
+    next: 'Give each resource a path of its own.',
+  },
+  LayoutTooNew: {
+    ...failed,
+    says: 'A newer version of the operator wrote to the destination.',
+    next: 'Upgrade the operator; nothing was changed.',
+  },
+  NoSpaceLeft: {
+    ...failed,
+    says: 'The volume is full.',
+    next: 'Enlarge the claim or make room; what was published before is untouched.',
+  },
+  PermissionDenied: {
+    ...failed,
+    says: 'The Pod may not write to the volume.',
+    next: 'Set spec.job.securityContext to ids that may write there, fsGroup above all.',
+  },
+  ArtifactMissing: {
+    ...failed,
+    says: 'The tool reported success, but there is no complete backup.',
+    next: 'Report it with runs/<run>.json and runs/<run>.log.gz from the volume; what was published before is untouched.',
+  },
+  ArtifactCorrupt: {
+    ...failed,
+    says: 'A file of a published backup is not what was written.',
+    next: 'Check the storage below the claim; start a new chain with spec.trigger {id: <new>, type: Full}.',
+  },
 
   // the run
-  Inconsistent: { ...failed, says: 'The backup was taken, but the consistency check found inconsistencies in it.', next: "Run the consistency check on the server's own store; older backups without inconsistencies stay what the next run goes on from." },
-  ConsistencyCheckFailed: { ...failed, says: 'The backup was taken, but the consistency check could not be completed.', next: 'Give the tool more memory and time, or set spec.consistencyCheck to Never and check elsewhere.' },
-  OutOfMemory: { ...failed, says: 'The tool ran out of memory.', next: 'Raise spec.job.resources.limits.memory: 512Mi is a safe start.' },
-  Evicted: { ...passing, says: 'The node evicted the Pod of the run.', next: 'Give the Pod requests in spec.job.resources; then start a run with a new spec.trigger.id.' },
-  Interrupted: { ...passing, says: 'The Pod of the run was stopped from outside.', next: 'Start a run with a new spec.trigger.id.' },
-  DeadlineExceeded: { ...failed, says: 'The run took longer than spec.job.activeDeadlineSeconds.', next: 'Raise spec.job.activeDeadlineSeconds, or find out what held the run up: a peer that is not a backup service never answers.' },
-  ResultLost: { ...failed, says: 'The Job of the run is gone and its result was never seen.', next: 'Look into runs/ on the volume for what it took; start a run with a new spec.trigger.id.' },
-  EngineFailed: { ...failed, says: 'The tool failed for a reason that the operator does not know.', next: 'Read the output of the tool in runs/<run>.log.gz on the volume.' },
+  Inconsistent: {
+    ...failed,
+    says: 'The backup was taken, but the consistency check found inconsistencies in it.',
+    next: "Run the consistency check on the server's own store; older backups without inconsistencies stay what the next run goes on from.",
+  },
+  ConsistencyCheckFailed: {
+    ...failed,
+    says: 'The backup was taken, but the consistency check could not be completed.',
+    next: 'Give the tool more memory and time, or set spec.consistencyCheck to Never and check elsewhere.',
+  },
+  OutOfMemory: {
+    ...failed,
+    says: 'The tool ran out of memory.',
+    next: 'Raise spec.job.resources.limits.memory: 512Mi is a safe start.',
+  },
+  Evicted: {
+    ...passing,
+    says: 'The node evicted the Pod of the run.',
+    next: 'Give the Pod requests in spec.job.resources; then start a run with a new spec.trigger.id.',
+  },
+  Interrupted: {
+    ...passing,
+    says: 'The Pod of the run was stopped from outside.',
+    next: 'Start a run with a new spec.trigger.id.',
+  },
+  DeadlineExceeded: {
+    ...failed,
+    says: 'The run took longer than spec.job.activeDeadlineSeconds.',
+    next: 'Raise spec.job.activeDeadlineSeconds, or find out what held the run up: a peer that is not a backup service never answers.',
+  },
+  ResultLost: {
+    ...failed,
+    says: 'The Job of the run is gone and its result was never seen.',
+    next: 'Look into runs/ on the volume for what it took; start a run with a new spec.trigger.id.',
+  },
+  EngineFailed: {
+    ...failed,
+    says: 'The tool failed for a reason that the operator does not know.',
+    next: 'Read the output of the tool in runs/<run>.log.gz on the volume.',
+  },
 } as const satisfies Record<string, ReasonRow>;
 
 export type Reason = keyof typeof reasons;
@@ -82,7 +202,8 @@ type WithCondition<C extends ReasonRow['condition']> = {
 }[Reason];
 
 /** Why a run ended as it did. */
-export type RunReason = Exclude<WithCondition<'LastRunSucceeded'>, 'NoRunYet'> | 'ImagePullFailed' | 'Unschedulable';
+export type RunReason =
+  Exclude<WithCondition<'LastRunSucceeded'>, 'NoRunYet'> | 'ImagePullFailed' | 'Unschedulable';
 /** What only an edit can mend. */
 export type StalledReason = WithCondition<'Stalled'>;
 /** What stands in the way and may go away by itself. */
@@ -101,6 +222,7 @@ export function isSuccess(reason: RunReason): boolean {
 /** The message of a condition: the facts of the moment, or else what the reason says, and what to do next. */
 export function explain(reason: Reason, detail?: string): string {
   const row: ReasonRow = reasons[reason];
-  const facts = detail === undefined || detail === '' ? row.says : /[.!?]$/.test(detail) ? detail : `${detail}.`;
+  const facts =
+    detail === undefined || detail === '' ? row.says : /[.!?]$/.test(detail) ? detail : `${detail}.`;
   return [facts, row.next].filter((part) => part !== undefined).join(' ');
 }

@@ -42,14 +42,17 @@ function convert(schema: Json, path: string): Json {
   if (out['type'] === 'integer') plainInteger(out);
   tellDefault(out);
   if (out['format'] === 'date-time') delete out['pattern'];
-  for (const key of Object.keys(out)) if (!allowed.has(key)) throw new Error(`not structural at ${path}: keyword ${key}`);
+  for (const key of Object.keys(out))
+    if (!allowed.has(key)) throw new Error(`not structural at ${path}: keyword ${key}`);
   demandBounds(out, path);
   for (const key of ['properties', 'items', 'additionalProperties'] as const) {
     const inner = out[key];
     if (!isJson(inner)) continue;
     out[key] =
       key === 'properties'
-        ? Object.fromEntries(Object.entries(inner).map(([name, s]) => [name, convert(s as Json, `${path}.${name}`)]))
+        ? Object.fromEntries(
+            Object.entries(inner).map(([name, s]) => [name, convert(s as Json, `${path}.${name}`)]),
+          )
         : convert(inner, `${path}.${key}`);
   }
   return out;
@@ -62,8 +65,8 @@ function convert(schema: Json, path: string): Json {
 function tellDefault(out: Record<string, unknown>): void {
   const value = out['default'];
   delete out['default'];
-  if (typeof value === 'object' || value === undefined) return;
-  out['description'] = `${typeof out['description'] === 'string' ? `${out['description']} ` : ''}Default: ${String(value as string)}.`;
+  if (typeof value !== 'string' && typeof value !== 'number') return;
+  out['description'] = `${typeof out['description'] === 'string' ? `${out['description']} ` : ''}Default: ${value}.`;
 }
 
 /** JavaScript's safe-integer bounds say nothing to a user; the type of the wire does. */
@@ -76,7 +79,8 @@ function plainInteger(out: Record<string, unknown>): void {
 function demandBounds(out: Json, path: string): void {
   const bound = { string: 'maxLength', array: 'maxItems' }[String(out['type'])];
   const bounded = out['enum'] !== undefined || out['format'] === 'date-time';
-  if (bound !== undefined && !bounded && out[bound] === undefined) throw new Error(`unbounded at ${path}: no ${bound}`);
+  if (bound !== undefined && !bounded && out[bound] === undefined)
+    throw new Error(`unbounded at ${path}: no ${bound}`);
   if (out['additionalProperties'] !== undefined && out['maxProperties'] === undefined)
     throw new Error(`unbounded at ${path}: no maxProperties`);
   if (out['type'] === undefined && out['x-kubernetes-int-or-string'] !== true)

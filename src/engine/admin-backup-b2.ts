@@ -15,11 +15,22 @@ const failures: readonly (readonly [mark: RegExp, reason: RunReason])[] = [
   [/UpgradeNotAllowed|UnexpectedStoreVersion|StoreUpgrade|UnexpectedUpgradingStoreVersion/, 'OlderVersion'],
   [/AccessDeniedException|Permission denied|Read-only file system/, 'PermissionDenied'],
   [/UnknownHostException|UnresolvedAddressException|Name or service not known/, 'HostNotFound'],
-  [/Connection refused|ConnectTimeoutException|NoRouteToHostException|connection timed out/i, 'PortUnreachable'],
+  [
+    /Connection refused|ConnectTimeoutException|NoRouteToHostException|connection timed out/i,
+    'PortUnreachable',
+  ],
   [/Channel has been closed|Connection reset|ClosedChannelException|Broken pipe/, 'ServerClosedConnection'],
 ];
 
-function commandLine({ type, host, port, parent, name, reports, checkConsistency }: Command): readonly string[] {
+function commandLine({
+  type,
+  host,
+  port,
+  parent,
+  name,
+  reports,
+  checkConsistency,
+}: Command): readonly string[] {
   return [
     'neo4j-admin',
     'backup',
@@ -35,7 +46,7 @@ function commandLine({ type, host, port, parent, name, reports, checkConsistency
 }
 
 function judge({ exitCode, output, outOfMemory }: Ended): Verdict {
-  if (exitCode === 0) return { kind: 'taken', check: 'passed' };
+  if (exitCode === 0) return { kind: 'taken', check: 'none' };
   if (outOfMemory) return failed('OutOfMemory', 'the kernel killed it for want of memory');
   // 3 and 2 come only after the copy is complete; a shell that cannot start the tool ends with 126 or 127.
   if (exitCode === 3) return { kind: 'taken', check: 'inconsistent' };
@@ -45,7 +56,10 @@ function judge({ exitCode, output, outOfMemory }: Ended): Verdict {
     const line = output.split('\n').find((candidate) => mark.test(candidate));
     if (line !== undefined) return failed(reason, line);
   }
-  return failed('EngineFailed', lastLine(output) ?? `it printed nothing and ended with exit code ${exitCode}`);
+  return failed(
+    'EngineFailed',
+    lastLine(output) ?? `it printed nothing and ended with exit code ${exitCode}`,
+  );
 }
 
 function failed(reason: RunReason, detail: string): Verdict {
@@ -57,7 +71,13 @@ function lastLine(output: string): string | undefined {
   return output
     .split('\n')
     .map((line) => line.trim())
-    .findLast((line) => line !== '' && !line.startsWith('at ') && !/^\.+ *\d*%?$/.test(line) && !/^\.\.\. \d+ more/.test(line));
+    .findLast(
+      (line) =>
+        line !== '' &&
+        !line.startsWith('at ') &&
+        !/^\.+ *\d*%?$/.test(line) &&
+        !/^\.\.\. \d+ more/.test(line),
+    );
 }
 
 export const adminBackupB2: Engine = {

@@ -23,11 +23,11 @@ export interface Ended {
 }
 
 /**
- * What the output means. `taken` says only that the tool believes so: whether there is a backup is for the artifact to show.
+ * What the output means. `check` is what the consistency check objected to, if it ran at all. `taken` says only that the tool believes so: whether there is a backup is for the artifact to show.
  * `pruned`: the server no longer has the logical logs that an increment needs.
  */
 export type Verdict =
-  | { readonly kind: 'taken'; readonly check: 'passed' | 'skipped' | 'inconsistent' | 'failed' }
+  | { readonly kind: 'taken'; readonly check: 'none' | 'inconsistent' | 'failed' }
   | { readonly kind: 'pruned' }
   | { readonly kind: 'failed'; readonly reason: RunReason; readonly detail: string };
 

@@ -16,7 +16,11 @@ const Report = z.object({
   /** Folder of the point below the root of the volume. */
   path: z.string().max(256).optional(),
   storeID: z.string().max(64).optional(),
-  lastTransactionID: z.string().max(20).regex(/^[0-9]+$/).optional(),
+  lastTransactionID: z
+    .string()
+    .max(20)
+    .regex(/^[0-9]+$/)
+    .optional(),
   sizeBytes: z.int().min(0).optional(),
   completionTime: z.iso.datetime(),
 });
@@ -34,13 +38,11 @@ export function exitCode(report: RunReport): number {
 
 /** A report as a termination message: at most 1 KiB, the message cut where it must be. */
 export function formatReport(report: RunReport): string {
-  const bytes = (r: RunReport): number => Buffer.byteLength(JSON.stringify(r));
+  const over = (r: RunReport): number => Buffer.byteLength(JSON.stringify(r)) - maxBytes;
   let fitted = report;
-  while (bytes(fitted) > maxBytes && fitted.message.length > 0) {
-    const over = bytes(fitted) - maxBytes;
-    fitted = { ...fitted, message: `${fitted.message.slice(0, -Math.max(2, Math.ceil(over / 3)))}`.replace(/…?$/, '…') };
-    if (fitted.message === '…') break;
-  }
+  // A character is at least one byte, so cutting as many as there are bytes over ends it; escapes may take a second round.
+  while (over(fitted) > 0 && fitted.message !== '…')
+    fitted = { ...fitted, message: `${fitted.message.slice(0, -(over(fitted) + 3))}…` };
   return JSON.stringify(fitted);
 }
 

@@ -14,7 +14,10 @@ export const RunRequest = z.object({
   /** Folder of the volume. One segment: checked here once more, since it becomes a path. */
   path: z.string().regex(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/),
   source: z.object({
-    host: z.string().max(253).regex(/^[A-Za-z0-9]([-A-Za-z0-9.:]*[A-Za-z0-9])?$/),
+    host: z
+      .string()
+      .max(253)
+      .regex(/^[A-Za-z0-9]([-A-Za-z0-9.:]*[A-Za-z0-9])?$/),
     port: z.int().min(1).max(65535),
   }),
   neo4jVersion: z.string().max(32),

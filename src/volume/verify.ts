@@ -37,7 +37,10 @@ export function isLeftover(path: string): boolean {
 }
 
 /** The identity of a store as one word: creation time and random id, in hexadecimal. */
-export function formatStoreID({ creationTime, randomId }: Pick<StoreId, 'creationTime' | 'randomId'>): string {
+export function formatStoreID({
+  creationTime,
+  randomId,
+}: Pick<StoreId, 'creationTime' | 'randomId'>): string {
   return `${creationTime.toString(16)}-${BigInt.asUintN(64, randomId).toString(16)}`;
 }
 

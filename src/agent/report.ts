@@ -1,0 +1,213 @@
+// The last container of a run: judges what the tool did, verifies what arrived, publishes it, and says so.
+import { open, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { RunReason } from '../api/reasons.ts';
+import type { Verdict } from '../engine/engine.ts';
+import { exchange, keptOutputBytes, type Attempt } from '../run/exchange.ts';
+import type { RunReport } from '../run/report.ts';
+import { pointOfRun, readDestination, tipOf } from '../volume/catalogue.ts';
+import { listFolder, readText } from '../volume/files.ts';
+import { pointEntries, pointName } from '../volume/layout.ts';
+import type { Manifest } from '../volume/manifest.ts';
+import { publishPoint } from '../volume/publish.ts';
+import { inspectStore, isLeftover, type Inspected } from '../volume/verify.ts';
+import { failedReport, foldersOf, publishedReport, type Context } from './context.ts';
+import { parsePlan, type Take } from './plan.ts';
+import { checksConsistency } from './prepare.ts';
+
+type Store = Extract<Inspected, { kind: 'store' }>;
+
+/** What the tool did, by its own account. */
+interface Taken {
+  readonly type: 'Full' | 'Incremental';
+  readonly fullBecause: string | undefined;
+  /** The folder that holds data/. */
+  readonly staged: string;
+  /** Undefined: not checked. */
+  readonly consistent?: boolean;
+}
+
+/**
+ * Ends one attempt with a report.
+ *
+ * Guarantees: a report that names a path speaks of a point that was read back, verified and published. Nothing that was
+ * published before is changed.
+ * @throws the system error of a failed call on the volume
+ */
+export async function report(context: Context): Promise<RunReport> {
+  const text = await readText(join(context.exchange, exchange.plan));
+  if (text === undefined) return failedReport(context, 'EngineFailed', 'prepare left no plan behind');
+  const plan = parsePlan(text);
+  if (plan.kind === 'published') return reportAgain(context);
+
+  const taken = await judge(context, plan);
+  if ('reason' in taken) return failedReport(context, taken.reason, taken.detail);
+  context.say(
+    { type: taken.type, fullBecause: taken.fullBecause },
+    'the tool ended well; reading the backup back',
+  );
+  return publish(context, plan, taken);
+}
+
+/** What the first attempt published, told again. */
+async function reportAgain(context: Context): Promise<RunReport> {
+  const destination = await readDestination(foldersOf(context).root);
+  const points = destination.kind === 'ours' ? destination.points : [];
+  const point = pointOfRun(points, context.request.run, context.request.resource.uid);
+  if (point === undefined) return failedReport(context, 'ArtifactMissing', 'The point of this run is gone');
+  return publishedReport(context, point);
+}
+
+interface Failure {
+  readonly reason: RunReason;
+  readonly detail?: string;
+}
+
+async function judge(context: Context, plan: Take): Promise<Taken | Failure> {
+  const { first, second } = foldersOf(context);
+  const verdict = await verdictOf(context, 'first');
+  if (verdict.kind === 'failed') return { reason: verdict.reason, detail: verdict.detail };
+  const { type, fullBecause } = plan;
+  if (verdict.kind === 'taken') return checked(context, verdict, { type, staged: first, fullBecause });
+
+  const again = await verdictOf(context, 'second');
+  if (again.kind === 'failed') return { reason: again.reason, detail: again.detail };
+  if (again.kind === 'taken')
+    return checked(context, again, { type: 'Full', staged: second, fullBecause: 'LogsPruned' });
+  return { reason: 'EngineFailed', detail: 'The tool asked for pruned logs while it took a full backup' };
+}
+
+/** Adds what the consistency check found. A check that could not be completed leaves nothing to publish. */
+function checked(
+  { request }: Context,
+  { check }: Extract<Verdict, { kind: 'taken' }>,
+  taken: Omit<Taken, 'consistent'>,
+): Taken | Failure {
+  if (check === 'failed') return { reason: 'ConsistencyCheckFailed' };
+  if (check === 'inconsistent') return { ...taken, consistent: false };
+  return checksConsistency(request.consistencyCheck, taken.type) ? { ...taken, consistent: true } : taken;
+}
+
+/** Reads what the engine container left behind. */
+async function verdictOf(context: Context, attempt: Attempt): Promise<Verdict> {
+  const has = async (name: string): Promise<boolean> =>
+    (await readText(join(context.exchange, name))) !== undefined;
+  const code = await readText(join(context.exchange, exchange.exitCode(attempt)));
+  const ended = code !== undefined && /^\d+\s*$/.test(code) ? Number(code) : undefined;
+  if (ended !== 0) {
+    if (await has(exchange.expired))
+      return {
+        kind: 'failed',
+        reason: 'DeadlineExceeded',
+        detail: 'The tool was still at work when its time was up',
+      };
+    if (await has(exchange.stopped))
+      return {
+        kind: 'failed',
+        reason: 'Interrupted',
+        detail: 'The Pod was asked to stop while the tool was at work',
+      };
+  }
+  if (ended === undefined)
+    return {
+      kind: 'failed',
+      reason: 'EngineFailed',
+      detail: 'The container of the tool ended without a result',
+    };
+  const memory = (await readText(join(context.exchange, exchange.memory))) ?? '';
+  const output = await keptOutput(context, attempt);
+  return context.engine.judge({ exitCode: ended, output, outOfMemory: /^oom_kill [1-9]/m.test(memory) });
+}
+
+/** Head and tail of what the tool printed. Bounded by what the engine script keeps, and here once more. */
+export async function keptOutput(context: Context, attempt: Attempt): Promise<string> {
+  const head = await readBounded(join(context.exchange, exchange.head(attempt)));
+  const tail = await readBounded(join(context.exchange, exchange.tail(attempt)));
+  return tail === '' ? head : `${head}\n[…]\n${tail}`;
+}
+
+async function readBounded(path: string): Promise<string> {
+  if ((await stat(path).catch(() => undefined)) === undefined) return '';
+  const file = await open(path, 'r');
+  try {
+    const { buffer, bytesRead } = await file.read({ buffer: Buffer.alloc(keptOutputBytes), position: 0 });
+    return buffer.subarray(0, bytesRead).toString('utf8');
+  } finally {
+    await file.close();
+  }
+}
+
+async function publish(
+  context: Context,
+  plan: Take,
+  { type, staged, fullBecause, consistent }: Taken,
+): Promise<RunReport> {
+  const { request, engine, files, now } = context;
+  const { root } = foldersOf(context);
+  const data = join(staged, pointEntries.data);
+  const store = await inspectStore(data);
+  if (store.kind === 'noStore')
+    return failedReport(context, 'ArtifactMissing', `The tool reported success, but ${store.why}`);
+  const objection = compare(plan, type, store);
+  if (objection !== undefined) return failedReport(context, objection.reason, objection.detail);
+
+  const destination = await readDestination(root);
+  const tip = destination.kind === 'ours' ? tipOf(destination.points) : undefined;
+  if (tip?.point !== plan.tip?.point)
+    return failedReport(
+      context,
+      'DestinationBusy',
+      `Point ${tip?.point} was published while this run was at work`,
+    );
+
+  await removeToolLogs(context, data);
+  const point = pointName(request.createdTime, request.run);
+  const manifest: Manifest = {
+    schemaVersion: 1,
+    run: request.run,
+    resource: request.resource,
+    chain: type === 'Incremental' && plan.tip !== undefined ? plan.tip.chain : point,
+    point,
+    ...(type === 'Incremental' && plan.tip !== undefined ? { parent: plan.tip.point } : {}),
+    sequence: plan.nextSequence,
+    type,
+    ...(fullBecause === undefined ? {} : { fullBecause }),
+    generation: engine.generation,
+    neo4jVersion: request.neo4jVersion,
+    source: request.source,
+    database: 'graph.db',
+    storeID: store.storeID,
+    storeVersion: store.storeVersion,
+    lastTransactionID: store.lastTransactionID,
+    ...(consistent === undefined ? {} : { consistent }),
+    startTime: plan.startTime,
+    completionTime: now().toISOString(),
+    sizeBytes: store.sizeBytes,
+    files: [...store.files],
+  };
+  if ((await publishPoint(files, root, staged, manifest)) === 'exists') return reportAgain(context);
+  return publishedReport(context, manifest);
+}
+
+/** Is what arrived what may stand in this destination, and at this place of it? */
+function compare(plan: Take, type: Taken['type'], store: Store): Failure | undefined {
+  const { tip } = plan;
+  if (tip === undefined) return undefined;
+  if (store.storeID !== tip.storeID)
+    return {
+      reason: 'StoreMismatch',
+      detail: `The destination holds store ${tip.storeID}, the server has store ${store.storeID}`,
+    };
+  if (type === 'Incremental' && BigInt(store.lastTransactionID) < BigInt(tip.lastTransactionID))
+    return {
+      reason: 'ArtifactMissing',
+      detail: `The backup goes up to transaction ${store.lastTransactionID}, its parent up to ${tip.lastTransactionID}`,
+    };
+  return undefined;
+}
+
+/** The tool's own log files lie in the store's folder and are no part of it. */
+async function removeToolLogs({ files }: Context, data: string): Promise<void> {
+  for (const entry of (await listFolder(data)) ?? [])
+    if (isLeftover(entry)) await files.remove(join(data, entry));
+}

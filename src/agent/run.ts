@@ -1,0 +1,65 @@
+// One container of a run, from its request to its exit code: shared by prepare and report.
+import { writeFile } from 'node:fs/promises';
+import { attempts } from '../run/exchange.ts';
+import { exitCode, formatReport, type RunReport } from '../run/report.ts';
+import { readDestination } from '../volume/catalogue.ts';
+import { writeRecord } from '../volume/records.ts';
+import { failedReport, foldersOf, volumeReason, type Context } from './context.ts';
+import { prepare, refuse } from './prepare.ts';
+import { keptOutput, report } from './report.ts';
+
+/**
+ * Runs a verb and ends the attempt where it ends: record on the volume, own staging removed, termination message.
+ * @returns the exit code of the container
+ */
+export async function runContainer(
+  verb: 'prepare' | 'report',
+  context: Context,
+  terminationLog: string,
+): Promise<number> {
+  const ended = await attempt(verb, context);
+  if (ended === undefined) return 0;
+  // The message goes last: who reads it may count on the record. Without the record it is still the truth.
+  await leave(context, ended).catch((error: unknown) =>
+    context.say({ err: error }, 'the record of the run could not be written'),
+  );
+  await writeFile(terminationLog, formatReport(ended));
+  context.say({ ...ended }, 'the run ended');
+  return exitCode(ended);
+}
+
+async function attempt(verb: 'prepare' | 'report', context: Context): Promise<RunReport | undefined> {
+  try {
+    return verb === 'prepare' ? await prepare(context) : await report(context);
+  } catch (error) {
+    context.say({ err: error }, 'the run failed');
+    const detail = error instanceof Error ? error.message : String(error);
+    return failedReport(context, volumeReason(error) ?? 'EngineFailed', `${verb}: ${detail}`);
+  }
+}
+
+/** Writes runs/<run>.json and its log, and removes what this attempt staged. Never into a destination that is not ours. */
+async function leave(context: Context, ended: RunReport): Promise<void> {
+  const { request, engine, podUID, files } = context;
+  const { root, staging } = foldersOf(context);
+  if (refuse(context, await readDestination(root)) !== undefined) return;
+  await files.remove(staging);
+  const outputs: string[] = [];
+  for (const name of attempts) outputs.push(await keptOutput(context, name));
+  const { resource, source, neo4jVersion, requestedType, triggerID, createdTime } = request;
+  const record = {
+    ...ended,
+    resource,
+    source,
+    neo4jVersion,
+    generation: engine.generation,
+    requestedType,
+    triggerID,
+    createdTime,
+    podUID,
+  };
+  await writeRecord(files, root, request.run, {
+    record,
+    output: outputs.filter((output) => output !== '').join('\n'),
+  });
+}

@@ -1,0 +1,128 @@
+// The only reader of process.env and argv.
+import { parseArgs } from 'node:util';
+import { mounts } from './run/exchange.ts';
+import { parseRequest, requestVariable, type RunRequest } from './run/request.ts';
+
+/** A configuration that cannot be used: every problem at once. The program prints it and ends with exit code 2. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+}
+
+export interface OperatorConfig {
+  /** Path of a kubeconfig. Absent: the service account of the Pod. */
+  readonly kubeconfig: string | undefined;
+  /** Absent: all namespaces. */
+  readonly namespace: string | undefined;
+  /** Image of our agent, which runs before and after Neo4j's tool. */
+  readonly agentImage: string;
+  /** Hosts that spec.source.host may name: exact names, `*.suffix`, or `*`. Empty: none. */
+  readonly allowedHosts: readonly string[];
+  readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
+  readonly instance: string;
+}
+
+interface Option {
+  readonly type: 'string' | 'boolean';
+  readonly help: string;
+}
+
+const options = {
+  kubeconfig: { type: 'string', help: 'kubeconfig file; absent: the service account of the Pod' },
+  namespace: { type: 'string', help: 'the one namespace to watch; absent: all' },
+  'agent-image': {
+    type: 'string',
+    help: 'image of the agent that runs around the tool; the image of this program',
+  },
+  'allowed-hosts': {
+    type: 'string',
+    help: 'hosts that spec.source.host may name, comma-separated: exact, *.suffix or *',
+  },
+  'log-level': { type: 'string', help: 'debug, info, warn or error; default info' },
+  help: { type: 'boolean', help: 'this text' },
+} as const satisfies Record<string, Option>;
+
+export function operatorHelp(): string {
+  const width = Math.max(...Object.keys(options).map((name) => name.length)) + 4;
+  const lines = Object.entries(options).map(([name, { help }]) => `  --${name}`.padEnd(width + 2) + help);
+  return [
+    'usage: operator [options]',
+    ...lines,
+    'Every option may come from the environment: --agent-image from AGENT_IMAGE.',
+  ].join('\n');
+}
+
+/**
+ * Reads flags, then their twins in the environment.
+ * @returns undefined when help was asked for
+ * @throws ConfigError with every problem found
+ */
+export function operatorConfig(argv: readonly string[], env: NodeJS.ProcessEnv): OperatorConfig | undefined {
+  let values: Readonly<Record<string, string | boolean | undefined>>;
+  try {
+    ({ values } = parseArgs({ args: [...argv], options, strict: true, allowPositionals: false }));
+  } catch (error) {
+    throw new ConfigError(error instanceof Error ? error.message : String(error));
+  }
+  if (values['help'] === true) return undefined;
+  const read = (name: string): string | undefined => {
+    const value = values[name] ?? env[name.toUpperCase().replaceAll('-', '_')];
+    return typeof value === 'string' && value !== '' ? value : undefined;
+  };
+  const problems: string[] = [];
+  const agentImage = read('agent-image');
+  if (agentImage === undefined) problems.push('--agent-image is missing: the image that holds the agent');
+  const logLevel = read('log-level') ?? 'info';
+  if (!isLogLevel(logLevel))
+    problems.push(`--log-level is ${logLevel}: it must be debug, info, warn or error`);
+  const allowedHosts = (read('allowed-hosts') ?? '')
+    .split(',')
+    .map((host) => host.trim())
+    .filter((host) => host !== '');
+  const odd = allowedHosts.find((host) => !/^(\*|(\*\.)?[A-Za-z0-9:][-A-Za-z0-9.:]*)$/.test(host));
+  if (odd !== undefined) problems.push(`--allowed-hosts holds ${odd}: it must be a host, *.suffix or *`);
+  if (agentImage === undefined || !isLogLevel(logLevel) || problems.length > 0)
+    throw new ConfigError(problems.join('\n'));
+  return {
+    kubeconfig: read('kubeconfig'),
+    namespace: read('namespace'),
+    agentImage,
+    allowedHosts,
+    logLevel,
+    instance: env['HOSTNAME'] ?? `pid-${process.pid}`,
+  };
+}
+
+function isLogLevel(text: string): text is OperatorConfig['logLevel'] {
+  return ['debug', 'info', 'warn', 'error'].includes(text);
+}
+
+export interface AgentConfig {
+  readonly verb: 'prepare' | 'report';
+  readonly request: RunRequest;
+  readonly podUID: string;
+  readonly volume: string;
+  readonly exchange: string;
+  readonly terminationLog: string;
+}
+
+/** @throws ConfigError */
+export function agentConfig(argv: readonly string[], env: NodeJS.ProcessEnv): AgentConfig {
+  const [verb] = argv;
+  if (verb !== 'prepare' && verb !== 'report')
+    throw new ConfigError(`usage: agent prepare|report, not ${verb}`);
+  const podUID = env['POD_UID'] ?? '';
+  if (!/^[0-9a-f-]{36}$/.test(podUID))
+    throw new ConfigError(`POD_UID must be the uid of the Pod, not ${podUID}`);
+  try {
+    return {
+      verb,
+      request: parseRequest(env[requestVariable] ?? ''),
+      podUID,
+      volume: env['VOLUME_FOLDER'] ?? mounts.backup,
+      exchange: env['EXCHANGE_FOLDER'] ?? mounts.exchange,
+      terminationLog: env['TERMINATION_LOG'] ?? '/dev/termination-log',
+    };
+  } catch (error) {
+    throw new ConfigError(error instanceof Error ? error.message : String(error), { cause: error });
+  }
+}
