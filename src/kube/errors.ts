@@ -175,7 +175,7 @@ function kindOf(status: number, reason: string | undefined): KubeErrorKind {
   return status >= 400 && status < 500 ? 'invalid' : 'unavailable';
 }
 
-/** 401 counts as `forbidden`: the transport has by then tried once more with fresh credentials. 408 is a proxy's time-out. */
+/** 401 counts as `forbidden`: to whoever asks, unknown and unwelcome are the same. 408 is a proxy's time-out. */
 const kindByStatus: ReadonlyMap<number, KubeErrorKind> = new Map([
   [401, 'forbidden'],
   [403, 'forbidden'],

@@ -1,0 +1,223 @@
+import type { KubeConfig } from '@kubernetes/client-node';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { request, type Dispatcher } from 'undici';
+import { Connection, type Route } from './connection.ts';
+import { KubeError, isKubeError, refusalError } from './errors.ts';
+import { retryDelayMs, type RetryLimits } from './retry.ts';
+
+export interface HttpLimits extends RetryLimits {
+  /** Deadline of a call with all its retries. */
+  readonly callMs: number;
+  /** How long a read waits for the first byte before it is tried on another connection. */
+  readonly readMs: number;
+  readonly connectMs: number;
+  /** A watch without a byte for so long is taken for dead; the server sends bookmarks every minute. */
+  readonly watchIdleMs: number;
+  readonly maxEventBytes: number;
+  readonly maxAnswerBytes: number;
+}
+
+/** An event or object is at most 1.5 MiB in etcd and a page 500 of them; what is larger is no answer to us. */
+export const defaultLimits: HttpLimits = {
+  callMs: 30_000,
+  readMs: 12_000,
+  connectMs: 5_000,
+  watchIdleMs: 100_000,
+  maxEventBytes: 8 * 1024 * 1024,
+  maxAnswerBytes: 256 * 1024 * 1024,
+  attempts: 4,
+  baseMs: 200,
+  maxWaitMs: 5_000,
+};
+
+const maxRefusalBytes = 64 * 1024;
+
+export interface Call {
+  /** What is tried, for messages: `create jobs shop/orders`. */
+  readonly step: string;
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
+  /** Path and query. */
+  readonly path: string;
+  readonly body?: object | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface TransportOptions {
+  readonly kubeConfig: KubeConfig;
+  readonly userAgent: string;
+  readonly limits: HttpLimits;
+  readonly random: () => number;
+}
+
+/** Requests to the API server: credentials, deadlines, retries, and failures as KubeError. Knows no objects. */
+export class Transport {
+  readonly #options: TransportOptions;
+  readonly #connection: Connection;
+
+  constructor(options: TransportOptions) {
+    this.#options = options;
+    this.#connection = new Connection(options.kubeConfig, options.limits.connectMs);
+  }
+
+  /** One call with its retries. @returns the answer's JSON. @throws {KubeError}, or the caller's signal's reason. */
+  async call(call: Call): Promise<unknown> {
+    const { callMs } = this.#options.limits;
+    const deadline = new Deadline(callMs, call.signal);
+    try {
+      return await this.#withRetries(call, deadline.signal);
+    } catch (error) {
+      call.signal?.throwIfAborted();
+      if (isKubeError(error)) throw error;
+      throw new KubeError('unavailable', `${call.step}: no answer within ${callMs / 1000} s`, {
+        cause: error,
+      });
+    } finally {
+      deadline.cancel();
+    }
+  }
+
+  /**
+   * Opens a stream of bytes that may go on for ever. Not retried.
+   *
+   * @throws {KubeError} when it is refused or cut, and `unavailable` when it is silent for too long.
+   */
+  async *stream(call: Call & { readonly signal: AbortSignal }): AsyncGenerator<Uint8Array, void> {
+    const { watchIdleMs, callMs } = this.#options.limits;
+    try {
+      const route = await this.#connection.route();
+      const answer = await request(route.server + call.path, {
+        ...this.#head(call, route),
+        dispatcher: route.watches,
+        signal: call.signal,
+        headersTimeout: callMs,
+        bodyTimeout: watchIdleMs,
+      });
+      if (answer.statusCode !== 200) throw await refused(call, answer);
+      yield* answer.body;
+    } catch (error) {
+      throw isKubeError(error) ? error : networkError(call.step, error);
+    }
+  }
+
+  /** Ends all connections; calls under way reject. */
+  async close(): Promise<void> {
+    await this.#connection.close();
+  }
+
+  async #withRetries(call: Call, signal: AbortSignal): Promise<unknown> {
+    const { limits, random } = this.#options;
+    const reads = call.method === 'GET';
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await this.#attempt(call, signal);
+      } catch (error) {
+        const delayMs = retryDelayMs({ error, attempt, reads }, limits, random);
+        if (delayMs === undefined || signal.aborted) throw error;
+        await sleep(delayMs, undefined, { signal });
+      }
+    }
+  }
+
+  async #attempt(call: Call, signal: AbortSignal): Promise<unknown> {
+    const { readMs, callMs, maxAnswerBytes } = this.#options.limits;
+    try {
+      const route = await this.#connection.route();
+      const answer = await request(route.server + call.path, {
+        ...this.#head(call, route),
+        dispatcher: route.calls,
+        signal,
+        headersTimeout: call.method === 'GET' ? readMs : callMs,
+        bodyTimeout: callMs,
+      });
+      if (answer.statusCode < 200 || answer.statusCode > 299) throw await refused(call, answer);
+      return parseAnswer(call.step, await readText(call.step, answer.body, maxAnswerBytes));
+    } catch (error) {
+      if (isKubeError(error) || signal.aborted) throw error;
+      throw networkError(call.step, error);
+    }
+  }
+
+  #head(call: Call, route: Route): Pick<Dispatcher.DispatchOptions, 'method' | 'headers' | 'body'> {
+    const headers = { ...route.headers, accept: 'application/json', 'user-agent': this.#options.userAgent };
+    if (call.body === undefined) return { method: call.method, headers };
+    return {
+      method: call.method,
+      headers: { ...headers, 'content-type': 'application/json' },
+      body: JSON.stringify(call.body),
+    };
+  }
+}
+
+/** Aborts at a deadline or with the caller. Unlike AbortSignal.any it leaves nothing behind on a long-lived signal. */
+class Deadline {
+  readonly #controller = new AbortController();
+  readonly #timer: NodeJS.Timeout;
+  readonly #outer: AbortSignal | undefined;
+  readonly #abort = (): void => this.#controller.abort(this.#outer?.reason);
+
+  constructor(delayMs: number, outer: AbortSignal | undefined) {
+    this.#outer = outer;
+    this.#timer = setTimeout(this.#abort, delayMs);
+    if (outer?.aborted === true) this.#abort();
+    else outer?.addEventListener('abort', this.#abort, { once: true });
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  cancel(): void {
+    clearTimeout(this.#timer);
+    this.#outer?.removeEventListener('abort', this.#abort);
+  }
+}
+
+async function refused(call: Call, answer: Dispatcher.ResponseData): Promise<KubeError> {
+  const text = await readText(call.step, answer.body, maxRefusalBytes);
+  return refusalError({
+    step: call.step,
+    status: answer.statusCode,
+    body: parseJson(text) ?? text,
+    retryAfterMs: retryAfterMs(answer.headers['retry-after']),
+  });
+}
+
+async function readText(step: string, body: AsyncIterable<Uint8Array>, maxBytes: number): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of body) {
+    bytes += chunk.length;
+    if (bytes > maxBytes)
+      throw new KubeError('unreadable', `${step}: an answer of more than ${maxBytes} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks, bytes).toString('utf8');
+}
+
+/** A good status with a body that is no JSON comes from something in between, and passes. */
+function parseAnswer(step: string, text: string): unknown {
+  const json = parseJson(text);
+  if (json === undefined) throw refusalError({ step, status: 502, body: text });
+  return json;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The API server sends seconds; a date, which only a proxy would send, is left out. */
+function retryAfterMs(header: string | string[] | undefined): number | undefined {
+  const text = Array.isArray(header) ? header[0] : header;
+  return text !== undefined && /^\d{1,6}$/.test(text) ? Number(text) * 1000 : undefined;
+}
+
+/** Node's network errors have the facts in `code`; their messages may be empty, and those of a fetch name the URL. */
+function networkError(step: string, error: unknown): KubeError {
+  const { code, message } = error instanceof Error ? (error as NodeJS.ErrnoException) : {};
+  const what = [message, code].filter((part) => part !== undefined && part !== '').join(', ');
+  return new KubeError('unavailable', `${step}: ${what === '' ? 'no answer' : what}`, { cause: error });
+}
