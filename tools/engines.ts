@@ -123,15 +123,19 @@ export function serverCommand(
   return { command: java(on, '512m', ['Server', `x.store=${store}`, ...pairs]), env: {} };
 }
 
-/**
- * The backup tool. For generation B: `backup --backup-dir=... --name=... --from=host:port ...`.
- * @param heap 256m serves any store: the tool streams. Below 32m 3.4.18 fails as if the server refused.
- */
-export function toolCommand(on: Engine, args: readonly string[], heap = '256m'): Launch {
+interface ToolOptions {
+  /** 256m serves any store: the tool streams. Below 32m 3.4.18 fails in ways that name no memory (test/engine/captures). */
+  readonly heap?: string;
+  /** Its NEO4J_HOME. It must be able to make `logs` and `metrics` there, or it fails after the copy is there. */
+  readonly home?: string;
+}
+
+/** The backup tool. For generation B: `backup --backup-dir=... --name=... --from=host:port ...`. */
+export function toolCommand(on: Engine, args: readonly string[], options: ToolOptions = {}): Launch {
+  const { heap = '256m', home = join(tmpdir(), 'neo4j-tool-home') } = options;
   return {
     command: java(on, heap, [on.toolClass, ...args]),
-    // The tool insists on a home with a conf folder and reads neo4j.conf there if there is one.
-    env: { NEO4J_HOME: on.classes, NEO4J_CONF: on.classes },
+    env: { NEO4J_HOME: home, NEO4J_CONF: join(home, 'conf') },
   };
 }
 
