@@ -1,5 +1,9 @@
 // Starting other programs: the only place of tools/ that does.
 import { spawn, type SpawnOptions } from 'node:child_process';
+import { appendFileSync, closeSync, openSync } from 'node:fs';
+import { Socket } from 'node:net';
+import { constants } from 'node:os';
+import type { Writable } from 'node:stream';
 
 export interface Output {
   readonly code: number;
@@ -13,6 +17,10 @@ export interface RunOptions {
   readonly input?: string;
   /** Ends the program (SIGTERM, then SIGKILL) when aborted. */
   readonly signal?: AbortSignal;
+}
+
+function text(chunks: readonly Buffer[]): string {
+  return Buffer.concat(chunks).toString('utf8');
 }
 
 /** Runs a program to its end and gives what it printed, whatever its exit code. 127: it could not be started. */
@@ -30,7 +38,6 @@ export async function output(command: readonly string[], options: RunOptions = {
     const err: Buffer[] = [];
     child.stdout?.on('data', (chunk: Buffer) => out.push(chunk));
     child.stderr?.on('data', (chunk: Buffer) => err.push(chunk));
-    const text = (chunks: readonly Buffer[]): string => Buffer.concat(chunks).toString('utf8');
     child.on('error', (error) => {
       resolve({ code: 127, stdout: text(out), stderr: `${text(err)}${error.message}` });
     });
@@ -51,4 +58,53 @@ export async function must(command: readonly string[], options: RunOptions = {})
   if (code === 0) return stdout;
   const tail = `${stdout}\n${stderr}`.trim().split('\n').slice(-20).join('\n');
   throw new Error(`${command.join(' ')}: exit code ${code}\n${tail}`);
+}
+
+/** A program that goes on in the background, in a session of its own: no key press reaches it. */
+export interface Background {
+  readonly pid: number;
+  /** Resolves with its exit code; waiting for it does not keep this process alive. */
+  readonly ended: Promise<number>;
+  /** Its standard input. The program sees the end of it when {@link Background.input} is ended or this process dies. */
+  readonly input: Writable;
+}
+
+/** Starts a program that is to outlive the call. What it prints is appended to the file `log`. */
+export function background(
+  command: readonly string[],
+  { log, env, cwd = '/' }: { log: string; env?: Readonly<Record<string, string>>; cwd?: string },
+): Background {
+  const [program = '', ...args] = command;
+  const file = openSync(log, 'a', 0o600);
+  const child = spawn(program, args, {
+    detached: true,
+    stdio: ['pipe', file, file],
+    cwd,
+    env: { ...process.env, ...env },
+  });
+  closeSync(file);
+  const ended = new Promise<number>((resolve) => {
+    child.on('error', (error) => {
+      appendFileSync(log, `${program}: ${error.message}\n`);
+      resolve(127);
+    });
+    child.on('exit', (code, signal) => resolve(code ?? 128 + (signal ? constants.signals[signal] : 0)));
+  });
+  child.unref();
+  const { stdin } = child;
+  if (!stdin) throw new Error(`${program}: no pipe to its input`);
+  stdin.on('error', () => {}); // it ended first: its exit code tells
+  // A pipe to a child is a socket to Node, and has the method; the type of a child's input does not say so.
+  if (stdin instanceof Socket) stdin.unref();
+  return { pid: child.pid ?? 0, ended, input: stdin };
+}
+
+/** Runs a program at this terminal, and gives its exit code. */
+export async function attached(command: readonly string[]): Promise<number> {
+  const [program = '', ...args] = command;
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, args, { stdio: 'inherit' });
+    child.on('error', reject);
+    child.on('exit', (code, signal) => resolve(code ?? 128 + (signal ? constants.signals[signal] : 0)));
+  });
 }

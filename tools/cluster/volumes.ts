@@ -1,0 +1,54 @@
+// Volumes that are made before anybody claims them.
+import { chmodSync, chownSync, mkdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { must } from '../run.ts';
+import { buildVolume, type VolumeSpec } from './manifests.ts';
+import { insideMounts } from './node.ts';
+import { placesIn } from './places.ts';
+
+export interface NewVolume {
+  /** Of the PersistentVolume. */
+  readonly name: string;
+  /** As a Kubernetes quantity: what claims are matched with. */
+  readonly size: string;
+  /** Who can write there, beside its group; the mode is 0770. */
+  readonly owner: { readonly uid: number; readonly gid: number };
+  /** Gives it an ext4 of its own, with this size and no more. It holds a `lost+found`, as a new disk does. */
+  readonly fileSystem?: { readonly sizeMiB: number };
+  /** The one claim that may have it. Without this any claim that fits can, so let the claim say `volumeName`. */
+  readonly claim?: { readonly namespace: string; readonly name: string };
+}
+
+async function mountFileSystem(
+  folder: string,
+  name: string,
+  { sizeMiB, pid }: { sizeMiB: number; pid: number },
+): Promise<void> {
+  const path = placesIn(folder).volume(name);
+  const disk = placesIn(folder).disk(name);
+  writeFileSync(disk, '', { mode: 0o600 });
+  truncateSync(disk, sizeMiB * 1024 * 1024);
+  // No blocks are kept for root: full is full for everybody.
+  await must(['mkfs.ext4', '-q', '-F', '-m', '0', disk]);
+  await must(['mount', '-o', 'loop', disk, path]);
+  // Once for this machine, so that a test can look, and once for the node, which sees no later mounts of ours.
+  const device = (await must(['findmnt', '--noheadings', '--output', 'SOURCE', '--mountpoint', path])).trim();
+  await must(insideMounts(pid, ['mount', device, path]));
+}
+
+/** Makes the folder, or file system, and gives the PersistentVolume that has still to be created. */
+export async function prepareVolume(folder: string, pid: number, volume: NewVolume): Promise<unknown> {
+  const { name, size, owner, fileSystem, claim } = volume;
+  const path = placesIn(folder).volume(name);
+  if (statSync(path, { throwIfNoEntry: false })) throw new Error(`there is a volume "${name}" already`);
+  mkdirSync(path);
+  try {
+    if (fileSystem) await mountFileSystem(folder, name, { ...fileSystem, pid });
+  } catch (error) {
+    rmSync(path, { recursive: true, force: true });
+    throw error;
+  }
+  chownSync(path, owner.uid, owner.gid);
+  chmodSync(path, 0o770);
+  const spec: VolumeSpec = { name, path, size, reclaimPolicy: 'Retain', ...(claim && { claim }) };
+  return buildVolume(spec);
+}
