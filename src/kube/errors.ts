@@ -73,6 +73,11 @@ export function isKubeError(error: unknown, ...kinds: readonly KubeErrorKind[]):
   return error instanceof KubeError && (kinds.length === 0 || kinds.includes(error.kind));
 }
 
+/** How long the server asked to wait, at most a minute, because it may be wrong; 0 when it did not ask. Milliseconds. */
+export function askedWaitMs(error: unknown): number {
+  return isKubeError(error) ? Math.min(error.retryAfterMs ?? 0, 60_000) : 0;
+}
+
 /** Cuts a text to at most `maxBytes` bytes of UTF-8, never inside a character, and marks the cut with `…`. */
 export function boundText(text: string, maxBytes: number): string {
   const bytes = Buffer.from(text, 'utf8');

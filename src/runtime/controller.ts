@@ -1,3 +1,4 @@
+import { askedWaitMs } from '../kube/errors.ts';
 import { formatKey, type ObjectKey } from '../kube/resource.ts';
 import type { Backoff } from './backoff.ts';
 import type { Clock } from './clock.ts';
@@ -156,7 +157,7 @@ export class Controller {
       log.error({ ...fields, reason: error.reason, err: error }, 'pass failed, not to be retried');
       return;
     }
-    const retryMs = this.#queue.retry(key);
+    const retryMs = this.#queue.retry(key, askedWaitMs(error));
     log.warn({ ...fields, retryMs, err: error }, 'pass failed');
   }
 }

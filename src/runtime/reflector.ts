@@ -1,5 +1,5 @@
 import type { KubeClient, WatchEvent } from '../kube/client.ts';
-import { isKubeError } from '../kube/errors.ts';
+import { askedWaitMs, isKubeError } from '../kube/errors.ts';
 import { keyOf, type KubeObject, type ObjectKey, type Resource } from '../kube/resource.ts';
 import { backoffMs, type Backoff } from './backoff.ts';
 import type { Clock } from './clock.ts';
@@ -64,6 +64,8 @@ export class Reflector<T extends KubeObject> {
   #resourceVersion: string | undefined;
   #listDueMs = 0;
   #heardMs: number | undefined;
+  /** What the server asked us to wait when it refused last. */
+  #askedMs = 0;
 
   constructor(options: ReflectorOptions<T>) {
     this.#options = options;
@@ -147,6 +149,7 @@ export class Reflector<T extends KubeObject> {
         { resource: resource.plural, err: error },
         from === undefined ? 'list failed' : 'watch failed',
       );
+      this.#askedMs = askedWaitMs(error);
       const outcome = from !== undefined && this.#wasWorthIt(from, startMs) ? 'cut' : 'failed';
       if (!isKubeError(error, 'unavailable', 'tooManyRequests')) this.#resourceVersion = undefined;
       return outcome;
@@ -209,8 +212,10 @@ export class Reflector<T extends KubeObject> {
 
   async #pause(failures: number, signal: AbortSignal): Promise<void> {
     const { clock, random } = this.#options;
+    const delayMs = this.#askedMs + backoffMs(failures, backoff, random);
+    this.#askedMs = 0;
     // An abort ends the pause; the loop sees it.
-    await clock.sleep(backoffMs(failures, backoff, random), signal).catch(() => undefined);
+    await clock.sleep(delayMs, signal).catch(() => undefined);
   }
 }
 

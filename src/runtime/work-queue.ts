@@ -73,12 +73,17 @@ export class WorkQueue {
     this.#delayed.set(id, { dueMs, cancel });
   }
 
-  /** Asks for another pass after one that failed; the delay grows with every failure in a row. @returns milliseconds. */
-  retry(key: ObjectKey): number {
+  /**
+   * Asks for another pass after one that failed; the delay grows with every failure in a row.
+   *
+   * @param leastMs what the server asked us to wait.
+   * @returns the delay in milliseconds.
+   */
+  retry(key: ObjectKey, leastMs = 0): number {
     const id = formatKey(key);
     const failures = (this.#failures.get(id) ?? 0) + 1;
     this.#failures.set(id, failures);
-    const delayMs = backoffMs(failures, this.#options.backoff, this.#options.random);
+    const delayMs = leastMs + backoffMs(failures, this.#options.backoff, this.#options.random);
     this.addAfter(key, delayMs);
     return delayMs;
   }
