@@ -69,19 +69,15 @@ export function operatorConfig(argv: readonly string[], env: NodeJS.ProcessEnv):
     return typeof value === 'string' && value !== '' ? value : undefined;
   };
   const problems: string[] = [];
-  const agentImage = read('agent-image');
-  if (agentImage === undefined) problems.push('--agent-image is missing: the image that holds the agent');
+  const agentImage = read('agent-image') ?? '';
+  if (agentImage === '') problems.push('--agent-image is missing: the image that holds the agent');
   const logLevel = read('log-level') ?? 'info';
   if (!isLogLevel(logLevel))
     problems.push(`--log-level is ${logLevel}: it must be debug, info, warn or error`);
-  const allowedHosts = (read('allowed-hosts') ?? '')
-    .split(',')
-    .map((host) => host.trim())
-    .filter((host) => host !== '');
+  const allowedHosts = splitList(read('allowed-hosts'));
   const odd = allowedHosts.find((host) => !/^(\*|(\*\.)?[A-Za-z0-9:][-A-Za-z0-9.:]*)$/.test(host));
   if (odd !== undefined) problems.push(`--allowed-hosts holds ${odd}: it must be a host, *.suffix or *`);
-  if (agentImage === undefined || !isLogLevel(logLevel) || problems.length > 0)
-    throw new ConfigError(problems.join('\n'));
+  if (!isLogLevel(logLevel) || problems.length > 0) throw new ConfigError(problems.join('\n'));
   return {
     kubeconfig: read('kubeconfig'),
     namespace: read('namespace'),
@@ -90,6 +86,13 @@ export function operatorConfig(argv: readonly string[], env: NodeJS.ProcessEnv):
     logLevel,
     instance: env['HOSTNAME'] ?? `pid-${process.pid}`,
   };
+}
+
+function splitList(text: string | undefined): readonly string[] {
+  return (text ?? '')
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== '');
 }
 
 function isLogLevel(text: string): text is OperatorConfig['logLevel'] {
@@ -113,15 +116,19 @@ export function agentConfig(argv: readonly string[], env: NodeJS.ProcessEnv): Ag
   const podUID = env['POD_UID'] ?? '';
   if (!/^[0-9a-f-]{36}$/.test(podUID))
     throw new ConfigError(`POD_UID must be the uid of the Pod, not ${podUID}`);
+  return {
+    verb,
+    request: readRequest(env[requestVariable] ?? ''),
+    podUID,
+    volume: env['VOLUME_FOLDER'] ?? mounts.backup,
+    exchange: env['EXCHANGE_FOLDER'] ?? mounts.exchange,
+    terminationLog: env['TERMINATION_LOG'] ?? '/dev/termination-log',
+  };
+}
+
+function readRequest(json: string): RunRequest {
   try {
-    return {
-      verb,
-      request: parseRequest(env[requestVariable] ?? ''),
-      podUID,
-      volume: env['VOLUME_FOLDER'] ?? mounts.backup,
-      exchange: env['EXCHANGE_FOLDER'] ?? mounts.exchange,
-      terminationLog: env['TERMINATION_LOG'] ?? '/dev/termination-log',
-    };
+    return parseRequest(json);
   } catch (error) {
     throw new ConfigError(error instanceof Error ? error.message : String(error), { cause: error });
   }

@@ -11,8 +11,8 @@ import { failedReport, foldersOf, type Context } from './context.ts';
 import type { Plan, Take } from './plan.ts';
 import { preflight } from './preflight.ts';
 
-/** Seconds that are kept back from the Pod's deadline for the report, so that a run that was too slow can still say so. */
-const reportMarginSeconds = 10;
+/** Kept back from the Pod's deadline: 5 s until a tool that ignores SIGTERM is killed, and 10 s for a report to say so. */
+const reportMarginSeconds = 15;
 
 /**
  * Prepares one attempt.

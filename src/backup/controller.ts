@@ -1,0 +1,117 @@
+// Which key each change means, and one pass over it: observe, decide, act, status.
+import { isDeepStrictEqual } from 'node:util';
+import { labels, managedBy } from '../api/names.ts';
+import type { KubeClient } from '../kube/client.ts';
+import type { EventRecorder } from '../kube/events.ts';
+import { formatKey, keyOf, type KubeObject, type ObjectKey } from '../kube/resource.ts';
+import type { Clock } from '../runtime/clock.ts';
+import { Controller } from '../runtime/controller.ts';
+import type { Log } from '../runtime/log.ts';
+import type { Next } from '../runtime/next.ts';
+import { Reflector } from '../runtime/reflector.ts';
+import { act } from './act.ts';
+import { decide, type Policy } from './decide.ts';
+import { byOwner, observe } from './observe.ts';
+import { backups, jobs, pods, type Job, type Neo4jBackup, type Pod } from './resources.ts';
+import { announcements, nextStatus } from './status.ts';
+
+export interface BackupControllerDeps {
+  readonly client: KubeClient;
+  readonly events: EventRecorder;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly log: Log;
+  /** Absent: all namespaces. */
+  readonly namespace?: string | undefined;
+  readonly policy: Policy;
+}
+
+export class BackupController {
+  readonly #deps: BackupControllerDeps;
+  readonly #backups: Reflector<Neo4jBackup>;
+  readonly #jobs: Reflector<Job>;
+  readonly #pods: Reflector<Pod>;
+  readonly #controller: Controller;
+
+  constructor(deps: BackupControllerDeps) {
+    this.#deps = deps;
+    const { client, clock, random, log, namespace } = deps;
+    const common = { client, clock, random, log, namespace };
+    const ours = { labelSelector: `${labels.managedBy}=${managedBy}`, indexes: { [byOwner]: ownerUIDs } };
+    this.#backups = new Reflector({ ...common, resource: backups });
+    this.#jobs = new Reflector({ ...common, ...ours, resource: jobs });
+    this.#pods = new Reflector({ ...common, ...ours, resource: pods });
+    this.#controller = new Controller({
+      name: 'backup',
+      reflectors: [this.#backups, this.#jobs, this.#pods],
+      reconcile: (key, signal) => this.reconcile(key, signal),
+      clock,
+      random,
+      log,
+    });
+    this.#backups.onChange((before, after) => this.#enqueue(after ?? before));
+    this.#jobs.onChange((before, after) => this.#enqueueOwner(after ?? before));
+    this.#pods.onChange((before, after) => this.#enqueueOwner(this.#jobOf(after ?? before)));
+  }
+
+  /** Works until the signal aborts, and resolves when all is quiet. */
+  async run(signal: AbortSignal): Promise<void> {
+    await Promise.all([
+      this.#backups.run(signal),
+      this.#jobs.run(signal),
+      this.#pods.run(signal),
+      this.#controller.run(signal),
+    ]);
+  }
+
+  /** One pass over one resource. Safe to run again at any time, from any point, after any crash. */
+  async reconcile(key: ObjectKey, signal: AbortSignal): Promise<Next> {
+    const { client, events, clock, log, policy } = this.#deps;
+    const deps = {
+      client,
+      backups: this.#backups,
+      jobs: this.#jobs,
+      pods: this.#pods,
+      now: () => clock.now(),
+    };
+    const seen = await observe(key, deps, signal);
+    if (seen === undefined) return { kind: 'settled' };
+
+    const { backup } = seen;
+    const decision = decide(seen, policy);
+    const outcome = await act(decision.actions, backup, client, signal);
+    const status = nextStatus(seen, decision, outcome);
+    if (!isDeepStrictEqual(status, backup.status ?? {})) {
+      const { apiVersion, kind, metadata } = backup;
+      await client.replaceStatus(backups, key, { apiVersion, kind, metadata, status }, { signal });
+      // A crash before this line loses Events, never status.
+      for (const { type, reason, note } of announcements(backup.status, status)) {
+        const regarding = { apiVersion, kind, ...key, uid: metadata.uid };
+        events.record({ regarding, type, reason, note, action: 'Backup' });
+        log.info({ key: formatKey(key), reason, phase: status.phase }, note);
+      }
+    }
+    if (outcome.kind === 'failed') throw outcome.error;
+    return outcome.kind === 'refused' ? { kind: 'after', delayMs: 30_000 } : decision.next;
+  }
+
+  #enqueue(backup: Neo4jBackup | undefined): void {
+    if (backup !== undefined) this.#controller.enqueue(keyOf(backup));
+  }
+
+  #enqueueOwner(job: Job | undefined): void {
+    const owner = job?.metadata.ownerReferences?.find(({ kind }) => kind === backups.kind);
+    if (job === undefined || owner === undefined) return;
+    this.#controller.enqueue({ namespace: keyOf(job).namespace, name: owner.name });
+  }
+
+  #jobOf(pod: Pod | undefined): Job | undefined {
+    const owner = pod?.metadata.ownerReferences?.find(({ kind }) => kind === jobs.kind);
+    if (pod === undefined || owner === undefined) return undefined;
+    return this.#jobs.get({ namespace: keyOf(pod).namespace, name: owner.name });
+  }
+}
+
+function ownerUIDs({ metadata }: KubeObject): readonly string[] {
+  return (metadata.ownerReferences ?? []).map(({ uid }) => uid);
+}

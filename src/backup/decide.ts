@@ -1,0 +1,211 @@
+// What to do about one Neo4jBackup, given everything seen in this pass. Pure: no clock, no client, no log.
+import type { V1Job } from '@kubernetes/client-node';
+import type { RunStatus } from '../api/neo4jbackup.ts';
+import { explain, isReason, type StalledReason, type WaitingReason } from '../api/reasons.ts';
+import { selectEngine, servedVersions } from '../engine/select.ts';
+import type { Next } from '../runtime/next.ts';
+import { buildJob, sourceHost } from './job.ts';
+import type { Observed } from './observe.ts';
+import {
+  currentRunOf,
+  isFinished,
+  judgeRun,
+  schedulingGraceSeconds,
+  type Obstacle,
+  type RunView,
+} from './outcome.ts';
+import type { Job } from './resources.ts';
+import { dueRun } from './run.ts';
+
+/** What the operator's configuration decides. */
+export interface Policy {
+  readonly agentImage: string;
+  /** Hosts that a resource may name: exact names, `*.suffix`, or `*`. */
+  readonly allowedHosts: readonly string[];
+}
+
+export type Action =
+  | { readonly kind: 'createJob'; readonly job: V1Job }
+  /** A Job whose end is in status. */
+  | { readonly kind: 'deleteJob'; readonly job: Job };
+
+/** How the resource stands; the conditions follow from it. */
+export type Standing =
+  | { readonly kind: 'stalled'; readonly reason: StalledReason; readonly detail: string }
+  | { readonly kind: 'waiting'; readonly reason: WaitingReason; readonly detail: string }
+  | { readonly kind: 'running'; readonly run: ReturnType<typeof currentRunOf>; readonly obstacle?: Obstacle }
+  /** A Job is about to be made: whether it was, and when, the API server's answer tells. */
+  | { readonly kind: 'starting' }
+  | { readonly kind: 'idle' };
+
+export interface Decision {
+  readonly standing: Standing;
+  /** Runs that have ended and are not in status yet, oldest first. */
+  readonly ended: readonly RunStatus[];
+  readonly actions: readonly Action[];
+  readonly next: Next;
+}
+
+/** When to look again at what no watch will tell of. Milliseconds. */
+const recheckMs = 15_000;
+
+export function decide(seen: Observed, policy: Policy): Decision {
+  const ended = endedRuns(seen);
+  const actions = expiredJobs(seen);
+  const active = seen.runs.find(({ job }) => !isFinished(job));
+  if (active !== undefined) return { ...underWay(seen, active), ended, actions };
+
+  const objection = objectionTo(seen, policy);
+  if (objection?.kind === 'stalled')
+    return { standing: objection, ended, actions, next: { kind: 'onChange' } };
+  if (objection !== undefined)
+    return { standing: objection, ended, actions, next: { kind: 'after', delayMs: recheckMs } };
+
+  const engine = selectEngine(seen.backup.spec.neo4j.version);
+  const run = dueRun(
+    seen.backup,
+    seen.runs.map(({ job }) => job),
+  );
+  if (run === undefined || engine === undefined)
+    return { standing: { kind: 'idle' }, ended, actions, next: { kind: 'onChange' } };
+  const job = buildJob(seen.backup, {
+    run,
+    engine,
+    agentImage: policy.agentImage,
+    now: seen.now,
+    terminalPods: terminalPods(seen),
+  });
+  return {
+    standing: { kind: 'starting' },
+    ended,
+    actions: [...actions, { kind: 'createJob', job }],
+    next: { kind: 'onChange' },
+  };
+}
+
+function underWay({ backup, now }: Observed, run: RunView): Pick<Decision, 'standing' | 'next'> {
+  const outcome = judgeRun(run, now);
+  const obstacle = outcome.kind === 'active' ? outcome.obstacle : undefined;
+  // A Pod that is not placed becomes an obstacle by time alone, and no watch tells of time.
+  const young =
+    now.getTime() - Date.parse(run.job.metadata.creationTimestamp) < 2 * schedulingGraceSeconds * 1000;
+  return {
+    standing: {
+      kind: 'running',
+      run: currentRunOf(run.job),
+      ...(obstacle === undefined ? {} : { obstacle }),
+    },
+    next:
+      young || backup.status?.currentRun === undefined
+        ? { kind: 'after', delayMs: recheckMs }
+        : { kind: 'onChange' },
+  };
+}
+
+/** Runs whose Job has finished, or has gone before its end was seen, and that status does not know as ended. */
+function endedRuns({ backup, runs, now }: Observed): readonly RunStatus[] {
+  const known = knownRuns(backup);
+  const ended: RunStatus[] = [];
+  const current = backup.status?.currentRun;
+  const lost =
+    current !== undefined &&
+    !known.has(current.id) &&
+    runs.every(({ job }) => job.metadata.name !== current.id);
+  if (lost)
+    ended.push({
+      ...current,
+      result: 'Failed',
+      reason: 'ResultLost',
+      message: explain('ResultLost', `The Job ${current.id} is gone`),
+      completionTime: now.toISOString(),
+    });
+  for (const run of runs) {
+    if (known.has(run.job.metadata.name)) continue;
+    const outcome = judgeRun(run, now, lastObstacle(backup, run.job));
+    if (outcome.kind === 'ended') ended.push(outcome.status);
+  }
+  return ended;
+}
+
+function knownRuns({ status }: Observed['backup']): ReadonlySet<string> {
+  return new Set((status?.history ?? []).map(({ id }) => id));
+}
+
+/** What the conditions of the pass before say stood in the way of this run. */
+function lastObstacle({ status }: Observed['backup'], job: Job): Obstacle | undefined {
+  if (status?.currentRun?.id !== job.metadata.name) return undefined;
+  const ready = status.conditions?.find(({ type }) => type === 'Ready');
+  if (ready?.status !== 'False' || !isReason(ready.reason)) return undefined;
+  return { reason: ready.reason as WaitingReason, detail: ready.message };
+}
+
+type Objection = Extract<Standing, { kind: 'stalled' | 'waiting' }>;
+
+/** Why no run may start, if so: what only an edit can mend comes first. */
+function objectionTo(seen: Observed, { allowedHosts }: Policy): Objection | undefined {
+  const { neo4j, source, destination } = seen.backup.spec;
+  const stalled = (reason: StalledReason, detail: string): Objection => ({ kind: 'stalled', reason, detail });
+  const waiting = (reason: WaitingReason, detail: string): Objection => ({ kind: 'waiting', reason, detail });
+
+  if (selectEngine(neo4j.version) === undefined)
+    return stalled(
+      'UnsupportedVersion',
+      `spec.neo4j.version is ${neo4j.version}; served are ${servedVersions}`,
+    );
+  if (neo4j.image === undefined && neo4j.acceptLicenseAgreement !== 'yes')
+    return stalled(
+      'LicenseNotAccepted',
+      'spec.neo4j.image is not set, and spec.neo4j.acceptLicenseAgreement is not yes',
+    );
+  if (source.host !== undefined && !isAllowed(source.host, allowedHosts))
+    return stalled(
+      'HostNotAllowed',
+      `spec.source.host is ${source.host}; allowed are ${allowedHosts.join(', ') || 'none'}`,
+    );
+  const name = source.serviceRef?.name ?? '';
+  if (seen.service === 'externalName')
+    return stalled('ExternalNameRefused', `The Service ${name} is of type ExternalName`);
+  if (seen.service === 'absent')
+    return waiting(
+      'ServiceNotFound',
+      `There is no Service ${name} in this namespace (${sourceHost(seen.backup)})`,
+    );
+  if (!seen.claimExists)
+    return waiting(
+      'ClaimNotFound',
+      `There is no claim ${destination.persistentVolumeClaim.claimName} in this namespace`,
+    );
+  return undefined;
+}
+
+export function isAllowed(host: string, allowedHosts: readonly string[]): boolean {
+  const wanted = host.toLowerCase();
+  return allowedHosts.some((entry) => {
+    const allowed = entry.toLowerCase();
+    return (
+      allowed === '*' || allowed === wanted || (allowed.startsWith('*.') && wanted.endsWith(allowed.slice(1)))
+    );
+  });
+}
+
+/** Finished Jobs that status knows, but for the newest that succeeded and the newest that failed. */
+function expiredJobs({ backup, runs }: Observed): readonly Action[] {
+  const results = new Map((backup.status?.history ?? []).map(({ id, result }) => [id, result]));
+  const seen = new Set<string>();
+  const expired: Action[] = [];
+  for (const { job } of runs.toReversed()) {
+    const result = results.get(job.metadata.name);
+    if (result === undefined || !isFinished(job) || job.metadata.deletionTimestamp !== undefined) continue;
+    if (seen.has(result)) expired.push({ kind: 'deleteJob', job });
+    seen.add(result);
+  }
+  return expired;
+}
+
+/** Pods that have ended: they will never write to the volume again. */
+function terminalPods({ runs }: Observed): readonly string[] {
+  return runs
+    .flatMap(({ pods }) => pods)
+    .filter(({ status }) => status?.phase === 'Succeeded' || status?.phase === 'Failed')
+    .map(({ metadata }) => metadata.uid);
+}

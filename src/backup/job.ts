@@ -1,0 +1,196 @@
+// The Job of a run. Pure.
+import type { V1Container, V1EnvVar, V1Job, V1PodSpec, V1VolumeMount } from '@kubernetes/client-node';
+import { annotations, containers, group, kind, labels, managedBy, version } from '../api/names.ts';
+import type { Engine } from '../engine/engine.ts';
+import { engineScript, mounts } from '../run/exchange.ts';
+import { exitCodes } from '../run/report.ts';
+import { requestVariable, type RunRequest } from '../run/request.ts';
+import type { Neo4jBackup } from './resources.ts';
+import { destinationPath, shortName, type DueRun } from './run.ts';
+
+/** What a Job is made of, beside the resource. */
+export interface JobInput {
+  readonly run: DueRun;
+  readonly engine: Engine;
+  readonly agentImage: string;
+  readonly now: Date;
+  /** Uids of Pods of earlier runs that have ended. */
+  readonly terminalPods: readonly string[];
+}
+
+/** The user neo4j of the official images since 4.0; the older ones bind their user at start, which we bypass. */
+const neo4jID = 7474;
+
+/** Seconds between the deadlines that nest: the Pod's before the Job's, so that the failed Pod stays as evidence. */
+const deadlineStepSeconds = 10;
+
+/** A week: the backstop for what the operator did not delete itself. */
+const ttlSeconds = 604_800;
+
+const hardened = {
+  allowPrivilegeEscalation: false,
+  readOnlyRootFilesystem: true,
+  capabilities: { drop: ['ALL'] },
+} as const;
+
+/** Our agent streams: what it needs does not grow with the store. */
+const agentResources = { requests: { cpu: '10m', memory: '96Mi' }, limits: { memory: '256Mi' } };
+
+/** 384 MiB was measured to be enough for the tool; the rest is for the pages of a store that is larger than a test's. */
+const engineResources = { requests: { cpu: '100m', memory: '512Mi' } };
+
+/** Host name under which a Pod of the same cluster reaches the source. */
+export function sourceHost({ spec, metadata }: Neo4jBackup): string {
+  const { serviceRef, host } = spec.source;
+  return serviceRef === undefined ? (host ?? '') : `${serviceRef.name}.${metadata.namespace}.svc`;
+}
+
+export function buildJob(backup: Neo4jBackup, input: JobInput): V1Job {
+  const { run, engine } = input;
+  const { spec, metadata } = backup;
+  const ours = {
+    [labels.managedBy]: managedBy,
+    [labels.backup]: shortName(metadata.name, 63),
+    [labels.backupUID]: metadata.uid,
+  };
+  return {
+    apiVersion: 'batch/v1',
+    kind: 'Job',
+    metadata: {
+      name: run.id,
+      ...(metadata.namespace === undefined ? {} : { namespace: metadata.namespace }),
+      labels: ours,
+      annotations: {
+        [annotations.requestedType]: run.requestedType,
+        ...(run.triggerID === undefined ? {} : { [annotations.triggerID]: run.triggerID }),
+      },
+      ownerReferences: [
+        { apiVersion: `${group}/${version}`, kind, name: metadata.name, uid: metadata.uid, controller: true },
+      ],
+    },
+    spec: {
+      completions: 1,
+      parallelism: 1,
+      backoffLimit: 1,
+      activeDeadlineSeconds: spec.job.activeDeadlineSeconds,
+      ttlSecondsAfterFinished: ttlSeconds,
+      podReplacementPolicy: 'Failed',
+      podFailurePolicy: {
+        rules: [
+          { action: 'FailJob', onExitCodes: { operator: 'In', values: [exitCodes.final] } },
+          { action: 'Ignore', onPodConditions: [{ type: 'DisruptionTarget', status: 'True' }] },
+        ],
+      },
+      template: {
+        metadata: {
+          labels: { ...ours, 'sidecar.istio.io/inject': 'false' },
+          annotations: { 'linkerd.io/inject': 'disabled' },
+        },
+        spec: podSpec(backup, engine, input),
+      },
+    },
+  };
+}
+
+function podSpec(backup: Neo4jBackup, engine: Engine, input: JobInput): V1PodSpec {
+  const { job, neo4j, destination } = backup.spec;
+  const { runAsUser = neo4jID, runAsGroup = neo4jID, fsGroup = neo4jID } = job.securityContext ?? {};
+  const podDeadlineSeconds = job.activeDeadlineSeconds - deadlineStepSeconds;
+  const request = requestOf(backup, input, podDeadlineSeconds);
+  return {
+    restartPolicy: 'Never',
+    automountServiceAccountToken: false,
+    enableServiceLinks: false,
+    activeDeadlineSeconds: podDeadlineSeconds,
+    securityContext: {
+      runAsNonRoot: true,
+      runAsUser,
+      runAsGroup,
+      fsGroup,
+      fsGroupChangePolicy: 'OnRootMismatch',
+      seccompProfile: { type: 'RuntimeDefault' },
+    },
+    ...(job.nodeSelector === undefined ? {} : { nodeSelector: job.nodeSelector }),
+    initContainers: [
+      agentContainer(containers.prepare, input.agentImage, request),
+      {
+        name: containers.engine,
+        image: neo4j.image ?? engine.defaultImage(neo4j.version),
+        imagePullPolicy: 'IfNotPresent',
+        command: ['/bin/sh', '-c', engineScript],
+        env: Object.entries(engine.environment).map(([name, value]) => ({ name, value })),
+        resources: resourcesOf(backup),
+        securityContext: hardenedContext(),
+        volumeMounts: [...volumeMounts(), { name: 'temporary', mountPath: mounts.temporary }],
+      },
+    ],
+    containers: [agentContainer(containers.report, input.agentImage, request)],
+    volumes: [
+      { name: 'backup', persistentVolumeClaim: { claimName: destination.persistentVolumeClaim.claimName } },
+      { name: 'exchange', emptyDir: { sizeLimit: '16Mi' } },
+      { name: 'temporary', emptyDir: { sizeLimit: '1Gi' } },
+    ],
+  };
+}
+
+function agentContainer(name: string, image: string, request: RunRequest): V1Container {
+  const env: V1EnvVar[] = [
+    { name: 'POD_UID', valueFrom: { fieldRef: { fieldPath: 'metadata.uid' } } },
+    { name: requestVariable, value: JSON.stringify(request) },
+  ];
+  return {
+    name,
+    image,
+    imagePullPolicy: 'IfNotPresent',
+    args: [name],
+    env,
+    resources: agentResources,
+    securityContext: hardenedContext(),
+    terminationMessagePolicy: 'File',
+    volumeMounts: volumeMounts(),
+  };
+}
+
+function requestOf(
+  backup: Neo4jBackup,
+  { run, now, terminalPods }: JobInput,
+  podDeadlineSeconds: number,
+): RunRequest {
+  const { metadata, spec } = backup;
+  return {
+    schemaVersion: 1,
+    run: run.id,
+    resource: { namespace: metadata.namespace ?? '', name: metadata.name, uid: metadata.uid },
+    createdTime: now.toISOString(),
+    path: destinationPath(backup),
+    source: { host: sourceHost(backup), port: spec.source.port },
+    neo4jVersion: spec.neo4j.version,
+    requestedType: run.requestedType,
+    consistencyCheck: spec.consistencyCheck,
+    podDeadlineSeconds,
+    ...(run.triggerID === undefined ? {} : { triggerID: run.triggerID }),
+    terminalPods: terminalPods.slice(0, 64),
+  };
+}
+
+function resourcesOf({ spec }: Neo4jBackup): NonNullable<V1Container['resources']> {
+  const { requests, limits } = spec.job.resources ?? {};
+  const text = (list: Readonly<Record<string, unknown>>): Record<string, string> =>
+    Object.fromEntries(Object.entries(list).map(([name, quantity]) => [name, String(quantity)]));
+  if (requests === undefined && limits === undefined) return engineResources;
+  return {
+    ...(requests === undefined ? {} : { requests: text(requests) }),
+    ...(limits === undefined ? {} : { limits: text(limits) }),
+  };
+}
+
+function hardenedContext(): NonNullable<V1Container['securityContext']> {
+  return { ...hardened, capabilities: { drop: [...hardened.capabilities.drop] } };
+}
+
+function volumeMounts(): V1VolumeMount[] {
+  return [
+    { name: 'backup', mountPath: mounts.backup },
+    { name: 'exchange', mountPath: mounts.exchange },
+  ];
+}

@@ -1,0 +1,176 @@
+// How a run stands: judged from its Job and Pods. Pure.
+import { annotations } from '../api/names.ts';
+import type { RunStatus } from '../api/neo4jbackup.ts';
+import { explain, isSuccess, type RunReason, type WaitingReason } from '../api/reasons.ts';
+import { parseReport, type RunReport } from '../run/report.ts';
+import type { ContainerStatus, Job, Pod } from './resources.ts';
+
+export interface RunView {
+  readonly job: Job;
+  /** Its Pods, oldest first. */
+  readonly pods: readonly Pod[];
+}
+
+export type Outcome =
+  | { readonly kind: 'active'; readonly obstacle?: Obstacle }
+  | { readonly kind: 'ended'; readonly status: RunStatus };
+
+export interface Obstacle {
+  readonly reason: WaitingReason;
+  readonly detail: string;
+}
+
+interface Ending {
+  readonly reason: RunReason;
+  readonly detail?: string;
+}
+
+/** A Pod may wait for a volume to be bound, or for a place, for so long before it counts as stuck. Seconds. */
+export const schedulingGraceSeconds = 20;
+
+/**
+ * @param lastObstacle what stood in the way of this run when it was last looked at: when the Job's deadline has removed
+ *   its Pods, nothing else remembers
+ */
+export function judgeRun(view: RunView, now: Date, lastObstacle?: Obstacle): Outcome {
+  const finished = finishedCondition(view.job);
+  if (finished === undefined) {
+    const obstacle = obstacleOf(view, now);
+    return { kind: 'active', ...(obstacle === undefined ? {} : { obstacle }) };
+  }
+  const completed = finished.lastTransitionTime ?? now.toISOString();
+  const reported = latestReport(view);
+  if (reported !== undefined) return { kind: 'ended', status: fromReport(view.job, reported) };
+  const { reason, detail } = withoutReport(view, finished, lastObstacle);
+  return {
+    kind: 'ended',
+    status: {
+      ...common(view.job),
+      result: 'Failed',
+      reason,
+      message: explain(reason, detail),
+      completionTime: completed,
+    },
+  };
+}
+
+export function isFinished(job: Job): boolean {
+  return finishedCondition(job) !== undefined;
+}
+
+type JobCondition = NonNullable<NonNullable<Job['status']>['conditions']>[number];
+
+function finishedCondition({ status }: Job): JobCondition | undefined {
+  return status?.conditions?.find(
+    ({ type, status: is }) => (type === 'Complete' || type === 'Failed') && is === 'True',
+  );
+}
+
+function common({ metadata }: Job): Pick<RunStatus, 'id' | 'requestedType' | 'triggerID' | 'startTime'> {
+  const triggerID = metadata.annotations?.[annotations.triggerID];
+  return {
+    id: metadata.name,
+    requestedType: metadata.annotations?.[annotations.requestedType] === 'Full' ? 'Full' : 'Auto',
+    ...(triggerID === undefined ? {} : { triggerID }),
+    startTime: metadata.creationTimestamp,
+  };
+}
+
+/** What the Job says of a run that is under way: the same fields as status.currentRun. */
+export const currentRunOf = common;
+
+function fromReport(job: Job, { run: _, schemaVersion: __, reason, ...facts }: RunReport): RunStatus {
+  return { ...common(job), ...facts, reason, result: isSuccess(reason) ? 'Succeeded' : 'Failed' };
+}
+
+/** What the containers of the Pods left behind: of a Pod that published, else of the last one that said anything. */
+function latestReport({ job, pods }: RunView): RunReport | undefined {
+  const said = pods.flatMap((pod) =>
+    statusesOf(pod).flatMap(({ state }) => parseReport(state?.terminated?.message, job.metadata.name) ?? []),
+  );
+  return said.find(({ path }) => path !== undefined) ?? said.at(-1);
+}
+
+function statusesOf({ status }: Pod): readonly ContainerStatus[] {
+  return [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])];
+}
+
+/** No container could say how it ended: the cluster's own evidence is left, the most telling first. */
+function withoutReport(
+  { pods }: RunView,
+  finished: JobCondition,
+  lastObstacle: Obstacle | undefined,
+): Ending {
+  for (const pod of pods.toReversed()) {
+    const ending = fromPod(pod);
+    if (ending !== undefined) return ending;
+  }
+  if (finished.reason === 'DeadlineExceeded') {
+    if (lastObstacle?.reason === 'ImagePullFailed' || lastObstacle?.reason === 'Unschedulable')
+      return { reason: lastObstacle.reason, detail: lastObstacle.detail };
+    return { reason: 'DeadlineExceeded', detail: finished.message ?? 'The Job was ended by its deadline' };
+  }
+  return {
+    reason: 'ResultLost',
+    detail: `The Job ended (${finished.reason ?? finished.type}) and none of its Pods said how`,
+  };
+}
+
+function fromPod(pod: Pod): Ending | undefined {
+  const { status } = pod;
+  const killed = statusesOf(pod).find(({ state }) => state?.terminated?.reason === 'OOMKilled');
+  if (killed !== undefined)
+    return { reason: 'OutOfMemory', detail: `The container ${killed.name} was killed for want of memory` };
+  if (status?.reason === 'DeadlineExceeded')
+    return { reason: 'DeadlineExceeded', detail: status.message ?? 'The Pod was ended by its deadline' };
+  if (status?.reason === 'Evicted')
+    return { reason: 'Evicted', detail: status.message ?? 'The Pod was evicted' };
+  const disrupted = status?.conditions?.find(
+    ({ type, status: is }) => type === 'DisruptionTarget' && is === 'True',
+  );
+  if (disrupted !== undefined)
+    return {
+      reason: 'Interrupted',
+      detail: disrupted.message ?? disrupted.reason ?? 'The Pod was disrupted',
+    };
+  const broken = statusesOf(pod).find(({ state }) => (state?.terminated?.exitCode ?? 0) !== 0);
+  const { exitCode, reason = 'no reason given', message } = broken?.state?.terminated ?? {};
+  if (broken === undefined) return undefined;
+  return {
+    reason: 'EngineFailed',
+    detail: `The container ${broken.name} ended with exit code ${exitCode} (${reason})${message === undefined ? '' : `: ${message.trim().slice(0, 200)}`}`,
+  };
+}
+
+/** What keeps the newest Pod of an active run from starting. */
+function obstacleOf({ pods }: RunView, now: Date): Obstacle | undefined {
+  const pod = pods.at(-1);
+  if (pod === undefined) return undefined;
+  for (const { name, state } of statusesOf(pod)) {
+    const { reason = '', message } = state?.waiting ?? {};
+    if (imageReasons.has(reason))
+      return {
+        reason: 'ImagePullFailed',
+        detail: `The image of the container ${name} cannot be had: ${(message ?? reason).slice(0, 300)}`,
+      };
+  }
+  const unplaced = pod.status?.conditions?.find(
+    ({ type, status, reason }) => type === 'PodScheduled' && status === 'False' && reason === 'Unschedulable',
+  );
+  const age = (now.getTime() - Date.parse(pod.metadata.creationTimestamp)) / 1000;
+  if (unplaced === undefined || age < schedulingGraceSeconds) return undefined;
+  return {
+    reason: 'Unschedulable',
+    detail: (unplaced.message ?? 'The scheduler gave no reason').slice(0, 300),
+  };
+}
+
+/** Reasons of a waiting container that the kubelet gives when it cannot get an image. */
+const imageReasons = new Set([
+  'ErrImagePull',
+  'ImagePullBackOff',
+  'InvalidImageName',
+  'ErrImageNeverPull',
+  'ImageInspectError',
+  'RegistryUnavailable',
+]);

@@ -1,0 +1,86 @@
+// The kinds that the Neo4jBackup controller reads, and as much of each as it reads.
+import * as z from 'zod';
+import { group, kind, plural, version } from '../api/names.ts';
+import { Neo4jBackupSpec, Neo4jBackupStatus } from '../api/neo4jbackup.ts';
+import { kubeObjectSchema, type Resource } from '../kube/resource.ts';
+
+const backupSchema = kubeObjectSchema.extend({ spec: Neo4jBackupSpec, status: Neo4jBackupStatus.optional() });
+export type Neo4jBackup = Readonly<z.output<typeof backupSchema>>;
+export const backups: Resource<Neo4jBackup> = { group, version, plural, kind, schema: backupSchema };
+
+const condition = z.object({
+  type: z.string(),
+  status: z.string(),
+  reason: z.string().optional(),
+  message: z.string().optional(),
+  lastTransitionTime: z.string().optional(),
+});
+
+const jobSchema = kubeObjectSchema.extend({
+  status: z.object({ conditions: z.array(condition).optional() }).optional(),
+});
+export type Job = Readonly<z.output<typeof jobSchema>>;
+export const jobs: Resource<Job> = {
+  group: 'batch',
+  version: 'v1',
+  plural: 'jobs',
+  kind: 'Job',
+  schema: jobSchema,
+};
+
+const containerStatus = z.object({
+  name: z.string(),
+  state: z
+    .object({
+      waiting: z.object({ reason: z.string().optional(), message: z.string().optional() }).optional(),
+      terminated: z
+        .object({
+          exitCode: z.int(),
+          reason: z.string().optional(),
+          message: z.string().optional(),
+          finishedAt: z.string().optional(),
+        })
+        .optional(),
+    })
+    .optional(),
+});
+
+const podSchema = kubeObjectSchema.extend({
+  status: z
+    .object({
+      phase: z.string().optional(),
+      reason: z.string().optional(),
+      message: z.string().optional(),
+      conditions: z.array(condition).optional(),
+      initContainerStatuses: z.array(containerStatus).optional(),
+      containerStatuses: z.array(containerStatus).optional(),
+    })
+    .optional(),
+});
+export type Pod = Readonly<z.output<typeof podSchema>>;
+export type ContainerStatus = z.output<typeof containerStatus>;
+export const pods: Resource<Pod> = {
+  group: '',
+  version: 'v1',
+  plural: 'pods',
+  kind: 'Pod',
+  schema: podSchema,
+};
+
+const claimSchema = kubeObjectSchema;
+export const claims: Resource<z.output<typeof claimSchema>> = {
+  group: '',
+  version: 'v1',
+  plural: 'persistentvolumeclaims',
+  kind: 'PersistentVolumeClaim',
+  schema: claimSchema,
+};
+
+const serviceSchema = kubeObjectSchema.extend({ spec: z.object({ type: z.string().optional() }).optional() });
+export const services: Resource<z.output<typeof serviceSchema>> = {
+  group: '',
+  version: 'v1',
+  plural: 'services',
+  kind: 'Service',
+  schema: serviceSchema,
+};

@@ -1,0 +1,64 @@
+// Which run is due, and its name: pure. The name is the lock: whoever makes the Job of that name first has made the run.
+import { createHash } from 'node:crypto';
+import { annotations } from '../api/names.ts';
+import type { Job, Neo4jBackup } from './resources.ts';
+
+export interface DueRun {
+  /** Name of the run and of its Job. */
+  readonly id: string;
+  readonly requestedType: 'Auto' | 'Full';
+  readonly triggerID?: string;
+}
+
+/**
+ * Name of a run: from the uid of the resource and what made the run due, so that every pass, also after a crash, comes
+ * to the same one, and a resource that was deleted and made anew to another. At most 63 characters.
+ */
+export function runName(backup: Neo4jBackup, cause: string): string {
+  const hash = createHash('sha256').update(`${backup.metadata.uid}\0${cause}`).digest('hex').slice(0, 10);
+  return `${shortName(backup.metadata.name, 52)}-${hash}`;
+}
+
+/** A resource's name as one DNS label of at most so many characters. A name that had to change carries a hash of the whole. */
+export function shortName(name: string, most: number): string {
+  const label = name.replaceAll('.', '-');
+  if (label === name && label.length <= most) return label;
+  const hash = createHash('sha256').update(name).digest('hex').slice(0, 8);
+  return `${label.slice(0, most - hash.length - 1).replace(/-+$/, '')}-${hash}`;
+}
+
+/** The folder of the volume that a resource writes to. */
+export function destinationPath(backup: Neo4jBackup): string {
+  return backup.spec.destination.path ?? shortName(backup.metadata.name, 63);
+}
+
+/**
+ * The run that is due now, if any. Without a trigger there is one run, at creation. With one, a run for each new id: an
+ * id that status or a Job remembers never fires again, so a tool that reverts the field starts nothing.
+ */
+export function dueRun(backup: Neo4jBackup, jobs: readonly Job[]): DueRun | undefined {
+  const { trigger } = backup.spec;
+  if (trigger === undefined) {
+    if (hasRun(backup, jobs)) return undefined;
+    return { id: runName(backup, 'once'), requestedType: 'Auto' };
+  }
+  if (firedTriggers(backup, jobs).has(trigger.id)) return undefined;
+  return {
+    id: runName(backup, `trigger\0${trigger.id}`),
+    requestedType: trigger.type,
+    triggerID: trigger.id,
+  };
+}
+
+function hasRun({ status }: Neo4jBackup, jobs: readonly Job[]): boolean {
+  return jobs.length > 0 || status?.lastRun !== undefined || status?.currentRun !== undefined;
+}
+
+function firedTriggers({ status }: Neo4jBackup, jobs: readonly Job[]): ReadonlySet<string | undefined> {
+  return new Set([
+    status?.lastTriggerID,
+    status?.currentRun?.triggerID,
+    ...(status?.history ?? []).map(({ triggerID }) => triggerID),
+    ...jobs.map(({ metadata }) => metadata.annotations?.[annotations.triggerID]),
+  ]);
+}
