@@ -57,35 +57,39 @@ export function operatorHelp(): string {
  * @throws ConfigError with every problem found
  */
 export function operatorConfig(argv: readonly string[], env: NodeJS.ProcessEnv): OperatorConfig | undefined {
-  let values: Readonly<Record<string, string | boolean | undefined>>;
-  try {
-    ({ values } = parseArgs({ args: [...argv], options, strict: true, allowPositionals: false }));
-  } catch (error) {
-    throw new ConfigError(error instanceof Error ? error.message : String(error));
-  }
+  const values = parseFlags(argv);
   if (values['help'] === true) return undefined;
-  const read = (name: string): string | undefined => {
+  const read = (name: keyof typeof options): string | undefined => {
     const value = values[name] ?? env[name.toUpperCase().replaceAll('-', '_')];
     return typeof value === 'string' && value !== '' ? value : undefined;
   };
-  const problems: string[] = [];
   const agentImage = read('agent-image') ?? '';
-  if (agentImage === '') problems.push('--agent-image is missing: the image that holds the agent');
   const logLevel = read('log-level') ?? 'info';
-  if (!isLogLevel(logLevel))
-    problems.push(`--log-level is ${logLevel}: it must be debug, info, warn or error`);
   const allowedHosts = splitList(read('allowed-hosts'));
   const odd = allowedHosts.find((host) => !/^(\*|(\*\.)?[A-Za-z0-9:][-A-Za-z0-9.:]*)$/.test(host));
-  if (odd !== undefined) problems.push(`--allowed-hosts holds ${odd}: it must be a host, *.suffix or *`);
+  const problems = [
+    ...(agentImage === '' ? ['--agent-image is missing: the image that holds the agent'] : []),
+    ...(isLogLevel(logLevel) ? [] : [`--log-level is ${logLevel}: it must be debug, info, warn or error`]),
+    ...(odd === undefined ? [] : [`--allowed-hosts holds ${odd}: it must be a host, *.suffix or *`]),
+  ];
   if (!isLogLevel(logLevel) || problems.length > 0) throw new ConfigError(problems.join('\n'));
+  const instance = env['HOSTNAME'] ?? `pid-${process.pid}`;
   return {
     kubeconfig: read('kubeconfig'),
     namespace: read('namespace'),
     agentImage,
     allowedHosts,
     logLevel,
-    instance: env['HOSTNAME'] ?? `pid-${process.pid}`,
+    instance,
   };
+}
+
+function parseFlags(argv: readonly string[]): Readonly<Record<string, string | boolean | undefined>> {
+  try {
+    return parseArgs({ args: [...argv], options, strict: true, allowPositionals: false }).values;
+  } catch (error) {
+    throw new ConfigError(error instanceof Error ? error.message : String(error), { cause: error });
+  }
 }
 
 function splitList(text: string | undefined): readonly string[] {

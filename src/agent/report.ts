@@ -137,38 +137,34 @@ async function readBounded(path: string): Promise<string> {
   }
 }
 
-async function publish(
-  context: Context,
-  plan: Take,
-  { type, staged, fullBecause, consistent }: Taken,
-): Promise<RunReport> {
-  const { request, engine, files, now } = context;
+async function publish(context: Context, plan: Take, taken: Taken): Promise<RunReport> {
   const { root } = foldersOf(context);
-  const data = join(staged, pointEntries.data);
+  const data = join(taken.staged, pointEntries.data);
   const store = await inspectStore(data);
   if (store.kind === 'noStore')
     return failedReport(context, 'ArtifactMissing', `The tool reported success, but ${store.why}`);
-  const objection = compare(plan, type, store);
+  const objection = compare(plan, taken.type, store) ?? (await tipMoved(plan, root));
   if (objection !== undefined) return failedReport(context, objection.reason, objection.detail);
 
-  const destination = await readDestination(root);
-  const tip = destination.kind === 'ours' ? tipOf(destination.points) : undefined;
-  if (tip?.point !== plan.tip?.point)
-    return failedReport(
-      context,
-      'DestinationBusy',
-      `Point ${tip?.point} was published while this run was at work`,
-    );
-
   await removeToolLogs(context, data);
+  const manifest = manifestOf(context, plan, taken, store);
+  if ((await publishPoint(context.files, root, taken.staged, manifest)) === 'exists')
+    return reportAgain(context);
+  return publishedReport(context, manifest);
+}
+
+function manifestOf({ request, engine, now }: Context, plan: Take, taken: Taken, store: Store): Manifest {
+  const { type, fullBecause, consistent } = taken;
   const point = pointName(request.createdTime, request.run);
-  const manifest: Manifest = {
+  const parent = type === 'Incremental' ? plan.tip : undefined;
+  const { storeID, storeVersion, lastTransactionID, sizeBytes, files } = store;
+  return {
     schemaVersion: 1,
     run: request.run,
     resource: request.resource,
-    chain: type === 'Incremental' && plan.tip !== undefined ? plan.tip.chain : point,
+    chain: parent === undefined ? point : parent.chain,
     point,
-    ...(type === 'Incremental' && plan.tip !== undefined ? { parent: plan.tip.point } : {}),
+    ...(parent === undefined ? {} : { parent: parent.point }),
     sequence: plan.nextSequence,
     type,
     ...(fullBecause === undefined ? {} : { fullBecause }),
@@ -176,17 +172,23 @@ async function publish(
     neo4jVersion: request.neo4jVersion,
     source: request.source,
     database: 'graph.db',
-    storeID: store.storeID,
-    storeVersion: store.storeVersion,
-    lastTransactionID: store.lastTransactionID,
+    storeID,
+    storeVersion,
+    lastTransactionID,
     ...(consistent === undefined ? {} : { consistent }),
     startTime: plan.startTime,
     completionTime: now().toISOString(),
-    sizeBytes: store.sizeBytes,
-    files: [...store.files],
+    sizeBytes,
+    files: [...files],
   };
-  if ((await publishPoint(files, root, staged, manifest)) === 'exists') return reportAgain(context);
-  return publishedReport(context, manifest);
+}
+
+/** Somebody published between our decision and now: what was staged would no longer be the next point. */
+async function tipMoved(plan: Take, root: string): Promise<Failure | undefined> {
+  const destination = await readDestination(root);
+  const tip = destination.kind === 'ours' ? tipOf(destination.points) : undefined;
+  if (tip?.point === plan.tip?.point) return undefined;
+  return { reason: 'DestinationBusy', detail: `${tip?.point ?? 'Nothing'} is the newest point now` };
 }
 
 /** Is what arrived what may stand in this destination, and at this place of it? */

@@ -40,22 +40,25 @@ function convert(schema: Json, path: string): Json {
   if (out['x-kubernetes-int-or-string'] === true) for (const key of ['anyOf', 'type']) delete out[key];
   if (out['additionalProperties'] === false) delete out['additionalProperties']; // the server prunes by itself
   if (out['type'] === 'integer') plainInteger(out);
-  tellDefault(out);
   if (out['format'] === 'date-time') delete out['pattern'];
-  for (const key of Object.keys(out))
-    if (!allowed.has(key)) throw new Error(`not structural at ${path}: keyword ${key}`);
+  tellDefault(out);
+  const unknown = Object.keys(out).find((key) => !allowed.has(key));
+  if (unknown !== undefined) throw new Error(`not structural at ${path}: keyword ${unknown}`);
   demandBounds(out, path);
-  for (const key of ['properties', 'items', 'additionalProperties'] as const) {
-    const inner = out[key];
-    if (!isJson(inner)) continue;
-    out[key] =
-      key === 'properties'
-        ? Object.fromEntries(
-            Object.entries(inner).map(([name, s]) => [name, convert(s as Json, `${path}.${name}`)]),
-          )
-        : convert(inner, `${path}.${key}`);
-  }
+  convertInner(out, path);
   return out;
+}
+
+function convertInner(out: Record<string, unknown>, path: string): void {
+  const { properties } = out;
+  if (isJson(properties))
+    out['properties'] = Object.fromEntries(
+      Object.entries(properties).map(([name, inner]) => [name, convert(inner as Json, `${path}.${name}`)]),
+    );
+  for (const key of ['items', 'additionalProperties']) {
+    const inner = out[key];
+    if (isJson(inner)) out[key] = convert(inner, `${path}.${key}`);
+  }
 }
 
 /**
@@ -66,7 +69,8 @@ function tellDefault(out: Record<string, unknown>): void {
   const value = out['default'];
   delete out['default'];
   if (typeof value !== 'string' && typeof value !== 'number') return;
-  out['description'] = `${typeof out['description'] === 'string' ? `${out['description']} ` : ''}Default: ${value}.`;
+  out['description'] =
+    `${typeof out['description'] === 'string' ? `${out['description']} ` : ''}Default: ${value}.`;
 }
 
 /** JavaScript's safe-integer bounds say nothing to a user; the type of the wire does. */

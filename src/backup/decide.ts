@@ -4,7 +4,7 @@ import type { RunStatus } from '../api/neo4jbackup.ts';
 import { explain, isReason, type StalledReason, type WaitingReason } from '../api/reasons.ts';
 import { selectEngine, servedVersions } from '../engine/select.ts';
 import type { Next } from '../runtime/next.ts';
-import { buildJob, sourceHost } from './job.ts';
+import { buildJob } from './job.ts';
 import type { Observed } from './observe.ts';
 import {
   currentRunOf,
@@ -142,42 +142,56 @@ function lastObstacle({ status }: Observed['backup'], job: Job): Obstacle | unde
 type Objection = Extract<Standing, { kind: 'stalled' | 'waiting' }>;
 
 /** Why no run may start, if so: what only an edit can mend comes first. */
-function objectionTo(seen: Observed, { allowedHosts }: Policy): Objection | undefined {
-  const { neo4j, source, destination } = seen.backup.spec;
-  const stalled = (reason: StalledReason, detail: string): Objection => ({ kind: 'stalled', reason, detail });
-  const waiting = (reason: WaitingReason, detail: string): Objection => ({ kind: 'waiting', reason, detail });
-
-  if (selectEngine(neo4j.version) === undefined)
-    return stalled(
-      'UnsupportedVersion',
-      `spec.neo4j.version is ${neo4j.version}; served are ${servedVersions}`,
-    );
-  if (neo4j.image === undefined && neo4j.acceptLicenseAgreement !== 'yes')
-    return stalled(
-      'LicenseNotAccepted',
-      'spec.neo4j.image is not set, and spec.neo4j.acceptLicenseAgreement is not yes',
-    );
-  if (source.host !== undefined && !isAllowed(source.host, allowedHosts))
-    return stalled(
-      'HostNotAllowed',
-      `spec.source.host is ${source.host}; allowed are ${allowedHosts.join(', ') || 'none'}`,
-    );
-  const name = source.serviceRef?.name ?? '';
-  if (seen.service === 'externalName')
-    return stalled('ExternalNameRefused', `The Service ${name} is of type ExternalName`);
-  if (seen.service === 'absent')
-    return waiting(
-      'ServiceNotFound',
-      `There is no Service ${name} in this namespace (${sourceHost(seen.backup)})`,
-    );
-  if (!seen.claimExists)
-    return waiting(
-      'ClaimNotFound',
-      `There is no claim ${destination.persistentVolumeClaim.claimName} in this namespace`,
-    );
+function objectionTo(seen: Observed, policy: Policy): Objection | undefined {
+  for (const rule of [versionServed, licenseAccepted, hostAllowed, sourceThere, claimThere]) {
+    const objection = rule(seen, policy);
+    if (objection !== undefined) return objection;
+  }
   return undefined;
 }
 
+function versionServed({ backup }: Observed): Objection | undefined {
+  const { version } = backup.spec.neo4j;
+  if (selectEngine(version) !== undefined) return undefined;
+  const detail = `spec.neo4j.version is ${version}; served are ${servedVersions}`;
+  return { kind: 'stalled', reason: 'UnsupportedVersion', detail };
+}
+
+function licenseAccepted({ backup }: Observed): Objection | undefined {
+  const { image, acceptLicenseAgreement } = backup.spec.neo4j;
+  if (image !== undefined || acceptLicenseAgreement === 'yes') return undefined;
+  const detail = 'Neither spec.neo4j.image nor spec.neo4j.acceptLicenseAgreement is set';
+  return { kind: 'stalled', reason: 'LicenseNotAccepted', detail };
+}
+
+function hostAllowed({ backup }: Observed, { allowedHosts }: Policy): Objection | undefined {
+  const { host } = backup.spec.source;
+  if (host === undefined || isAllowed(host, allowedHosts)) return undefined;
+  const detail = `spec.source.host is ${host}; allowed are: ${allowedHosts.join(', ') || 'none'}`;
+  return { kind: 'stalled', reason: 'HostNotAllowed', detail };
+}
+
+function sourceThere({ backup, service }: Observed): Objection | undefined {
+  const name = backup.spec.source.serviceRef?.name ?? '';
+  if (service === 'externalName')
+    return {
+      kind: 'stalled',
+      reason: 'ExternalNameRefused',
+      detail: `The Service ${name} is of type ExternalName`,
+    };
+  if (service !== 'absent') return undefined;
+  const detail = `There is no Service ${name} in the namespace ${backup.metadata.namespace}`;
+  return { kind: 'waiting', reason: 'ServiceNotFound', detail };
+}
+
+function claimThere({ backup, claimExists }: Observed): Objection | undefined {
+  if (claimExists) return undefined;
+  const { claimName } = backup.spec.destination.persistentVolumeClaim;
+  const detail = `There is no claim ${claimName} in the namespace ${backup.metadata.namespace}`;
+  return { kind: 'waiting', reason: 'ClaimNotFound', detail };
+}
+
+/** Is the host one of the allowed ones: an exact name, below a `*.suffix`, or any under `*`. Case does not count. */
 export function isAllowed(host: string, allowedHosts: readonly string[]): boolean {
   const wanted = host.toLowerCase();
   return allowedHosts.some((entry) => {

@@ -40,7 +40,7 @@ const agentResources = { requests: { cpu: '10m', memory: '96Mi' }, limits: { mem
 const engineResources = { requests: { cpu: '100m', memory: '512Mi' } };
 
 /** Host name under which a Pod of the same cluster reaches the source. */
-export function sourceHost({ spec, metadata }: Neo4jBackup): string {
+function sourceHost({ spec, metadata }: Neo4jBackup): string {
   const { serviceRef, host } = spec.source;
   return serviceRef === undefined ? (host ?? '') : `${serviceRef.name}.${metadata.namespace}.svc`;
 }
@@ -175,13 +175,16 @@ function requestOf(
 
 function resourcesOf({ spec }: Neo4jBackup): NonNullable<V1Container['resources']> {
   const { requests, limits } = spec.job.resources ?? {};
-  const text = (list: Readonly<Record<string, unknown>>): Record<string, string> =>
-    Object.fromEntries(Object.entries(list).map(([name, quantity]) => [name, String(quantity)]));
   if (requests === undefined && limits === undefined) return engineResources;
   return {
-    ...(requests === undefined ? {} : { requests: text(requests) }),
-    ...(limits === undefined ? {} : { limits: text(limits) }),
+    ...(requests === undefined ? {} : { requests: quantities(requests) }),
+    ...(limits === undefined ? {} : { limits: quantities(limits) }),
   };
+}
+
+/** The API takes `2` as well as `"2"`; a Job is compared more easily with one form. */
+function quantities(list: Readonly<Record<string, unknown>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(list).map(([name, quantity]) => [name, String(quantity)]));
 }
 
 function hardenedContext(): NonNullable<V1Container['securityContext']> {

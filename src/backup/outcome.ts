@@ -79,8 +79,13 @@ function common({ metadata }: Job): Pick<RunStatus, 'id' | 'requestedType' | 'tr
 /** What the Job says of a run that is under way: the same fields as status.currentRun. */
 export const currentRunOf = common;
 
-function fromReport(job: Job, { run: _, schemaVersion: __, reason, ...facts }: RunReport): RunStatus {
-  return { ...common(job), ...facts, reason, result: isSuccess(reason) ? 'Succeeded' : 'Failed' };
+function fromReport(job: Job, report: RunReport): RunStatus {
+  const { reason, message, type, fullBecause, path, storeID, lastTransactionID, sizeBytes, completionTime } =
+    report;
+  const facts = { type, fullBecause, path, storeID, lastTransactionID, sizeBytes };
+  const known = Object.fromEntries(Object.entries(facts).filter(([, value]) => value !== undefined));
+  const result = isSuccess(reason) ? 'Succeeded' : 'Failed';
+  return { ...common(job), ...known, result, reason, message, completionTime };
 }
 
 /** What the containers of the Pods left behind: of a Pod that published, else of the last one that said anything. */
@@ -95,70 +100,88 @@ function statusesOf({ status }: Pod): readonly ContainerStatus[] {
   return [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])];
 }
 
-/** No container could say how it ended: the cluster's own evidence is left, the most telling first. */
+/** No container could say how it ended: the cluster's own evidence is left, the newest Pod's first. */
 function withoutReport(
   { pods }: RunView,
   finished: JobCondition,
   lastObstacle: Obstacle | undefined,
 ): Ending {
-  for (const pod of pods.toReversed()) {
-    const ending = fromPod(pod);
-    if (ending !== undefined) return ending;
+  const endings = pods.toReversed().flatMap((pod) => evidence.flatMap((rule) => rule(pod) ?? []));
+  const [ending] = endings;
+  if (ending !== undefined) return ending;
+  if (finished.reason !== 'DeadlineExceeded') {
+    const how = finished.reason ?? finished.type;
+    return { reason: 'ResultLost', detail: `The Job ended (${how}) and none of its Pods said how` };
   }
-  if (finished.reason === 'DeadlineExceeded') {
-    if (lastObstacle?.reason === 'ImagePullFailed' || lastObstacle?.reason === 'Unschedulable')
-      return { reason: lastObstacle.reason, detail: lastObstacle.detail };
-    return { reason: 'DeadlineExceeded', detail: finished.message ?? 'The Job was ended by its deadline' };
-  }
-  return {
-    reason: 'ResultLost',
-    detail: `The Job ended (${finished.reason ?? finished.type}) and none of its Pods said how`,
-  };
+  if (lastObstacle?.reason === 'ImagePullFailed' || lastObstacle?.reason === 'Unschedulable')
+    return { reason: lastObstacle.reason, detail: lastObstacle.detail };
+  return { reason: 'DeadlineExceeded', detail: finished.message ?? 'The Job was ended by its deadline' };
 }
 
-function fromPod(pod: Pod): Ending | undefined {
-  const { status } = pod;
+/** What a Pod that said nothing can still tell, the most telling first. */
+const evidence: readonly ((pod: Pod) => Ending | undefined)[] = [
+  outOfMemory,
+  fromPodReason,
+  disrupted,
+  broken,
+];
+
+function outOfMemory(pod: Pod): Ending | undefined {
   const killed = statusesOf(pod).find(({ state }) => state?.terminated?.reason === 'OOMKilled');
-  if (killed !== undefined)
-    return { reason: 'OutOfMemory', detail: `The container ${killed.name} was killed for want of memory` };
-  if (status?.reason === 'DeadlineExceeded')
-    return { reason: 'DeadlineExceeded', detail: status.message ?? 'The Pod was ended by its deadline' };
-  if (status?.reason === 'Evicted')
-    return { reason: 'Evicted', detail: status.message ?? 'The Pod was evicted' };
-  const disrupted = status?.conditions?.find(
+  if (killed === undefined) return undefined;
+  return { reason: 'OutOfMemory', detail: `The container ${killed.name} was killed for want of memory` };
+}
+
+function fromPodReason({ status }: Pod): Ending | undefined {
+  const { reason, message } = status ?? {};
+  if (reason !== 'DeadlineExceeded' && reason !== 'Evicted') return undefined;
+  return { reason, ...(message === undefined ? {} : { detail: message }) };
+}
+
+function disrupted({ status }: Pod): Ending | undefined {
+  const found = status?.conditions?.find(
     ({ type, status: is }) => type === 'DisruptionTarget' && is === 'True',
   );
-  if (disrupted !== undefined)
+  if (found === undefined) return undefined;
+  return { reason: 'Interrupted', detail: found.message ?? found.reason ?? 'The Pod was disrupted' };
+}
+
+function broken(pod: Pod): Ending | undefined {
+  for (const { name, state } of statusesOf(pod)) {
+    const { exitCode = 0, reason, message } = state?.terminated ?? {};
+    if (exitCode === 0) continue;
+    const said = [reason, message?.trim().slice(0, 200)].filter((part) => part !== undefined && part !== '');
     return {
-      reason: 'Interrupted',
-      detail: disrupted.message ?? disrupted.reason ?? 'The Pod was disrupted',
+      reason: 'EngineFailed',
+      detail: [`The container ${name} ended with exit code ${exitCode}`, ...said].join(': '),
     };
-  const broken = statusesOf(pod).find(({ state }) => (state?.terminated?.exitCode ?? 0) !== 0);
-  const { exitCode, reason = 'no reason given', message } = broken?.state?.terminated ?? {};
-  if (broken === undefined) return undefined;
-  return {
-    reason: 'EngineFailed',
-    detail: `The container ${broken.name} ended with exit code ${exitCode} (${reason})${message === undefined ? '' : `: ${message.trim().slice(0, 200)}`}`,
-  };
+  }
+  return undefined;
 }
 
 /** What keeps the newest Pod of an active run from starting. */
 function obstacleOf({ pods }: RunView, now: Date): Obstacle | undefined {
   const pod = pods.at(-1);
-  if (pod === undefined) return undefined;
+  return pod === undefined ? undefined : (imageObstacle(pod) ?? placeObstacle(pod, now));
+}
+
+function imageObstacle(pod: Pod): Obstacle | undefined {
   for (const { name, state } of statusesOf(pod)) {
-    const { reason = '', message } = state?.waiting ?? {};
-    if (imageReasons.has(reason))
-      return {
-        reason: 'ImagePullFailed',
-        detail: `The image of the container ${name} cannot be had: ${(message ?? reason).slice(0, 300)}`,
-      };
+    const waiting = state?.waiting;
+    if (waiting?.reason === undefined || !imageReasons.has(waiting.reason)) continue;
+    const said = (waiting.message ?? waiting.reason).slice(0, 300);
+    return { reason: 'ImagePullFailed', detail: `The image of the container ${name} cannot be had: ${said}` };
   }
-  const unplaced = pod.status?.conditions?.find(
-    ({ type, status, reason }) => type === 'PodScheduled' && status === 'False' && reason === 'Unschedulable',
+  return undefined;
+}
+
+function placeObstacle({ metadata, status }: Pod, now: Date): Obstacle | undefined {
+  const age = (now.getTime() - Date.parse(metadata.creationTimestamp)) / 1000;
+  if (age < schedulingGraceSeconds) return undefined;
+  const unplaced = status?.conditions?.find(
+    ({ type, status: is, reason }) => type === 'PodScheduled' && is === 'False' && reason === 'Unschedulable',
   );
-  const age = (now.getTime() - Date.parse(pod.metadata.creationTimestamp)) / 1000;
-  if (unplaced === undefined || age < schedulingGraceSeconds) return undefined;
+  if (unplaced === undefined) return undefined;
   return {
     reason: 'Unschedulable',
     detail: (unplaced.message ?? 'The scheduler gave no reason').slice(0, 300),

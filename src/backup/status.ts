@@ -14,18 +14,13 @@ const historyMessage = 160;
 
 export function nextStatus(seen: Observed, decision: Decision, outcome: ActOutcome): Neo4jBackupStatus {
   const before = seen.backup.status ?? {};
+  const { ended } = decision;
   const standing = afterActing(decision.standing, outcome);
-  const ended = decision.ended;
-  const newest = (test: (run: RunStatus) => boolean): RunStatus | undefined => ended.findLast(test);
-  const lastRun = ended.at(-1) ?? before.lastRun;
-  const succeeded = newest(({ result }) => result === 'Succeeded');
-  const taken = newest(({ storeID, path }) => storeID !== undefined && path !== undefined);
   const currentRun = standing.kind === 'running' ? standing.run : undefined;
-  const lastTriggerID =
-    currentRun?.triggerID ??
-    newest(({ triggerID }) => triggerID !== undefined)?.triggerID ??
-    before.lastTriggerID;
-  const history = [...ended.toReversed().map(shortened), ...(before.history ?? [])].slice(0, keptRuns);
+  const newest = (test: (run: RunStatus) => boolean, known: RunStatus | undefined): RunStatus | undefined =>
+    ended.findLast(test) ?? known;
+  const succeeded = ended.filter(({ result }) => result === 'Succeeded');
+  const lastRun = newest(() => true, before.lastRun);
 
   return withoutUndefined({
     observedGeneration: seen.backup.metadata.generation,
@@ -33,16 +28,27 @@ export function nextStatus(seen: Observed, decision: Decision, outcome: ActOutco
     conditions: conditionsOf(seen, standing, lastRun),
     currentRun,
     lastRun,
-    lastSuccessfulTime: succeeded?.completionTime ?? before.lastSuccessfulTime,
-    lastFull: newest(({ type, result }) => type === 'Full' && result === 'Succeeded') ?? before.lastFull,
-    lastIncremental:
-      newest(({ type, result }) => type === 'Incremental' && result === 'Succeeded') ??
-      before.lastIncremental,
-    lastFailure: newest(({ result }) => result === 'Failed') ?? before.lastFailure,
-    lastTriggerID,
-    databases: taken === undefined ? before.databases : databasesOf(taken),
-    history: history.length === 0 ? undefined : history,
+    lastSuccessfulTime: succeeded.at(-1)?.completionTime ?? before.lastSuccessfulTime,
+    lastFull: succeeded.findLast(({ type }) => type === 'Full') ?? before.lastFull,
+    lastIncremental: succeeded.findLast(({ type }) => type === 'Incremental') ?? before.lastIncremental,
+    lastFailure: newest(({ result }) => result === 'Failed', before.lastFailure),
+    lastTriggerID:
+      newestTrigger([...ended, ...(currentRun === undefined ? [] : [currentRun])]) ?? before.lastTriggerID,
+    databases: databasesOf(ended) ?? before.databases,
+    history: nextHistory(ended, before.history),
   });
+}
+
+function newestTrigger(runs: readonly { readonly triggerID?: string | undefined }[]): string | undefined {
+  return runs.findLast(({ triggerID }) => triggerID !== undefined)?.triggerID;
+}
+
+function nextHistory(
+  ended: readonly RunStatus[],
+  before: readonly RunStatus[] = [],
+): RunStatus[] | undefined {
+  const history = [...ended.toReversed().map(shortened), ...before].slice(0, keptRuns);
+  return history.length === 0 ? undefined : history;
 }
 
 /** What the API server said about the Job that was to be made. */
@@ -81,49 +87,36 @@ function conditionsOf(
   });
 }
 
+function judgement(type: string, holds: boolean, reason: Reason, detail?: string): Judgement {
+  return { type, status: holds ? 'True' : 'False', reason, message: explain(reason, detail) };
+}
+
 function standingConditions(standing: Standing): readonly Judgement[] {
-  const is = (type: string, status: boolean, reason: Reason, detail?: string): Judgement => ({
-    type,
-    status: status ? 'True' : 'False',
-    reason,
-    message: explain(reason, detail),
-  });
+  const good = judgement('Ready', true, 'Accepted');
+  const free = judgement('Stalled', false, 'Accepted');
   switch (standing.kind) {
     case 'stalled': {
       const { reason, detail } = standing;
-      return [
-        is('Ready', false, reason, detail),
-        is('Reconciling', false, 'Idle'),
-        is('Stalled', true, reason, detail),
-      ];
+      const bad = judgement('Ready', false, reason, detail);
+      return [bad, judgement('Reconciling', false, 'Idle'), judgement('Stalled', true, reason, detail)];
     }
     case 'waiting': {
       const { reason, detail } = standing;
       return [
-        is('Ready', false, reason, detail),
-        is('Reconciling', true, reason, detail),
-        is('Stalled', false, 'Accepted'),
+        judgement('Ready', false, reason, detail),
+        judgement('Reconciling', true, reason, detail),
+        free,
       ];
     }
     case 'running': {
       const { run, obstacle } = standing;
       const ready =
-        obstacle === undefined
-          ? is('Ready', true, 'Accepted')
-          : is('Ready', false, obstacle.reason, obstacle.detail);
-      return [
-        ready,
-        is('Reconciling', true, 'Running', `The run ${run.id} is under way`),
-        is('Stalled', false, 'Accepted'),
-      ];
+        obstacle === undefined ? good : judgement('Ready', false, obstacle.reason, obstacle.detail);
+      return [ready, judgement('Reconciling', true, 'Running', `The run ${run.id} is under way`), free];
     }
     case 'starting':
     case 'idle':
-      return [
-        is('Ready', true, 'Accepted'),
-        is('Reconciling', false, 'Idle'),
-        is('Stalled', false, 'Accepted'),
-      ];
+      return [good, judgement('Reconciling', false, 'Idle'), free];
   }
 }
 
@@ -138,9 +131,12 @@ function lastRunCondition(run: RunStatus | undefined): Judgement {
   };
 }
 
-/** Neo4j before 4.0 has one database, and this is the name of its folder. */
-function databasesOf({ storeID = '', lastTransactionID = '0' }: RunStatus): Neo4jBackupStatus['databases'] {
-  return [{ name: 'graph.db', storeID, lastTransactionID }];
+/** What the newest of these backups holds. Neo4j before 4.0 has one database, and this is the name of its folder. */
+function databasesOf(ended: readonly RunStatus[]): Neo4jBackupStatus['databases'] {
+  for (const { path, storeID, lastTransactionID } of ended.toReversed())
+    if (path !== undefined && storeID !== undefined && lastTransactionID !== undefined)
+      return [{ name: 'graph.db', storeID, lastTransactionID }];
+  return undefined;
 }
 
 function shortened(run: RunStatus): RunStatus {
@@ -171,14 +167,18 @@ export function announcements(
   const runs = (after.history ?? [])
     .filter(({ id }) => !known.has(id))
     .map(({ id, reason, message }) => ({ reason, note: `${id}: ${message}` }));
-  const readyOf = (status: Neo4jBackupStatus | undefined): Condition | undefined =>
-    status?.conditions?.find(({ type }) => type === 'Ready');
-  const [was, is] = [readyOf(before), readyOf(after)];
+  const is = readyCondition(after);
   const blocked =
-    is?.status === 'False' && was?.reason !== is.reason ? [{ reason: is.reason, note: is.message }] : [];
+    is?.status === 'False' && readyCondition(before)?.reason !== is.reason
+      ? [{ reason: is.reason, note: is.message }]
+      : [];
   return [...runs.toReversed(), ...blocked].flatMap(({ reason, note }) => {
     if (!isReason(reason)) return [];
     const { event } = reasons[reason];
     return event === 'none' ? [] : [{ type: event, reason, note }];
   });
+}
+
+function readyCondition(status: Neo4jBackupStatus | undefined): Condition | undefined {
+  return status?.conditions?.find(({ type }) => type === 'Ready');
 }
