@@ -83,9 +83,8 @@ export class FakeKube implements KubeClient {
         });
       }
       for (const change of this.#world.history) if (change.version > from) watch.offer(change);
+      this.#watches.add(watch);
     });
-    if (signal.aborted) return;
-    this.#watches.add(watch);
     try {
       yield* watch.events(signal);
     } finally {

@@ -1,0 +1,436 @@
+import * as z from 'zod';
+import { describe, expect, test } from 'vitest';
+import type { KubeClient, WatchEvent } from '../../src/kube/client.ts';
+import { KubeError } from '../../src/kube/errors.ts';
+import { kubeObjectSchema, keyOf, type KubeObject, type Resource } from '../../src/kube/resource.ts';
+
+/** What the suite runs on. */
+export interface ContractWorld {
+  readonly client: KubeClient;
+  /** Exists, is empty, and belongs to this one test. */
+  readonly namespace: string;
+  /** A resourceVersion that the server no longer has the history of. */
+  readonly expiredVersion: () => Promise<string>;
+}
+
+const configMapSchema = kubeObjectSchema.extend({ data: z.record(z.string(), z.string()).optional() });
+
+export const configMaps: Resource<z.infer<typeof configMapSchema>> = {
+  group: '',
+  version: 'v1',
+  plural: 'configmaps',
+  kind: 'ConfigMap',
+  schema: configMapSchema,
+};
+
+const jobSchema = kubeObjectSchema.extend({
+  spec: z.object({ backoffLimit: z.number().optional() }),
+  status: z.object({ active: z.number().optional() }).optional(),
+});
+
+export const jobs: Resource<z.infer<typeof jobSchema>> = {
+  group: 'batch',
+  version: 'v1',
+  plural: 'jobs',
+  kind: 'Job',
+  schema: jobSchema,
+};
+
+const otherUid = '11111111-2222-4333-8444-555555555555';
+
+/**
+ * What every KubeClient has to do, with the server behind it. It runs against the fake, against the fake behind HTTP,
+ * and against a real API server, so that nothing is tested on a fake that is kinder than the truth.
+ */
+export function kubeClientContract(name: string, makeWorld: () => Promise<ContractWorld>): void {
+  describe(`KubeClient contract: ${name}`, () => {
+    describe('create', () => {
+      createContract(makeWorld);
+    });
+    describe('get and list', () => {
+      readContract(makeWorld);
+    });
+    describe('replaceStatus', () => {
+      statusContract(makeWorld);
+    });
+    describe('delete', () => {
+      deleteContract(makeWorld);
+    });
+    describe('watch', () => {
+      watchContract(makeWorld);
+    });
+  });
+}
+
+type MakeWorld = () => Promise<ContractWorld>;
+
+function createContract(makeWorld: MakeWorld): void {
+  test('gives the object an identity, and keeps what was sent', async () => {
+    const { client, namespace } = await makeWorld();
+    const made = await client.create(configMaps, namespace, aConfigMap('one', { color: 'red' }));
+    expect(made).toMatchObject({
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata: { name: 'one', namespace, labels: { color: 'red' } },
+      data: { key: 'value' },
+    });
+    expect(made.metadata.uid).toMatch(/^[0-9a-f-]{36}$/);
+    expect(made.metadata.resourceVersion).not.toBe('');
+    expect(made.metadata.creationTimestamp).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/);
+  });
+
+  test('refuses a name that is taken as alreadyExists and leaves the first object alone', async () => {
+    const { client, namespace } = await makeWorld();
+    const first = await client.create(configMaps, namespace, aConfigMap('one'));
+    expect(
+      await refusalOf(client.create(configMaps, namespace, { ...aConfigMap('one'), data: {} })),
+    ).toMatchObject({ kind: 'alreadyExists' });
+    expect(await client.get(configMaps, keyOf(first))).toEqual(first);
+  });
+
+  const refused: readonly { name: string; object: object }[] = [
+    { name: 'a name in capitals', object: { metadata: { name: 'One' } } },
+    { name: 'no name', object: { metadata: {} } },
+    {
+      name: 'a label of 64 characters',
+      object: { metadata: { name: 'one', labels: { long: 'x'.repeat(64) } } },
+    },
+    { name: 'another namespace', object: { metadata: { name: 'one', namespace: 'elsewhere' } } },
+    { name: 'another kind', object: { metadata: { name: 'one' }, kind: 'Secret' } },
+    {
+      name: 'an owner without uid',
+      object: { metadata: { name: 'one', ownerReferences: [anOwner({ uid: '' })] } },
+    },
+  ];
+  test.for(refused)('refuses $name as invalid', async ({ object }) => {
+    const { client, namespace } = await makeWorld();
+    expect(await refusalOf(client.create(configMaps, namespace, object))).toMatchObject({ kind: 'invalid' });
+  });
+
+  test('drops a status, and starts the generation at 1', async () => {
+    const { client, namespace } = await makeWorld();
+    const made = await client.create(jobs, namespace, { ...aJob('one'), status: { active: 3 } });
+    expect(made.status?.active).toBeUndefined();
+    expect(made.metadata.generation).toBe(1);
+  });
+}
+
+function readContract(makeWorld: MakeWorld): void {
+  test('get answers undefined for what is not there', async () => {
+    const { client, namespace } = await makeWorld();
+    expect(await client.get(configMaps, { namespace, name: 'nothing' })).toBeUndefined();
+  });
+
+  test('get rejects an object that the schema refuses as unreadable', async () => {
+    const { client, namespace } = await makeWorld();
+    const made = await client.create(configMaps, namespace, aConfigMap('one'));
+    const error = await refusalOf(client.get(strictConfigMaps, keyOf(made)));
+    expect(error.kind).toBe('unreadable');
+    expect(error.message).toContain(`${namespace}/one`);
+  });
+
+  test('list leaves out objects that the schema refuses', async () => {
+    const { client, namespace } = await makeWorld();
+    await client.create(configMaps, namespace, aConfigMap('bad'));
+    await client.create(configMaps, namespace, { ...aConfigMap('good'), data: { key: 'value', must: 'be' } });
+    expect(await namesOf(client, strictConfigMaps, { namespace })).toEqual(['good']);
+  });
+
+  test('list fills in apiVersion and kind, which items do not carry', async () => {
+    const { client, namespace } = await makeWorld();
+    const made = await client.create(configMaps, namespace, aConfigMap('one'));
+    const { items } = await client.list(configMaps, { namespace });
+    expect(items.filter((item) => item.metadata.name === 'one')).toEqual([made]);
+  });
+
+  test('list stays within the namespace, and sees all of them without one', async () => {
+    const { client, namespace } = await makeWorld();
+    await client.create(configMaps, namespace, aConfigMap('one', { contract: namespace }));
+    expect(await namesOf(client, configMaps, { namespace: `${namespace}-none` })).toEqual([]);
+    expect(await namesOf(client, configMaps, { labelSelector: `contract=${namespace}` })).toEqual(['one']);
+  });
+
+  const selectors: readonly { selector: string; names: string[] }[] = [
+    { selector: 'color=red', names: ['red'] },
+    { selector: 'color!=red', names: ['blue', 'plain'] },
+    { selector: 'color in (red, blue)', names: ['blue', 'red'] },
+    { selector: 'color notin (red),color', names: ['blue'] },
+    { selector: 'color', names: ['blue', 'red'] },
+    { selector: '!color', names: ['plain'] },
+  ];
+  test.for(selectors)('list selects by $selector', async ({ selector, names }) => {
+    const { client, namespace } = await makeWorld();
+    await client.create(configMaps, namespace, aConfigMap('red', { color: 'red', suite: 'x' }));
+    await client.create(configMaps, namespace, aConfigMap('blue', { color: 'blue', suite: 'x' }));
+    await client.create(configMaps, namespace, aConfigMap('plain', { suite: 'x' }));
+    expect(await namesOf(client, configMaps, { namespace, labelSelector: `${selector},suite=x` })).toEqual(
+      names,
+    );
+  });
+
+  test('list returns no more than the limit', async () => {
+    const { client, namespace } = await makeWorld();
+    for (const name of ['a', 'b', 'c'])
+      await client.create(configMaps, namespace, aConfigMap(name, { suite: 'x' }));
+    expect(await namesOf(client, configMaps, { namespace, labelSelector: 'suite=x', limit: 2 })).toEqual([
+      'a',
+      'b',
+    ]);
+  });
+}
+
+function statusContract(makeWorld: MakeWorld): void {
+  test('changes the status, and neither spec nor generation', async () => {
+    const { client, namespace } = await makeWorld();
+    const made = await client.create(jobs, namespace, aJob('one'));
+    const sent = {
+      ...aJob('one'),
+      metadata: made.metadata,
+      status: { active: 1, startTime: '2026-01-01T00:00:00Z' },
+    };
+    const changed = await client.replaceStatus(jobs, keyOf(made), {
+      ...sent,
+      spec: { ...sent.spec, backoffLimit: 5 },
+    });
+    expect(changed.status?.active).toBe(1);
+    expect(changed.spec).toEqual(made.spec);
+    expect(changed.metadata.generation).toBe(made.metadata.generation);
+    expect(changed.metadata.resourceVersion).not.toBe(made.metadata.resourceVersion);
+    expect(await client.get(jobs, keyOf(made))).toEqual(changed);
+  });
+
+  test('refuses a stale resourceVersion as conflict', async () => {
+    const { client, namespace } = await makeWorld();
+    const made = await client.create(jobs, namespace, aJob('one'));
+    const status = { active: 1, startTime: '2026-01-01T00:00:00Z' };
+    const sent = { ...aJob('one'), metadata: made.metadata, status };
+    await client.replaceStatus(jobs, keyOf(made), sent);
+    expect(
+      await refusalOf(client.replaceStatus(jobs, keyOf(made), { ...sent, status: { active: 2 } })),
+    ).toMatchObject({ kind: 'conflict' });
+  });
+
+  test('makes no new version when nothing changes', async () => {
+    const { client, namespace } = await makeWorld();
+    const made = await client.create(jobs, namespace, aJob('one'));
+    const status = { active: 1, startTime: '2026-01-01T00:00:00Z' };
+    const first = await client.replaceStatus(jobs, keyOf(made), {
+      ...aJob('one'),
+      metadata: made.metadata,
+      status,
+    });
+    const again = await client.replaceStatus(jobs, keyOf(made), {
+      ...aJob('one'),
+      metadata: first.metadata,
+      status,
+    });
+    expect(again.metadata.resourceVersion).toBe(first.metadata.resourceVersion);
+  });
+
+  test('refuses an object without resourceVersion as invalid', async () => {
+    const { client, namespace } = await makeWorld();
+    const made = await client.create(jobs, namespace, aJob('one'));
+    expect(
+      await refusalOf(client.replaceStatus(jobs, keyOf(made), { ...aJob('one'), status: { active: 1 } })),
+    ).toMatchObject({ kind: 'invalid' });
+  });
+
+  test('rejects as notFound when the object is gone', async () => {
+    const { client, namespace } = await makeWorld();
+    const made = await client.create(jobs, namespace, aJob('one'));
+    await client.delete(jobs, keyOf(made), { uid: made.metadata.uid, propagationPolicy: 'Background' });
+    expect(
+      await refusalOf(client.replaceStatus(jobs, keyOf(made), { ...aJob('one'), metadata: made.metadata })),
+    ).toMatchObject({ kind: 'notFound' });
+  });
+}
+
+function deleteContract(makeWorld: MakeWorld): void {
+  test('deletes the object of that uid', async () => {
+    const { client, namespace } = await makeWorld();
+    const made = await client.create(configMaps, namespace, aConfigMap('one'));
+    await client.delete(configMaps, keyOf(made), { uid: made.metadata.uid });
+    expect(await client.get(configMaps, keyOf(made))).toBeUndefined();
+  });
+
+  test('is content when the object is gone already', async () => {
+    const { client, namespace } = await makeWorld();
+    await expect(
+      client.delete(configMaps, { namespace, name: 'gone' }, { uid: otherUid }),
+    ).resolves.toBeUndefined();
+  });
+
+  test('refuses another uid as conflict and leaves the object', async () => {
+    const { client, namespace } = await makeWorld();
+    const made = await client.create(configMaps, namespace, aConfigMap('one'));
+    expect(await refusalOf(client.delete(configMaps, keyOf(made), { uid: otherUid }))).toMatchObject({
+      kind: 'conflict',
+    });
+    expect(await client.get(configMaps, keyOf(made))).toEqual(made);
+  });
+
+  test('refuses a stale resourceVersion as conflict and leaves the object', async () => {
+    const { client, namespace } = await makeWorld();
+    const made = await client.create(configMaps, namespace, aConfigMap('one'));
+    const precondition = { uid: made.metadata.uid, resourceVersion: '1' };
+    expect(await refusalOf(client.delete(configMaps, keyOf(made), precondition))).toMatchObject({
+      kind: 'conflict',
+    });
+    expect(await client.get(configMaps, keyOf(made))).toEqual(made);
+  });
+
+  test('gives the next object of the name another uid', async () => {
+    const { client, namespace } = await makeWorld();
+    const first = await client.create(configMaps, namespace, aConfigMap('one'));
+    await client.delete(configMaps, keyOf(first), { uid: first.metadata.uid });
+    const second = await client.create(configMaps, namespace, aConfigMap('one'));
+    expect(second.metadata.uid).not.toBe(first.metadata.uid);
+  });
+}
+
+function watchContract(makeWorld: MakeWorld): void {
+  test('delivers what happened after the list, in order, with the object', async () => {
+    const { client, namespace } = await makeWorld();
+    const { resourceVersion } = await client.list(jobs, { namespace });
+    const made = await client.create(jobs, namespace, aJob('one'));
+    const status = { active: 1, startTime: '2026-01-01T00:00:00Z' };
+    const changed = await client.replaceStatus(jobs, keyOf(made), {
+      ...aJob('one'),
+      metadata: made.metadata,
+      status,
+    });
+    await client.delete(jobs, keyOf(made), { uid: made.metadata.uid, propagationPolicy: 'Background' });
+    const events = await collect(client, jobs, { namespace, resourceVersion, count: 3 });
+    expect(events).toMatchObject([
+      { type: 'added', object: made, resourceVersion: made.metadata.resourceVersion },
+      { type: 'modified', object: changed, resourceVersion: changed.metadata.resourceVersion },
+      { type: 'deleted', object: { metadata: { uid: made.metadata.uid } } },
+    ]);
+  });
+
+  test('goes on from the resourceVersion of an event', async () => {
+    const { client, namespace } = await makeWorld();
+    const first = await client.create(configMaps, namespace, aConfigMap('one'));
+    await client.create(configMaps, namespace, aConfigMap('two'));
+    const { resourceVersion } = first.metadata;
+    const events = await collect(client, configMaps, { namespace, resourceVersion, count: 1 });
+    expect(events).toMatchObject([{ type: 'added', object: { metadata: { name: 'two' } } }]);
+  });
+
+  test('delivers what happens while it is open', async () => {
+    const { client, namespace } = await makeWorld();
+    const { resourceVersion } = await client.list(configMaps, { namespace });
+    const seen = collect(client, configMaps, { namespace, resourceVersion, count: 1 });
+    await client.create(configMaps, namespace, aConfigMap('one'));
+    expect(await seen).toMatchObject([{ type: 'added', object: { metadata: { name: 'one' } } }]);
+  });
+
+  test('keeps to its selector and its namespace', async () => {
+    const { client, namespace } = await makeWorld();
+    const { resourceVersion } = await client.list(configMaps, { namespace });
+    await client.create(configMaps, namespace, aConfigMap('blue', { color: 'blue' }));
+    await client.create(configMaps, namespace, aConfigMap('red', { color: 'red' }));
+    const scope = { namespace, labelSelector: 'color=red', resourceVersion, count: 1 };
+    expect(await collect(client, configMaps, scope)).toMatchObject([
+      { object: { metadata: { name: 'red' } } },
+    ]);
+  });
+
+  test('tells of an object that the schema refuses without its content', async () => {
+    const { client, namespace } = await makeWorld();
+    const { resourceVersion } = await client.list(configMaps, { namespace, labelSelector: 'suite=x' });
+    const made = await client.create(configMaps, namespace, aConfigMap('bad', { suite: 'x' }));
+    const scope = { namespace, labelSelector: 'suite=x', resourceVersion, count: 1 };
+    expect(await collect(client, strictConfigMaps, scope)).toMatchObject([
+      { type: 'unreadable', key: { namespace, name: 'bad' }, resourceVersion: made.metadata.resourceVersion },
+    ]);
+  });
+
+  test('rejects as expired when its history is gone', async () => {
+    const { client, namespace, expiredVersion } = await makeWorld();
+    const resourceVersion = await expiredVersion();
+    expect(
+      await refusalOf(collect(client, configMaps, { namespace, resourceVersion, count: 1 })),
+    ).toMatchObject({ kind: 'expired' });
+  });
+
+  test('ends quietly when its signal aborts', async () => {
+    const { client, namespace } = await makeWorld();
+    const { resourceVersion } = await client.list(configMaps, { namespace });
+    const stop = new AbortController();
+    const scope = { namespace, labelSelector: 'suite=x', resourceVersion, signal: stop.signal };
+    const events: WatchEvent<KubeObject>[] = [];
+    await client.create(configMaps, namespace, aConfigMap('one', { suite: 'x' }));
+    await client.create(configMaps, namespace, aConfigMap('two', { suite: 'x' }));
+    for await (const event of client.watch(configMaps, scope)) {
+      events.push(event);
+      stop.abort();
+    }
+    expect(events).toMatchObject([{ object: { metadata: { name: 'one' } } }]);
+  });
+}
+
+/** Refuses the ConfigMaps that {@link aConfigMap} makes. */
+const strictConfigMaps: Resource = {
+  ...configMaps,
+  schema: kubeObjectSchema.extend({ data: z.object({ must: z.string() }) }),
+};
+
+function aConfigMap(name: string, labels: Record<string, string> = {}): { metadata: object; data: object } {
+  return { metadata: { name, labels }, data: { key: 'value' } };
+}
+
+function aJob(name: string): { metadata: object; spec: object } {
+  const containers = [{ name: 'main', image: 'example.invalid/nothing:1' }];
+  return {
+    metadata: { name },
+    spec: { backoffLimit: 1, template: { spec: { containers, restartPolicy: 'Never' } } },
+  };
+}
+
+function anOwner(part: { uid: string }): object {
+  return { apiVersion: 'v1', kind: 'ConfigMap', name: 'owner', ...part };
+}
+
+async function namesOf(
+  client: KubeClient,
+  resource: Resource,
+  options: { namespace?: string; labelSelector?: string; limit?: number },
+): Promise<string[]> {
+  const { items } = await client.list(resource, options);
+  // A real API server puts a ConfigMap of its own into every namespace.
+  return items.map((item) => item.metadata.name).filter((name) => name !== 'kube-root-ca.crt');
+}
+
+interface Scope {
+  readonly namespace: string;
+  readonly labelSelector?: string;
+  readonly resourceVersion: string;
+  readonly count: number;
+}
+
+/** The first so many events that are no bookmarks and not of the server's own making. */
+async function collect<T extends KubeObject>(
+  client: KubeClient,
+  resource: Resource<T>,
+  { count, ...scope }: Scope,
+): Promise<WatchEvent<T>[]> {
+  const events: WatchEvent<T>[] = [];
+  for await (const event of client.watch(resource, { ...scope, signal: AbortSignal.timeout(20_000) })) {
+    if (event.type === 'bookmark') continue;
+    const name = event.type === 'unreadable' ? event.key.name : event.object.metadata.name;
+    if (name !== 'kube-root-ca.crt') events.push(event);
+    if (events.length === count) break;
+  }
+  return events;
+}
+
+/** What the call is refused with. */
+async function refusalOf(call: Promise<unknown>): Promise<KubeError> {
+  const error = await call.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  if (error instanceof KubeError) return error;
+  throw new Error('the call was not refused with a KubeError', { cause: error });
+}
