@@ -1,0 +1,518 @@
+// Records what the real tool prints, case by case, into test/engine/captures: `node tools/engines/capture.ts [group...]`.
+// Needs root (small file systems, dropped capabilities) and about ten minutes. All traffic stays on the loopback interface.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  closeSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
+import { createServer as createWebServer } from 'node:http';
+import { createServer, type AddressInfo, type Server } from 'node:net';
+import { constants, tmpdir } from 'node:os';
+import { basename, dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { parseNeostore } from '../../src/volume/neostore.ts';
+import { countNodes, engine, storeFacts, toolCommand } from '../engines.ts';
+import { must } from '../run.ts';
+import { steps } from '../steps.ts';
+import { freePort, startServer, type RunningServer } from './server.ts';
+import { slowProxy, type SlowProxy } from './slow-proxy.ts';
+
+const version = '3.4.18';
+const progress = steps();
+const on = await engine(version, progress);
+const work = mkdtempSync(join(tmpdir(), 'neo4j-capture-'));
+const captures = join(import.meta.dirname, '../../test/engine/captures', version);
+mkdirSync(captures, { recursive: true });
+
+/** Ports by the number that stands for them in a capture, so that two recordings differ where the tool does. */
+const ports = new Map<number, number>();
+
+/** More than any run prints but those that lose themselves in stack traces; of such a one, both ends are kept. */
+const mostBytes = 60_000;
+
+function plain(text: string): string {
+  let clean = text.replaceAll(work, '/w');
+  for (const [port, shown] of ports) {
+    clean = clean.replaceAll(`:${port}`, `:${shown}`).replaceAll(`Optional[${port}]`, `Optional[${shown}]`);
+  }
+  if (clean.length <= mostBytes) return clean;
+  const half = mostBytes / 2;
+  return `${clean.slice(0, half)}\n[... ${clean.length - mostBytes} characters left out by the recorder ...]\n${clean.slice(-half)}`;
+}
+
+interface Case {
+  readonly name: string;
+  /** The destination: its folder is --backup-dir, its last segment --name. */
+  readonly to: string;
+  readonly port: number;
+  readonly host?: string;
+  readonly more?: readonly string[];
+  readonly heap?: string;
+  readonly home?: string;
+  /** Put before java, e.g. to drop a capability. */
+  readonly prefix?: readonly string[];
+  /** What happens while it runs. */
+  readonly during?: (pid: number) => Promise<void>;
+  readonly timeoutMs?: number;
+}
+
+const incrementalOnly = '--fallback-to-full=false';
+
+const reports = join(work, 'reports');
+
+function argumentsOf({ to, host = '127.0.0.1', port, more = [] }: Case): readonly string[] {
+  return [
+    'backup',
+    `--backup-dir=${dirname(to)}`,
+    `--name=${basename(to)}`,
+    `--from=${host}:${port}`,
+    `--cc-report-dir=${reports}`,
+    ...more,
+  ];
+}
+
+interface Ended {
+  readonly rc: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+async function run(c: Case): Promise<Ended> {
+  const { heap = '256m', home = join(work, 'home'), prefix = [], during, timeoutMs = 600_000 } = c;
+  const { command, env } = toolCommand(on, argumentsOf(c), { heap, home });
+  const [program = '', ...args] = [...prefix, ...command];
+  const child = spawn(program, args, {
+    env: { ...process.env, ...env, NEO4J_DEBUG: '1' },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    timeout: timeoutMs,
+    killSignal: 'SIGKILL',
+  });
+  const out: Buffer[] = [];
+  const err: Buffer[] = [];
+  child.stdout.on('data', (chunk: Buffer) => out.push(chunk));
+  child.stderr.on('data', (chunk: Buffer) => err.push(chunk));
+  const closed = once(child, 'close') as Promise<[number | null, NodeJS.Signals | null]>;
+  const [[code, signal]] = await Promise.all([closed, during?.(child.pid ?? 0)]);
+  return {
+    rc: code ?? 128 + constants.signals[signal ?? 'SIGKILL'],
+    stdout: Buffer.concat(out).toString('utf8'),
+    stderr: Buffer.concat(err).toString('utf8'),
+  };
+}
+
+/** Runs one case and writes what came of it. The command is shown as the image's launcher would be called. */
+async function record(c: Case): Promise<void> {
+  const begun = performance.now();
+  const { rc, stdout, stderr } = await run(c);
+  const seconds = ((performance.now() - begun) / 1000).toFixed(1);
+  const shown = [
+    ...(c.prefix ?? []),
+    'NEO4J_DEBUG=1',
+    `HEAP_SIZE=${c.heap ?? '256m'}`,
+    'neo4j-admin',
+    ...argumentsOf(c),
+  ];
+  const files = {
+    cmd: `${shown.join(' ')}\n`,
+    stdout,
+    stderr,
+    rc: `${rc}\n`,
+    ls: await listing(dirname(c.to)),
+  };
+  for (const [kind, text] of Object.entries(files)) {
+    writeFileSync(join(captures, `${c.name}.${kind}`), plain(text));
+  }
+  progress.note(`${c.name}: ${rc}, ${seconds} s`);
+}
+
+/** What is in the backup folder afterwards: sizes and paths, without the files that the cache keeps of itself. */
+async function listing(folder: string): Promise<string> {
+  if (!existsSync(folder)) return '(absent)\n';
+  const printed = await must(['find', '.', '-not', '-name', '*.cacheprof', '-printf', '%y %10s %p\n'], {
+    cwd: folder,
+  });
+  return (
+    printed
+      .split('\n')
+      .filter(Boolean)
+      .toSorted((a, b) => a.slice(13).localeCompare(b.slice(13)))
+      .join('\n') + '\n'
+  );
+}
+
+/** Ours and the kernel's reading of a store must agree; says both. */
+async function measure(what: string, store: string): Promise<void> {
+  const ours = parseNeostore(readFileSync(join(store, 'neostore')));
+  const nodes = await countNodes(on, store);
+  const facts = await storeFacts(on, store);
+  const id = ours.ok ? ours.neostore.lastTransactionId : ours.problem.kind;
+  progress.note(
+    `  ${what}: neostore says ${id}, the kernel reads ${facts['LAST_TRANSACTION_ID']} and, opened, ${facts['openedLastCommitted']}; ${nodes} nodes`,
+  );
+}
+
+async function server(name: string, settings: Readonly<Record<string, string>>): Promise<RunningServer> {
+  const running = await startServer(on, { store: join(work, `${name}.db`), settings });
+  ports.set(running.port, 6362);
+  return running;
+}
+
+function blank(name: string): string {
+  const folder = join(work, name);
+  mkdirSync(folder, { recursive: true });
+  return join(folder, 'graph.db');
+}
+
+async function until(isSo: () => boolean): Promise<void> {
+  for (let i = 0; i < 600 && !isSo(); i += 1) await sleep(50);
+}
+
+async function portOf(listening: Server): Promise<number> {
+  await once(listening, 'listening');
+  return (listening.address() as AddressInfo).port;
+}
+
+function prepareTree(path: string): void {
+  rmSync(path, { recursive: true, force: true });
+  mkdirSync(path, { recursive: true });
+}
+
+async function tmpfs(name: string, size: string): Promise<string> {
+  const folder = join(work, name);
+  mkdirSync(folder, { recursive: true });
+  await must(['mount', '-t', 'tmpfs', '-o', `size=${size}`, 'tmpfs', folder]);
+  return folder;
+}
+
+async function slow(of: RunningServer, bytesPerSecond: number): Promise<SlowProxy> {
+  const proxy = await slowProxy(of, bytesPerSecond);
+  ports.set(proxy.port, 6363);
+  return proxy;
+}
+
+const some = { 'x.nodes': '20000', 'x.rate': '50' };
+
+const groups: Readonly<Record<string, () => Promise<void>>> = {
+  async plain() {
+    const main = await server('plain', some);
+    const to = blank('plain');
+    await record({ name: 'full', to, port: main.port });
+    await measure('full', to);
+    await sleep(3000);
+    await record({ name: 'incremental', to, port: main.port, more: [incrementalOnly] });
+    await measure('incremental', to);
+    await sleep(3000);
+    await record({
+      name: 'incremental-unchecked',
+      to,
+      port: main.port,
+      more: [incrementalOnly, '--check-consistency=false'],
+    });
+    await measure('incremental, not checked', to);
+    const unchecked = blank('unchecked');
+    await record({
+      name: 'full-unchecked',
+      to: unchecked,
+      port: main.port,
+      more: ['--check-consistency=false'],
+    });
+    await measure('full, not checked', unchecked);
+    await record({
+      name: 'full-fallback-false',
+      to: blank('fallback'),
+      port: main.port,
+      more: [incrementalOnly],
+    });
+    await record({ name: 'usage', to, port: main.port, more: ['--frobnicate=yes'] });
+    cpSync(join(work, 'plain.db'), join(work, 'live-copy'), { recursive: true });
+    await measure('a copy of the live store', join(work, 'live-copy'));
+    await main.kill();
+    await measure('the store of the killed server', join(work, 'plain.db'));
+  },
+
+  async still() {
+    const still = await server('still', { 'x.nodes': '500' });
+    const to = blank('still');
+    await record({ name: 'full-small', to, port: still.port });
+    await record({ name: 'incremental-nothing-new', to, port: still.port, more: [incrementalOnly] });
+    await measure('incremental, nothing new', to);
+    const other = await server('other', { 'x.nodes': '700' });
+    await record({ name: 'other-store', to, port: other.port, more: [incrementalOnly] });
+    await measure('after an increment from another store was refused', to);
+    await other.stop();
+
+    const junk = blank('junk');
+    mkdirSync(junk);
+    writeFileSync(join(junk, 'notes.txt'), 'not a backup\n');
+    await record({ name: 'junk', to: junk, port: still.port });
+    await record({ name: 'junk-fallback-false', to: junk, port: still.port, more: [incrementalOnly] });
+    const torn = blank('torn');
+    cpSync(to, torn, { recursive: true });
+    writeFileSync(join(torn, 'neostore'), new Uint8Array(8192));
+    await record({ name: 'torn-neostore', to: torn, port: still.port, more: [incrementalOnly] });
+    await measure('a torn neostore, after the tool', torn);
+    const gutted = blank('gutted');
+    cpSync(to, gutted, { recursive: true });
+    rmSync(join(gutted, 'neostore.nodestore.db'));
+    await record({ name: 'missing-nodestore', to: gutted, port: still.port, more: [incrementalOnly] });
+
+    const noOverride = ['setpriv', '--bounding-set=-dac_override,-dac_read_search'];
+    const closed = blank('closed');
+    chmodSync(dirname(closed), 0o555);
+    await record({ name: 'not-writable', to: closed, port: still.port, prefix: noOverride });
+    const sealed = blank('sealed');
+    cpSync(to, sealed, { recursive: true });
+    await must(['chmod', '-R', 'a-w', sealed]);
+    await record({
+      name: 'not-writable-incremental',
+      to: sealed,
+      port: still.port,
+      prefix: noOverride,
+      more: [incrementalOnly],
+    });
+    const home = join(work, 'closed-home');
+    mkdirSync(home);
+    chmodSync(home, 0o555);
+    const homeless = blank('homeless');
+    await record({ name: 'home-not-writable', to: homeless, port: still.port, prefix: noOverride, home });
+    const homelessTo = blank('homeless-incremental');
+    cpSync(to, homelessTo, { recursive: true });
+    await record({
+      name: 'home-not-writable-incremental',
+      to: homelessTo,
+      port: still.port,
+      prefix: noOverride,
+      home,
+      more: [incrementalOnly],
+    });
+
+    for (const heap of ['8m', '16m', '24m']) {
+      await record({
+        name: `out-of-memory-${heap}`,
+        to: blank(`heap-${heap}`),
+        port: still.port,
+        heap,
+        timeoutMs: 60_000,
+      });
+    }
+    await still.stop();
+
+    const nobody = await freePort();
+    ports.set(nobody, 6399);
+    await record({ name: 'refused', to: blank('refused'), port: nobody });
+    await record({ name: 'refused-incremental', to, port: nobody, more: [incrementalOnly] });
+    await record({ name: 'unknown-host', to: blank('unknown'), port: 6362, host: 'no-such-host.invalid' });
+    await record({
+      name: 'unknown-host-incremental',
+      to,
+      port: 6362,
+      host: 'no-such-host.invalid',
+      more: [incrementalOnly],
+    });
+    await measure('after refusals', to);
+
+    const web = createWebServer((_, response) => response.end('hello\n')).listen(0, '127.0.0.1');
+    const webPort = await portOf(web);
+    ports.set(webPort, 6364);
+    await record({ name: 'http', to: blank('http'), port: webPort, timeoutMs: 45_000 });
+    await record({ name: 'http-incremental', to, port: webPort, more: [incrementalOnly], timeoutMs: 45_000 });
+    web.closeAllConnections();
+    web.close();
+
+    const silent = createServer(() => {}).listen(0, '127.0.0.1');
+    const silentPort = await portOf(silent);
+    ports.set(silentPort, 6365);
+    const patience = ['--timeout=5s'];
+    await record({ name: 'silent', to: blank('silent'), port: silentPort, timeoutMs: 45_000 });
+    await record({
+      name: 'silent-timeout',
+      to: blank('silent'),
+      port: silentPort,
+      more: patience,
+      timeoutMs: 90_000,
+    });
+    silent.close();
+  },
+
+  async pruned() {
+    // A log file a second, and only the newest is kept.
+    const pruned = await server('pruned', {
+      'x.nodes': '500',
+      'x.rate': '300',
+      'x.bytes': '3000',
+      'dbms.tx_log.rotation.retention_policy': 'false',
+      'dbms.tx_log.rotation.size': '1M',
+      'dbms.checkpoint.interval.tx': '5',
+      'dbms.checkpoint.interval.time': '3s',
+    });
+    const to = blank('pruned');
+    await record({ name: 'pruned-full', to, port: pruned.port });
+    await sleep(25_000);
+    await record({ name: 'pruned', to, port: pruned.port, more: [incrementalOnly] });
+    await measure('after an increment from pruned logs was refused', to);
+    await record({ name: 'pruned-fallback', to, port: pruned.port });
+    await measure('after a full one in its place', to);
+    await pruned.stop();
+  },
+
+  async full() {
+    const main = await server('disk', some);
+    const small = await tmpfs('small', '1m');
+    try {
+      await record({ name: 'disk-full', to: join(small, 'graph.db'), port: main.port });
+      await record({ name: 'disk-full-rerun', to: join(small, 'graph.db'), port: main.port });
+    } finally {
+      await must(['umount', small]);
+    }
+    const before = blank('disk');
+    await record({
+      name: 'disk-full-base',
+      to: before,
+      port: main.port,
+      more: ['--check-consistency=false'],
+    });
+    const tight = await tmpfs('tight', '4m');
+    try {
+      cpSync(before, join(tight, 'graph.db'), { recursive: true });
+      await sleep(15_000);
+      // All but 100 KB are taken: the increment of 15 s is larger.
+      const [, free = '0'] = (await must(['df', '--output=avail', '-k', tight])).trim().split(/\s+/);
+      writeFileSync(join(tight, 'filler'), new Uint8Array((Number(free) - 100) * 1024));
+      await record({
+        name: 'disk-full-incremental',
+        to: join(tight, 'graph.db'),
+        port: main.port,
+        more: [incrementalOnly],
+      });
+      rmSync(join(tight, 'filler'));
+      await record({
+        name: 'disk-full-incremental-rerun',
+        to: join(tight, 'graph.db'),
+        port: main.port,
+        more: [incrementalOnly],
+      });
+    } finally {
+      await must(['umount', tight]);
+    }
+    await main.stop();
+  },
+
+  async killed() {
+    const main = await server('killed', some);
+    for (const [name, signal] of [
+      ['sigterm', 'SIGTERM'],
+      ['sigkill', 'SIGKILL'],
+    ] as const) {
+      const proxy = await slow(main, 200_000);
+      const to = blank(name);
+      await record({
+        name,
+        to,
+        port: proxy.port,
+        during: async (pid) => {
+          await until(() => proxy.passed() > 600_000);
+          process.kill(pid, signal);
+        },
+      });
+      await proxy.close();
+      await record({ name: `${name}-rerun`, to, port: main.port });
+    }
+
+    const proxy = await slow(main, 200_000);
+    const shared = blank('two');
+    const first = record({ name: 'two-at-once-first', to: shared, port: proxy.port });
+    await until(() => proxy.passed() > 300_000);
+    await record({ name: 'two-at-once-second', to: shared, port: main.port });
+    await first;
+    await proxy.close();
+
+    // Many transactions, so that an increment takes long enough to be killed while it applies them.
+    const busy = await server('busy', { 'x.nodes': '500', 'x.rate': '2000', 'x.bytes': '500' });
+    const to = blank('busy');
+    await record({
+      name: 'killed-incremental-base',
+      to,
+      port: busy.port,
+      more: ['--check-consistency=false'],
+    });
+    await sleep(10_000);
+    const narrow = await slow(busy, 1_000_000);
+    await record({
+      name: 'sigkill-incremental',
+      to,
+      port: narrow.port,
+      more: [incrementalOnly],
+      during: async (pid) => {
+        await until(() => narrow.passed() > 4_000_000);
+        process.kill(pid, 'SIGKILL');
+      },
+    });
+    await narrow.close();
+    await measure('increment killed half-way', to);
+    await record({ name: 'sigkill-incremental-rerun', to, port: busy.port, more: [incrementalOnly] });
+    await measure('and run again', to);
+    await busy.stop();
+
+    const dying = await slow(main, 200_000);
+    await record({
+      name: 'server-killed',
+      to: blank('server-killed'),
+      port: dying.port,
+      during: async () => {
+        await until(() => dying.passed() > 600_000);
+        await main.kill();
+      },
+    });
+    await dying.close();
+  },
+
+  async inconsistent() {
+    const settings = { 'x.nodes': '500' };
+    const before = await server('inconsistent', settings);
+    await before.stop();
+    // The first relationship of node 100 becomes one of other nodes: bytes 1 to 4 of its record of 15.
+    const nodes = openSync(join(work, 'inconsistent.db', 'neostore.nodestore.db'), 'r+');
+    writeSync(nodes, new Uint8Array([0, 0, 0, 3]), 0, 4, 100 * 15 + 1);
+    closeSync(nodes);
+    const after = await server('inconsistent', settings);
+    const to = blank('inconsistent');
+    await record({ name: 'inconsistent', to, port: after.port });
+    await measure('inconsistent', to);
+    await record({ name: 'inconsistent-incremental', to, port: after.port, more: [incrementalOnly] });
+    await record({
+      name: 'inconsistent-unchecked',
+      to: blank('inconsistent-unchecked'),
+      port: after.port,
+      more: ['--check-consistency=false'],
+    });
+    const report = (await must(['find', join(work, 'reports'), '-name', 'inconsistencies*']))
+      .trim()
+      .split('\n')[0];
+    if (report !== undefined && report !== '' && statSync(report).isFile()) {
+      writeFileSync(join(captures, 'inconsistent.report'), plain(readFileSync(report, 'utf8')));
+    }
+    await after.stop();
+  },
+};
+
+const wanted = process.argv.slice(2);
+try {
+  for (const [name, group] of Object.entries(groups)) {
+    if (wanted.length > 0 && !wanted.includes(name)) continue;
+    prepareTree(reports);
+    await progress.run(`recording the cases of '${name}'`, group);
+  }
+} finally {
+  rmSync(work, { recursive: true, force: true });
+}
