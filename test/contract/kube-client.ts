@@ -9,8 +9,11 @@ export interface ContractWorld {
   readonly client: KubeClient;
   /** Exists, is empty, and belongs to this one test. */
   readonly namespace: string;
-  /** A resourceVersion that the server no longer has the history of. */
-  readonly expiredVersion: () => Promise<string>;
+  /**
+   * A resourceVersion of ConfigMaps that the server no longer has the history of. Absent where it cannot be had; a real
+   * server forgets what was before its own start.
+   */
+  readonly expiredVersion?: () => Promise<string>;
 }
 
 const configMapSchema = kubeObjectSchema.extend({ data: z.record(z.string(), z.string()).optional() });
@@ -346,8 +349,9 @@ function watchContract(makeWorld: MakeWorld): void {
     ]);
   });
 
-  test('rejects as expired when its history is gone', async () => {
+  test('rejects as expired when its history is gone', async ({ skip }) => {
     const { client, namespace, expiredVersion } = await makeWorld();
+    if (expiredVersion === undefined) return skip('this server has not forgotten anything');
     const resourceVersion = await expiredVersion();
     expect(
       await refusalOf(collect(client, configMaps, { namespace, resourceVersion, count: 1 })),
