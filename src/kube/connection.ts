@@ -22,6 +22,9 @@ interface Tls {
   readonly rejectUnauthorized?: boolean;
 }
 
+/** Calls at once; more wait their turn. */
+const maxCalls = 32;
+
 /**
  * The connections to one API server, shared by all calls and kept open between them.
  *
@@ -60,7 +63,7 @@ export class Connection {
     if (this.#agents !== undefined && this.#tls !== undefined && isSame(this.#tls, tls)) return this.#agents;
     const old = this.#agents;
     this.#tls = tls;
-    this.#agents = { calls: this.#agent(tls, proxy), watches: this.#agent(tls, proxy) };
+    this.#agents = { calls: this.#agent(tls, proxy, maxCalls), watches: this.#agent(tls, proxy, null) };
     // Waits for what is under way on the old connections; nobody has to wait for that.
     void Promise.allSettled([old?.calls.close(), old?.watches.close()]);
     return this.#agents;
@@ -69,9 +72,9 @@ export class Connection {
   /**
    * HTTP/1.1 on purpose: with HTTP/2 all watches share one connection, and when that one goes silent so does everything.
    */
-  #agent(tls: Tls, proxy: string | undefined): Dispatcher {
+  #agent(tls: Tls, proxy: string | undefined, connections: number | null): Dispatcher {
     const connect = { ...tls, timeout: this.#connectMs, keepAlive: true, keepAliveInitialDelay: 30_000 };
-    const common = { allowH2: false, pipelining: 1, keepAliveTimeout: 30_000 };
+    const common = { connections, allowH2: false, pipelining: 1, keepAliveTimeout: 30_000 };
     if (proxy === undefined || proxy === '') return new Agent({ ...common, connect });
     if (!/^https?:/.test(proxy))
       throw new Error(`the kubeconfig's proxy-url has to begin with http: or https:`);
