@@ -112,7 +112,7 @@ function clusterAt(
     },
     async addVolume(added) {
       const manifest = await prepareVolume(folder, pid(), added);
-      await mustSucceed(cluster, ['create', '-f', '-'], JSON.stringify(manifest));
+      await must(cluster.kubectlCommand(['create', '-f', '-']), { input: JSON.stringify(manifest) });
     },
     volumePath: volume,
     log: (component) => (existsSync(log(component)) ? readFileSync(log(component), 'utf8') : ''),
@@ -123,12 +123,6 @@ function clusterAt(
     },
   };
   return cluster;
-}
-
-async function mustSucceed(cluster: Cluster, args: readonly string[], input?: string): Promise<string> {
-  const { code, stdout, stderr } = await cluster.kubectl(args, input);
-  if (code !== 0) throw new Error(`kubectl ${args.join(' ')}: ${stderr.trim()}`);
-  return stdout;
 }
 
 function tail(text: string): string {
@@ -192,7 +186,7 @@ async function bringUp(cluster: Cluster, parts: Parts): Promise<void> {
   await until('API server', succeeds('get', '--raw', '/readyz'), 'kube-apiserver');
   await hasPause;
   start(dependents(folder, parts));
-  await mustSucceed(cluster, ['create', '-f', '-'], JSON.stringify(initialObjects()));
+  await must(cluster.kubectlCommand(['create', '-f', '-']), { input: JSON.stringify(initialObjects()) });
   await Promise.all([
     until('DNS server', succeeds('--server', dnsReady, 'get', '--raw', '/ready'), 'coredns'),
     until('ServiceAccount', succeeds('get', 'serviceaccount', 'default'), 'kube-controller-manager'),

@@ -157,6 +157,9 @@ export function foundation(folder: string, parts: Parts): readonly Component[] {
     'tls-cert-file': certificate('apiserver'),
     'tls-private-key-file': key('apiserver'),
     'client-ca-file': certificate('ca'),
+    // Nobody has a certificate of that name; without the pair the other components complain for ever.
+    'requestheader-client-ca-file': certificate('ca'),
+    'requestheader-allowed-names': 'front-proxy',
     'token-auth-file': config('tokens.csv'),
     'authorization-mode': 'Node,RBAC',
     'enable-admission-plugins': 'NodeRestriction',

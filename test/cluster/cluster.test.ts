@@ -1,0 +1,230 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { startCluster, type Cluster } from '../../tools/cluster/cluster.ts';
+import { nodeAddress } from '../../tools/cluster/places.ts';
+import { eventually } from '../../tools/cluster/processes.ts';
+import { findRecord } from '../../tools/cluster/registry.ts';
+import { must } from '../../tools/run.ts';
+import { steps } from '../../tools/steps.ts';
+import { withBusybox } from './busybox.ts';
+import { buildClaim, buildJob, buildNamespace, buildPod, buildService } from './manifests.ts';
+import { clusterNetwork, traces } from './traces.ts';
+
+const name = `test-${process.pid}`;
+const progress = steps();
+
+/** Not `wget -T`: the static busybox of Debian 12 crashes on it. */
+const download = ['busybox', 'timeout', '3', 'wget', '-q', '-O', '/dev/null'];
+let cluster: Cluster;
+
+async function kubectl(...args: readonly string[]): Promise<string> {
+  return must(cluster.kubectlCommand(args));
+}
+
+async function create(...objects: readonly unknown[]): Promise<void> {
+  const list = { apiVersion: 'v1', kind: 'List', items: objects };
+  await must(cluster.kubectlCommand(['create', '-f', '-']), { input: JSON.stringify(list) });
+}
+
+async function read<T>(...args: readonly string[]): Promise<T> {
+  return JSON.parse(await kubectl('get', '-o', 'json', ...args)) as T;
+}
+
+interface PodStatus {
+  readonly status: {
+    readonly containerStatuses: readonly {
+      readonly state: { readonly terminated?: { readonly reason: string; readonly message?: string } };
+    }[];
+  };
+}
+
+/** Starts a process that owns a cluster of its own, and gives its end of it. */
+function startOwner(owned: string): ReturnType<typeof spawn> {
+  const program = join(import.meta.dirname, 'owner.ts');
+  return spawn(process.execPath, [program, owned], { stdio: ['ignore', 'pipe', 'inherit'] });
+}
+
+async function untilUp(owner: ReturnType<typeof spawn>): Promise<void> {
+  if (!owner.stdout) throw new Error('the owner has no output');
+  for await (const line of createInterface({ input: owner.stdout })) if (line === 'up') return;
+  throw new Error('the owner ended before its cluster was up');
+}
+
+async function expectNoTrace(folder: string, network?: string): Promise<void> {
+  await eventually(() => traces(folder, network).length === 0, { withinMs: 20_000, everyMs: 200 });
+  expect(traces(folder, network)).toEqual([]);
+}
+
+beforeAll(async () => {
+  cluster = await startCluster({ name, steps: progress });
+  await withBusybox(progress, async (archive) => cluster.importImage(archive));
+  await create(buildNamespace('shop'));
+}, 30 * 60_000);
+
+afterAll(async () => cluster.stop(), 60_000);
+
+describe('a Job of the restricted profile', () => {
+  test('runs its init container and its container on a volume that was made for its claim', async () => {
+    const mounts = { scratch: '/scratch', backups: '/backups' };
+    await create(
+      buildClaim('shop', 'backups'),
+      buildJob('shop', 'writes', {
+        initContainers: [{ name: 'prepare', script: 'id -u > /scratch/user', mounts }],
+        containers: [
+          {
+            name: 'report',
+            script: 'cp /scratch/user /backups/user; cat /backups/user > /dev/termination-log',
+            mounts,
+          },
+        ],
+        claims: { backups: 'backups' },
+      }),
+    );
+
+    await kubectl('wait', '-n', 'shop', '--for=condition=Complete', 'job/writes', '--timeout=60s');
+
+    const pods = await read<{ items: readonly PodStatus[] }>('pods', '-n', 'shop', '-l', 'job-name=writes');
+    expect(pods.items[0]?.status.containerStatuses[0]?.state.terminated?.message).toBe('7474\n');
+    const claim = await read<{ spec: { volumeName: string } }>('pvc', 'backups', '-n', 'shop');
+    const folder = cluster.volumePath(claim.spec.volumeName);
+    expect(readFileSync(join(folder, 'user'), 'utf8')).toBe('7474\n');
+
+    await kubectl('delete', '-n', 'shop', 'job/writes', 'pvc/backups');
+    expect(await eventually(() => !existsSync(folder), { withinMs: 15_000 })).toBe(true);
+  });
+
+  test('finds its disk full when the file system of its volume is', async () => {
+    const owner = { uid: 7474, gid: 7474 };
+    await cluster.addVolume({ name: 'small', size: '16Mi', owner, fileSystem: { sizeMiB: 16 } });
+    const mounts = { small: '/small' };
+    const script = 'dd if=/dev/zero of=/small/file bs=1M count=20 2> /dev/termination-log; exit 0';
+    await create(
+      buildClaim('shop', 'small', 'small'),
+      buildJob('shop', 'fills', {
+        containers: [{ name: 'fill', script, mounts }],
+        claims: { small: 'small' },
+      }),
+    );
+
+    await kubectl('wait', '-n', 'shop', '--for=condition=Complete', 'job/fills', '--timeout=60s');
+
+    const pods = await read<{ items: readonly PodStatus[] }>('pods', '-n', 'shop', '-l', 'job-name=fills');
+    expect(pods.items[0]?.status.containerStatuses[0]?.state.terminated?.message).toContain(
+      'No space left on device',
+    );
+    expect(statSync(join(cluster.volumePath('small'), 'file')).size).toBeGreaterThan(1_000_000);
+  });
+
+  test('is the only kind that its namespace admits', async () => {
+    const { code, stderr } = await cluster.kubectl(['run', 'any', '-n', 'shop', '--image=any']);
+
+    expect(code).not.toBe(0);
+    expect(stderr).toContain('violates PodSecurity "restricted:latest"');
+  });
+});
+
+describe('the name of a Service', () => {
+  beforeAll(async () => {
+    await create(
+      buildPod('shop', 'web', { containers: [{ name: 'web', script: 'httpd -f -p 8080 -h /bin' }] }),
+      buildService('shop', 'orders-neo4j', { app: 'web', kind: 'plain' }),
+      buildService('shop', 'orders-neo4j-pods', { app: 'web', kind: 'headless' }),
+      buildPod('default', 'client', { containers: [{ name: 'client', script: 'sleep 1000000' }] }),
+    );
+    await kubectl('wait', '-n', 'shop', '--for=condition=Ready', 'pod/web', '--timeout=60s');
+    await kubectl('wait', '--for=condition=Ready', 'pod/client', '--timeout=60s');
+  });
+
+  const cases = [
+    { name: 'short', address: 'orders-neo4j.shop.svc:6362' },
+    { name: 'in full', address: 'orders-neo4j.shop.svc.cluster.local:6362' },
+    { name: 'of a headless Service', address: 'orders-neo4j-pods.shop.svc:8080' },
+  ];
+  test.for(cases)('leads a Pod of another namespace to it: $name', async ({ address }) => {
+    // The Service's rules follow the Pod's readiness within a second or two.
+    const ask = ['exec', 'client', '--', ...download, `http://${address}/sh`];
+    expect(await eventually(async () => (await cluster.kubectl(ask)).code === 0, { withinMs: 15_000 })).toBe(
+      true,
+    );
+  });
+
+  test('that does not exist is answered at once', async () => {
+    const begun = performance.now();
+    const { stdout } = await cluster.kubectl(['exec', 'client', '--', 'nslookup', 'nobody.example.com.']);
+
+    expect(stdout).toContain('NXDOMAIN');
+    expect(performance.now() - begun).toBeLessThan(4_000);
+  });
+
+  test('has an address that a program inside() reaches, on a network that this machine has no part in', async () => {
+    const service = await read<{ spec: { clusterIP: string } }>('service', 'orders-neo4j', '-n', 'shop');
+    await must(cluster.inside([...download, `http://${service.spec.clusterIP}:6362/sh`]));
+
+    expect(await must(['ip', 'address'])).not.toContain(nodeAddress);
+  });
+});
+
+test('a container that takes more memory than its limit is killed, and its status says so', async () => {
+  const script = 'tail /dev/zero';
+  await create(buildPod('shop', 'hog', { containers: [{ name: 'hog', script, memory: '32Mi' }] }));
+
+  await kubectl('wait', '-n', 'shop', '--for=jsonpath={.status.phase}=Failed', 'pod/hog', '--timeout=60s');
+
+  const hog = await read<PodStatus>('pod', 'hog', '-n', 'shop');
+  expect(hog.status.containerStatuses[0]?.state.terminated?.reason).toBe('OOMKilled');
+});
+
+describe('the end', () => {
+  test('a name in use is refused, and its cluster goes on', async () => {
+    await expect(startCluster({ name, steps: progress })).rejects.toThrow(`process ${process.pid} has it`);
+
+    await kubectl('get', '--raw', '/readyz');
+  });
+
+  test('of an owner that is killed takes its cluster along, and no other', { timeout: 180_000 }, async () => {
+    const owner = startOwner(`${name}-b`);
+    await untilUp(owner);
+    const folder = findRecord(`${name}-b`)?.folder ?? '';
+    const network = clusterNetwork(folder);
+    expect(traces(folder, network).length).toBeGreaterThan(20);
+
+    owner.kill('SIGKILL');
+
+    await expectNoTrace(folder, network);
+    expect(await eventually(() => !findRecord(`${name}-b`), { withinMs: 5_000 })).toBe(true);
+    await kubectl('get', '--raw', '/readyz');
+  });
+
+  test('of an owner that is killed half-way leaves nothing either', { timeout: 180_000 }, async () => {
+    const owner = startOwner(`${name}-c`);
+    const hasBegun = await eventually(() => existsSync(`${findRecord(`${name}-c`)?.folder}/etcd/member`), {
+      withinMs: 60_000,
+    });
+    expect(hasBegun).toBe(true);
+    const folder = findRecord(`${name}-c`)?.folder ?? '';
+    const network = clusterNetwork(folder);
+
+    owner.kill('SIGKILL');
+    await once(owner, 'exit');
+
+    await expectNoTrace(folder, network);
+  });
+
+  test('by stop() leaves nothing, also of a program inside its network, and comes twice at no harm', async () => {
+    const { folder } = cluster;
+    const network = clusterNetwork(folder);
+    const [program = '', ...args] = cluster.inside(['sleep', '1000000']);
+    const guest = spawn(program, args, { stdio: 'ignore' });
+
+    await cluster.stop();
+    await cluster.stop();
+
+    if (guest.exitCode === null && guest.signalCode === null) await once(guest, 'exit');
+    expect(traces(folder, network)).toEqual([]);
+    expect(findRecord(name)).toBeUndefined();
+  });
+});
