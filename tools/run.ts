@@ -1,5 +1,5 @@
 // Starting other programs: the only place of tools/ that does.
-import { spawn, type SpawnOptions } from 'node:child_process';
+import { spawn, type ChildProcess, type SpawnOptions } from 'node:child_process';
 import { appendFileSync, closeSync, openSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { constants } from 'node:os';
@@ -19,6 +19,12 @@ export interface RunOptions {
   readonly signal?: AbortSignal;
 }
 
+/** Programs under way: when this process goes, they go. A build that nobody waits for would only burn the machine. */
+const underWay = new Set<ChildProcess>();
+process.on('exit', () => {
+  for (const child of underWay) child.kill('SIGKILL');
+});
+
 function text(chunks: readonly Buffer[]): string {
   return Buffer.concat(chunks).toString('utf8');
 }
@@ -34,14 +40,17 @@ export async function output(command: readonly string[], options: RunOptions = {
   };
   return new Promise((resolve) => {
     const child = spawn(program, args, spawned);
+    underWay.add(child);
     const out: Buffer[] = [];
     const err: Buffer[] = [];
     child.stdout?.on('data', (chunk: Buffer) => out.push(chunk));
     child.stderr?.on('data', (chunk: Buffer) => err.push(chunk));
     child.on('error', (error) => {
+      underWay.delete(child);
       resolve({ code: 127, stdout: text(out), stderr: `${text(err)}${error.message}` });
     });
     child.on('close', (code) => {
+      underWay.delete(child);
       resolve({ code: code ?? 1, stdout: text(out), stderr: text(err) });
     });
     child.stdin?.on('error', () => {}); // it ended without reading its input: its exit code tells
@@ -107,4 +116,35 @@ export async function attached(command: readonly string[]): Promise<number> {
     child.on('error', reject);
     child.on('exit', (code, signal) => resolve(code ?? 128 + (signal ? constants.signals[signal] : 0)));
   });
+}
+
+/** A program beside this one, which lives no longer than this one: also SIGKILL of this process ends it. */
+export interface Companion {
+  /** Asks it to stop, and waits until it has. Stopping twice is fine. */
+  stop(): Promise<void>;
+}
+
+/** @param inside what to put before the command, such as a change of network */
+export function companion(
+  command: readonly string[],
+  {
+    log,
+    inside = (bare) => bare,
+  }: { log: string; inside?: (command: readonly string[]) => readonly string[] },
+): Companion {
+  const [program = '', ...args] = inside(['setpriv', '--pdeathsig', 'TERM', ...command]);
+  const file = openSync(log, 'a', 0o600);
+  const child = spawn(program, args, { stdio: ['ignore', file, file] });
+  closeSync(file);
+  underWay.add(child);
+  const ended = new Promise<void>((resolve) => {
+    child.on('error', () => resolve());
+    child.on('exit', () => resolve());
+  }).then(() => void underWay.delete(child));
+  return {
+    async stop() {
+      child.kill('SIGTERM');
+      await ended;
+    },
+  };
 }

@@ -1,5 +1,4 @@
 // What a person sees while something long goes on: which step of how many, and for how long.
-import { once } from 'node:events';
 
 const ticks = process.stderr.isTTY === true;
 
@@ -41,14 +40,4 @@ export function steps(total?: number): Steps {
       }
     },
   };
-}
-
-/** Resolves with the signal when the person at the terminal, or a supervisor, wants this process to stop. */
-export async function stopSignal(): Promise<NodeJS.Signals> {
-  const [signal] = (await Promise.race([
-    once(process, 'SIGINT').then(() => ['SIGINT']),
-    once(process, 'SIGTERM').then(() => ['SIGTERM']),
-    once(process, 'SIGHUP').then(() => ['SIGHUP']),
-  ])) as [NodeJS.Signals];
-  return signal;
 }

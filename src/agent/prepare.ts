@@ -124,6 +124,9 @@ async function writeCommands(context: Context, plan: Take): Promise<void> {
     );
   const write = (name: string, content: string): Promise<void> =>
     files.writeNew(join(context.exchange, name), content);
+  await files.makeFolder(join(context.exchange, exchange.configuration));
+  for (const [name, content] of Object.entries(engine.configuration))
+    await write(join(exchange.configuration, name), content);
   await write(exchange.arguments('first'), command(plan.type, first));
   if (plan.type === 'Incremental') {
     await write(exchange.arguments('second'), command('Full', second));

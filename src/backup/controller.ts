@@ -1,7 +1,9 @@
 // Which key each change means, and one pass over it: observe, decide, act, status.
 import { isDeepStrictEqual } from 'node:util';
 import { labels, managedBy } from '../api/names.ts';
+import type { Neo4jBackupStatus } from '../api/neo4jbackup.ts';
 import type { KubeClient } from '../kube/client.ts';
+import { isKubeError } from '../kube/errors.ts';
 import type { EventRecorder } from '../kube/events.ts';
 import { formatKey, keyOf, type KubeObject, type ObjectKey } from '../kube/resource.ts';
 import type { Clock } from '../runtime/clock.ts';
@@ -25,6 +27,9 @@ export interface BackupControllerDeps {
   readonly namespace?: string | undefined;
   readonly policy: Policy;
 }
+
+/** How long to wait for the cache to catch up with what we, or others, wrote. Milliseconds. */
+const staleCacheMs = 500;
 
 export class BackupController {
   readonly #deps: BackupControllerDeps;
@@ -66,7 +71,7 @@ export class BackupController {
 
   /** One pass over one resource. Safe to run again at any time, from any point, after any crash. */
   async reconcile(key: ObjectKey, signal: AbortSignal): Promise<Next> {
-    const { client, events, clock, log, policy } = this.#deps;
+    const { client, clock, policy } = this.#deps;
     const deps = {
       client,
       backups: this.#backups,
@@ -82,17 +87,39 @@ export class BackupController {
     const outcome = await act(decision.actions, backup, client, signal);
     const status = nextStatus(seen, decision, outcome);
     if (!isDeepStrictEqual(status, backup.status ?? {})) {
-      const { apiVersion, kind, metadata } = backup;
-      await client.replaceStatus(backups, key, { apiVersion, kind, metadata, status }, { signal });
+      if (!(await this.#saveStatus(backup, status, signal))) return { kind: 'after', delayMs: staleCacheMs };
       // A crash before this line loses Events, never status.
-      for (const { type, reason, note } of announcements(backup.status, status)) {
-        const regarding = { apiVersion, kind, ...key, uid: metadata.uid };
-        events.record({ regarding, type, reason, note, action: 'Backup' });
-        log.info({ key: formatKey(key), reason, phase: status.phase }, note);
-      }
+      this.#announce(backup, status);
     }
     if (outcome.kind === 'failed') throw outcome.error;
     return outcome.kind === 'refused' ? { kind: 'after', delayMs: 30_000 } : decision.next;
+  }
+
+  /** The one status write of a pass. False: the object has changed since it was seen, so the pass was for nothing. */
+  async #saveStatus(
+    { apiVersion, kind, metadata }: Neo4jBackup,
+    status: Neo4jBackupStatus,
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    try {
+      const object = { apiVersion, kind, metadata, status };
+      await this.#deps.client.replaceStatus(backups, keyOf({ metadata }), object, { signal });
+      return true;
+    } catch (error) {
+      // Gone, or newer than our cache: the watch brings the truth, and another pass.
+      if (isKubeError(error, 'conflict', 'notFound')) return false;
+      throw error;
+    }
+  }
+
+  #announce(backup: Neo4jBackup, status: Neo4jBackupStatus): void {
+    const { events, log } = this.#deps;
+    const { apiVersion, kind, metadata } = backup;
+    const regarding = { apiVersion, kind, ...keyOf(backup), uid: metadata.uid };
+    for (const { type, reason, note } of announcements(backup.status, status)) {
+      events.record({ regarding, type, reason, note, action: 'Backup' });
+      log.info({ key: formatKey(regarding), reason, phase: status.phase }, note);
+    }
   }
 
   #enqueue(backup: Neo4jBackup | undefined): void {

@@ -1,9 +1,23 @@
 // Generation B2: `neo4j-admin backup` of Neo4j 3.4. What it prints was taken from real runs: test/engine/captures.
 import type { RunReason } from '../api/reasons.ts';
+import { exchange, mounts } from '../run/exchange.ts';
 import type { Command, Ended, Engine, Verdict } from './engine.ts';
 
-/** Without NEO4J_DEBUG, another store, pruned logs and a refused connection all print the same line. */
-const environment = { NEO4J_DEBUG: '1' } as const;
+const environment = {
+  /** Without it, another store, pruned logs and a refused connection all print the same line. */
+  NEO4J_DEBUG: '1',
+  NEO4J_CONF: `${mounts.exchange}/${exchange.configuration}`,
+} as const;
+
+/** The tool makes these folders below its home, which is read-only here, and fails when it cannot. */
+const configuration = {
+  'neo4j.conf': [
+    `dbms.directories.logs=${mounts.temporary}/logs`,
+    `dbms.directories.metrics=${mounts.temporary}/metrics`,
+    'metrics.enabled=false',
+    '',
+  ].join('\n'),
+} as const;
 
 const prunedMarks = ['IncrementalBackupNotPossibleException'] as const;
 
@@ -86,6 +100,7 @@ export const adminBackupB2: Engine = {
   listenSetting: 'dbms.backup.address',
   defaultImage: (version) => `neo4j:${version}-enterprise`,
   environment,
+  configuration,
   commandLine,
   prunedMarks,
   judge,

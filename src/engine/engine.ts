@@ -40,6 +40,8 @@ export interface Engine {
   defaultImage(version: string): string;
   /** Environment of the tool. Fixed: nothing of the user's goes in. */
   readonly environment: Readonly<Record<string, string>>;
+  /** Files of the tool's configuration folder, by name. */
+  readonly configuration: Readonly<Record<string, string>>;
   commandLine(command: Command): readonly string[];
   /** Fixed strings in the output that tell pruned logs. */
   readonly prunedMarks: readonly string[];

@@ -6,6 +6,8 @@ export const mounts = { backup: '/backup', exchange: '/exchange', temporary: '/t
 /** What lies in the exchange folder. `first` and `second` are the two command lines that prepare may write. */
 export const exchange = {
   plan: 'plan.json',
+  /** Folder of the tool's own configuration. */
+  configuration: 'conf',
   /** Present: there is nothing for the tool to do. */
   skip: 'skip',
   /** Unix time at which the tool is ended. */

@@ -1,0 +1,158 @@
+// `npm run demo`: the main job on real parts, for somebody who has never seen it. Exit code 0 only if all of it was seen.
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { parse, parseAllDocuments } from 'yaml';
+import { demoManifests, startPlayground, type Manifest, type Playground } from './playground.ts';
+import { steps } from './steps.ts';
+import { stopRequested } from './stopping.ts';
+
+interface Seen {
+  readonly status?: {
+    readonly lastTriggerID?: string;
+    readonly lastRun?: {
+      readonly reason: string;
+      readonly message: string;
+      readonly triggerID?: string;
+      readonly path?: string;
+    };
+  };
+}
+
+const progress = steps();
+
+function say(text = ''): void {
+  process.stdout.write(`${text}\n`);
+}
+
+function heading(text: string): void {
+  say(`\n━━ ${text} ${'━'.repeat(Math.max(3, 96 - text.length))}\n`);
+}
+
+function manifestText(name: string): string {
+  return readFileSync(join(import.meta.dirname, 'demo', name), 'utf8').trim();
+}
+
+async function show(on: Playground, ...args: readonly string[]): Promise<void> {
+  say(`$ kubectl ${args.join(' ')}`);
+  say((await on.kubectl(args)).trimEnd());
+}
+
+/** Waits until a run has ended with the reason that it must have. @throws Error when it ended otherwise */
+async function runEnds(on: Playground, name: string, reason: string, triggerID?: string): Promise<void> {
+  const { lastRun } = await on.until(
+    `end of the run of ${name}`,
+    async () => {
+      const { status } = ((await on.get('neo4jbackup', name)) ?? {}) as Seen;
+      return status?.lastRun !== undefined && status.lastRun.triggerID === triggerID
+        ? { lastRun: status.lastRun }
+        : undefined;
+    },
+    180,
+  );
+  if (lastRun.reason !== reason)
+    throw new Error(`${name}: ${lastRun.reason} instead of ${reason}: ${lastRun.message}`);
+}
+
+/** The files below a folder, as `tree` would print them: the interesting ones whole, the store's own in one line. */
+function tree(folder: string, indent = ''): readonly string[] {
+  const lines: string[] = [];
+  const store: number[] = [];
+  for (const entry of readdirSync(folder, { withFileTypes: true }).toSorted((a, b) =>
+    a.name.localeCompare(b.name),
+  )) {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) lines.push(`${indent}${entry.name}/`, ...tree(path, `${indent}  `));
+    else if (/^neostore|^profiles$|\.id$/.test(entry.name) || indent.length > 10)
+      store.push(statSync(path).size);
+    else lines.push(`${indent}${entry.name}  (${statSync(path).size} bytes)`);
+  }
+  if (store.length > 0)
+    lines.push(`${indent}… ${store.length} files of the store, ${store.reduce((a, b) => a + b, 0)} bytes`);
+  return lines;
+}
+
+/** The same server, but as Neo4j listens when nobody tells it otherwise: on loopback only, where no probe can reach it. */
+function loopbackServer(): readonly Manifest[] {
+  const text = manifestText('neo4j.yaml')
+    .replaceAll('orders-neo4j', 'loopback-neo4j')
+    .replace('dbms.backup.address=0.0.0.0:6362', 'dbms.backup.address=127.0.0.1:6362')
+    .replace(/ +readinessProbe:\n +tcpSocket.*\n +periodSeconds.*\n/, '');
+  return parseAllDocuments(text).map((document) => document.toJS() as Manifest);
+}
+
+async function story(on: Playground): Promise<void> {
+  heading('A Neo4j 3.4.18 with online backup, behind a Service on port 6362, and a claim for the backups');
+  say(manifestText('claim.yaml'));
+  await on.apply(...demoManifests('neo4j.yaml'), ...demoManifests('claim.yaml'));
+  await progress.run('waiting for Neo4j', () =>
+    on.kubectl(['rollout', 'status', 'deployment/orders-neo4j', '--timeout=120s']),
+  );
+  await show(on, 'get', 'deployments,services,pods');
+
+  heading('The wish: this server is backed up to this claim');
+  say(manifestText('backup.yaml'));
+  await on.apply(...demoManifests('backup.yaml'));
+  await progress.run('the first run: the destination is blank, so it takes a full backup', () =>
+    runEnds(on, 'orders', 'FullBackupTaken'),
+  );
+  await show(on, 'get', 'neo4jbackups.neo4j-backup.dev');
+
+  heading('The server has written on; a new trigger starts another run');
+  const patch = JSON.stringify({ spec: { trigger: { id: 'demo-2' } } });
+  await show(on, 'patch', 'neo4jbackup', 'orders', '--type=merge', '-p', patch);
+  await progress.run('the second run: incremental, without anybody choosing', () =>
+    runEnds(on, 'orders', 'IncrementalBackupTaken', 'demo-2'),
+  );
+  await show(on, 'get', 'neo4jbackups.neo4j-backup.dev', '-o', 'wide');
+  await show(on, 'get', 'events', '--field-selector=involvedObject.kind=Neo4jBackup');
+  heading('What lies on the volume: each point is complete, and none was touched after it was published');
+  say(tree(await on.volumeOf('backups')).join('\n'));
+
+  heading('A server that listens on loopback only, which is what Neo4j does unless told otherwise');
+  const failing = parse(
+    manifestText('backup.yaml')
+      .replace('name: orders-neo4j', 'name: loopback-neo4j')
+      .replace('name: orders\n', 'name: loopback\n'),
+  ) as Manifest;
+  await on.apply(...loopbackServer());
+  await on.kubectl(['rollout', 'status', 'deployment/loopback-neo4j', '--timeout=120s']);
+  await on.apply(failing);
+  await progress.run('the run that cannot succeed (two attempts)', () =>
+    runEnds(on, 'loopback', 'PortUnreachable'),
+  );
+  await show(on, 'get', 'neo4jbackups.neo4j-backup.dev');
+  await show(
+    on,
+    'get',
+    'neo4jbackup',
+    'loopback',
+    '-o',
+    'jsonpath={.status.lastRun.reason}: {.status.lastRun.message}',
+  );
+}
+
+async function main(): Promise<number> {
+  say('neo4j-backup-operator: a real Kubernetes node, a real Neo4j, a full and an incremental backup.');
+  say(
+    'Needs about 4 GB of disk and, the first time, 15 to 25 minutes to build Kubernetes; later about 3 minutes.',
+  );
+  say('Ctrl-C removes everything again but what was built.');
+  const stopped = stopRequested();
+  let playground: Playground | undefined;
+  const told = (async (): Promise<number> => {
+    playground = await startPlayground('demo', progress);
+    await story(playground);
+    return 0;
+  })();
+  const code = await Promise.race([told, stopped]).catch((error: unknown) => {
+    process.stderr.write(`\nThe demo failed: ${error instanceof Error ? error.message : String(error)}\n`);
+    if (playground !== undefined)
+      process.stderr.write(`\nThe operator's last lines:\n${playground.operatorLog().slice(-3000)}\n`);
+    return 1;
+  });
+  if (playground !== undefined) await progress.run('removing the cluster', async () => playground?.stop());
+  if (code === 0) say('\nSeen: a full backup, an incremental one, and a failure that says what to do.');
+  return code;
+}
+
+process.exit(await main());
