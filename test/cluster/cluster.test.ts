@@ -1,11 +1,12 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { startCluster, type Cluster } from '../../tools/cluster/cluster.ts';
-import { nodeAddress } from '../../tools/cluster/places.ts';
+import { clustersFolder, nodeAddress } from '../../tools/cluster/places.ts';
 import { eventually } from '../../tools/cluster/processes.ts';
 import { findRecord } from '../../tools/cluster/registry.ts';
 import { must } from '../../tools/run.ts';
@@ -176,6 +177,19 @@ test('a container that takes more memory than its limit is killed, and its statu
 
   const hog = await read<PodStatus>('pod', 'hog', '-n', 'shop');
   expect(hog.status.containerStatuses[0]?.state.terminated?.reason).toBe('OOMKilled');
+});
+
+test('a component that ends early is named, with its last words, and nothing is left of the cluster', async () => {
+  const assets = mkdtempSync(join(tmpdir(), 'assets-'));
+  onTestFinished(() => rmSync(assets, { recursive: true }));
+  writeFileSync(join(assets, 'etcd'), '#!/bin/sh\necho no disk for me\nexit 3\n', { mode: 0o755 });
+  vi.stubEnv('KUBEBUILDER_ASSETS', assets);
+  onTestFinished(() => void vi.unstubAllEnvs());
+
+  const start = startCluster({ name: `${name}-a`, steps: progress });
+
+  await expect(start).rejects.toThrow('etcd ended with exit code 3:\nno disk for me');
+  expect(readdirSync(clustersFolder()).filter((entry) => entry.startsWith(`${name}-a`))).toEqual([]);
 });
 
 describe('the end', () => {

@@ -32,10 +32,14 @@ function inheritCpuset({ mount }: Hierarchy, group: string): void {
     if (existsSync(join(group, file))) writeFileSync(join(group, file), readFileSync(join(mount, file)));
 }
 
-/** Version 2: a group has only the controllers that its parent hands down. */
+/** Version 2: a group has only the controllers that its parent hands down, and the kubelet wants all it knows. */
 function handDownControllers({ mount }: Hierarchy): void {
   const file = join(mount, 'cgroup.subtree_control');
-  const wanted = ['cpu', 'cpuset', 'io', 'memory', 'pids'].map((controller) => `+${controller}`).join(' ');
+  const available = readFileSync(join(mount, 'cgroup.controllers'), 'utf8').trim().split(' ');
+  const wanted = ['cpu', 'cpuset', 'hugetlb', 'io', 'memory', 'pids']
+    .filter((controller) => available.includes(controller))
+    .map((controller) => `+${controller}`)
+    .join(' ');
   try {
     writeFileSync(file, wanted);
   } catch (error) {

@@ -101,7 +101,14 @@ function clusterAt(
     folder,
     kubeconfig: kubeconfig('admin'),
     inside: (command) => insideNetwork(pid(), command),
-    kubectlCommand: (args) => cluster.inside([kubectl, '--kubeconfig', cluster.kubeconfig, ...args]),
+    // Clusters have the same address, so each needs a memory of its own of what its API server knows.
+    kubectlCommand: (args) =>
+      cluster.inside([
+        kubectl,
+        `--kubeconfig=${cluster.kubeconfig}`,
+        `--cache-dir=${join(folder, 'kubectl')}`,
+        ...args,
+      ]),
     kubectl: async (args, input) =>
       output(cluster.kubectlCommand(args), input === undefined ? {} : { input }),
     async importImage(tarPath) {
@@ -151,7 +158,7 @@ function supervisor(cluster: Cluster): {
     async until(what, isDone, blame) {
       const isThere = await eventually(async () => dead !== undefined || (await isDone()), {
         withinMs: patienceMs,
-        everyMs: 100,
+        everyMs: 250,
       });
       if (dead !== undefined) throw new Error(dead);
       if (!isThere)
@@ -174,19 +181,20 @@ async function bringUp(cluster: Cluster, parts: Parts): Promise<void> {
       (await cluster.kubectl(args)).code === 0;
   start(foundation(folder, parts));
   const archive = await pauseArchive(parts);
-  const hasPause = until(
-    'containerd',
-    async () =>
-      cluster.importImage(archive).then(
-        () => true,
-        () => false,
-      ),
-    'containerd',
-  );
-  await until('API server', succeeds('get', '--raw', '/readyz'), 'kube-apiserver');
-  await hasPause;
+  const hasPause = async (): Promise<boolean> =>
+    cluster.importImage(archive).then(
+      () => true,
+      () => false, // not yet listening; its log tells when it never will
+    );
+  await Promise.all([
+    until('containerd', hasPause, 'containerd'),
+    until('API server', succeeds('get', '--raw', '/readyz'), 'kube-apiserver'),
+  ]);
+  // Before those that need it start. A new server takes seconds to describe itself, which validation would wait for.
+  await must(cluster.kubectlCommand(['create', '--validate=false', '-f', '-']), {
+    input: JSON.stringify(initialObjects()),
+  });
   start(dependents(folder, parts));
-  await must(cluster.kubectlCommand(['create', '-f', '-']), { input: JSON.stringify(initialObjects()) });
   await Promise.all([
     until('DNS server', succeeds('--server', dnsReady, 'get', '--raw', '/ready'), 'coredns'),
     until('ServiceAccount', succeeds('get', 'serviceaccount', 'default'), 'kube-controller-manager'),
@@ -196,12 +204,12 @@ async function bringUp(cluster: Cluster, parts: Parts): Promise<void> {
       'kubelet',
     ),
   ]);
-  await until(
-    'node that takes Pods',
-    async () =>
-      (await cluster.kubectl(['get', 'node', nodeName, '-o', 'jsonpath={.spec.taints}'])).stdout === '',
-    'kube-controller-manager',
-  );
+  const taints = ['get', 'node', nodeName, '-o', 'jsonpath={.spec.taints}'];
+  const takesPods = async (): Promise<boolean> => {
+    const { code, stdout } = await cluster.kubectl(taints);
+    return code === 0 && stdout === '';
+  };
+  await until('node that takes Pods', takesPods, 'kube-controller-manager');
 }
 
 function startJanitor(folder: string): Background {

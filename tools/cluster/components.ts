@@ -197,6 +197,9 @@ export function dependents(folder: string, parts: Parts): readonly Component[] {
     'service-account-private-key-file': key('service-accounts'),
     'root-ca-file': certificate('ca'),
     'use-service-account-credentials': 'true',
+    // It makes an account for each of its controllers before it starts them; as slow as usual, that takes 4 s.
+    'kube-api-qps': '200',
+    'kube-api-burst': '400',
   });
   const proxy = flags({
     kubeconfig: kubeconfig('kube-proxy'),
