@@ -1,7 +1,8 @@
 // What a destination holds: its points, read from their manifests, and which of them the next run goes on from.
-import { join } from 'node:path';
-import { listFolder, readText } from './files.ts';
-import { folders, isKnown, pointEntries, pointFolder, pointNamePattern } from './layout.ts';
+import { readdir } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { errorCode, listFolder, readText } from './files.ts';
+import { folders, isKnown, pointEntries, pointFolder, pointNamePattern, type EntryKind } from './layout.ts';
 import { parseManifest, type Manifest } from './manifest.ts';
 
 export type Destination =
@@ -14,9 +15,7 @@ export type Destination =
 
 /** Reads a destination without changing anything. `root` is <path> on the mounted volume. */
 export async function readDestination(root: string): Promise<Destination> {
-  const entries = await listFolder(root);
-  if (entries === undefined) return { kind: 'blank' };
-  const foreign = entries.filter((entry) => !isKnown(entry));
+  const foreign = await foreignEntries(root);
   if (foreign.length > 0) return { kind: 'foreign', entries: foreign };
 
   const points: Manifest[] = [];
@@ -31,6 +30,23 @@ export async function readDestination(root: string): Promise<Destination> {
   }
   if (points.length === 0 && damaged.length === 0) return { kind: 'blank' };
   return { kind: 'ours', points: points.toSorted((a, b) => a.sequence - b.sequence), damaged };
+}
+
+/** A link is never ours: it could lead what we write, or remove, to anywhere. */
+async function foreignEntries(root: string): Promise<readonly string[]> {
+  try {
+    const entries = await readdir(root, { withFileTypes: true });
+    const kindOf = (entry: (typeof entries)[number]): EntryKind =>
+      entry.isDirectory() ? 'folder' : entry.isFile() ? 'file' : 'other';
+    return entries
+      .filter((entry) => !isKnown(entry.name, kindOf(entry)))
+      .map(({ name }) => name)
+      .toSorted();
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return [];
+    if (errorCode(error) === 'ENOTDIR') return [basename(root)];
+    throw error;
+  }
 }
 
 async function pointFolders(root: string): Promise<readonly string[]> {

@@ -53,17 +53,17 @@ export async function listFolder(path: string): Promise<readonly string[] | unde
   try {
     return (await readdir(path)).toSorted();
   } catch (error) {
-    if (errorCode(error) === 'ENOENT') return undefined;
+    if (['ENOENT', 'ENOTDIR'].includes(errorCode(error) ?? '')) return undefined;
     throw error;
   }
 }
 
-/** The text of a file. Undefined: there is no such file. */
+/** The text of a file. Undefined: there is no such file, or something else that can never be read as one. */
 export async function readText(path: string): Promise<string | undefined> {
   try {
     return await readFile(path, 'utf8');
   } catch (error) {
-    if (errorCode(error) === 'ENOENT') return undefined;
+    if (['ENOENT', 'ENOTDIR', 'EISDIR', 'ELOOP'].includes(errorCode(error) ?? '')) return undefined;
     throw error;
   }
 }

@@ -1,20 +1,22 @@
 // Where everything lies below <path> on the volume. Pure: names only.
 import { createHash } from 'node:crypto';
 
-/** What may stand directly under <path>. Anything else means that the folder is not ours to write to. */
-const known = new Set([
-  'points',
-  'chains',
-  'runs',
-  'catalog.json',
-  'RESTORE.md',
-  '.lock',
-  '.staging',
-  'lost+found',
+/** What may stand directly under <path>, and as what. Anything else means that the folder is not ours to write to. */
+const known: ReadonlyMap<string, EntryKind> = new Map([
+  ['points', 'folder'],
+  ['chains', 'folder'],
+  ['runs', 'folder'],
+  ['catalog.json', 'file'],
+  ['RESTORE.md', 'file'],
+  ['.lock', 'file'],
+  ['.staging', 'folder'],
+  ['lost+found', 'folder'],
 ]);
 
-export function isKnown(entry: string): boolean {
-  return known.has(entry);
+export type EntryKind = 'folder' | 'file' | 'other';
+
+export function isKnown(name: string, kind: EntryKind): boolean {
+  return known.get(name) === kind;
 }
 
 export const folders = { points: 'points', runs: 'runs', staging: '.staging' } as const;

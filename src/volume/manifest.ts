@@ -59,25 +59,46 @@ function checksumOf(body: unknown): string {
   return createHash('sha256').update(JSON.stringify(body)).digest('hex');
 }
 
-/** The text of manifest.json: the manifest and, over exactly that, a checksum. */
+/**
+ * The text of manifest.json: the manifest and, over exactly that, a checksum.
+ * @throws Error on a manifest that {@link parseManifest} would refuse: published, such a point would count as damaged
+ */
 export function formatManifest(manifest: Manifest): string {
+  const { error } = Manifest.safeParse(manifest);
+  if (error !== undefined) throw new Error(`no valid manifest: ${firstProblem(error)}`);
   return `${JSON.stringify({ manifest, sha256: checksumOf(manifest) }, undefined, 1)}\n`;
 }
 
 /** Never throws: whatever lies on the volume is good, too new, or damaged. */
 export function parseManifest(text: string): ParsedManifest {
-  let json: { readonly manifest?: { readonly schemaVersion?: unknown }; readonly sha256?: unknown } | null;
-  try {
-    json = JSON.parse(text) as typeof json;
-  } catch {
-    return { kind: 'damaged', why: 'it is not JSON' };
-  }
-  const body = json?.manifest;
-  if (typeof body !== 'object' || body === null) return { kind: 'damaged', why: 'it has no manifest in it' };
-  if (checksumOf(body) !== json?.sha256) return { kind: 'damaged', why: 'its checksum does not match' };
+  const opened = openSeal(text);
+  if (opened.kind === 'damaged') return opened;
+  const { body } = opened;
   if (typeof body.schemaVersion === 'number' && body.schemaVersion > layoutVersion)
     return { kind: 'tooNew', schemaVersion: body.schemaVersion };
   const parsed = Manifest.safeParse(body);
   if (parsed.success) return { kind: 'good', manifest: parsed.data };
-  return { kind: 'damaged', why: z.prettifyError(parsed.error).split('\n').slice(0, 2).join(' ') };
+  return { kind: 'damaged', why: firstProblem(parsed.error) };
+}
+
+type Opened =
+  | { readonly kind: 'intact'; readonly body: { readonly schemaVersion?: unknown } }
+  | { readonly kind: 'damaged'; readonly why: string };
+
+/** What the checksum vouches for. */
+function openSeal(text: string): Opened {
+  try {
+    const json = JSON.parse(text) as { readonly manifest?: object | null; readonly sha256?: unknown } | null;
+    const body = json?.manifest;
+    if (typeof body !== 'object' || body === null)
+      return { kind: 'damaged', why: 'it has no manifest in it' };
+    if (checksumOf(body) === json?.sha256) return { kind: 'intact', body };
+    return { kind: 'damaged', why: 'its checksum does not match' };
+  } catch {
+    return { kind: 'damaged', why: 'it is not JSON' }; // or nested deeper than anything we write
+  }
+}
+
+function firstProblem(error: z.ZodError): string {
+  return z.prettifyError(error).split('\n').slice(0, 2).join(' ');
 }

@@ -29,17 +29,24 @@ export async function writeRecord(
     await files.rename(partial, join(folder, name));
   }
   await files.sync(folder);
-  await removeOldest(files, folder);
+  await removeOldest(files, folder, run);
 }
 
-async function removeOldest(files: Files, folder: string): Promise<void> {
-  const runs = ((await listFolder(folder)) ?? []).filter((name) => name.endsWith('.json'));
-  if (runs.length <= keptRuns) return;
+/** What a run may have left in runs/, also one that died over it. */
+const recordName = /^(?<run>.+)\.(?:json|log\.gz)(?:\.partial)?$/;
+
+/** By time of the file system. The run at hand always stays: no clock that went back makes it the oldest. */
+async function removeOldest(files: Files, folder: string, current: string): Promise<void> {
+  const names = (await listFolder(folder)) ?? [];
+  const runs = Map.groupBy(names, (name) => recordName.exec(name)?.groups?.['run'] ?? current);
+  runs.delete(current);
+  if (runs.size < keptRuns) return;
   const aged = await Promise.all(
-    runs.map(async (name) => ({ name, at: (await stat(join(folder, name))).mtimeMs })),
+    [...runs.values()].map(async (entries) => {
+      const times = entries.map(async (name) => (await stat(join(folder, name))).mtimeMs);
+      return { entries, at: Math.max(...(await Promise.all(times))) };
+    }),
   );
-  for (const { name } of aged.toSorted((a, b) => a.at - b.at).slice(0, -keptRuns)) {
-    await files.remove(join(folder, name));
-    await files.remove(join(folder, name.replace(/json$/, 'log.gz')));
-  }
+  for (const { entries } of aged.toSorted((a, b) => a.at - b.at).slice(0, -(keptRuns - 1)))
+    for (const name of entries) await files.remove(join(folder, name));
 }

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import type { Files } from './files.ts';
+import { errorCode, type Files } from './files.ts';
 import type { FileEntry } from './manifest.ts';
 
 /**
@@ -15,6 +15,9 @@ export async function hashFile(path: string): Promise<string> {
   await pipeline(createReadStream(path, { highWaterMark: 1_048_576 }), hash);
   return hash.digest('hex');
 }
+
+/** The original is gone, is no file any more, or lies where the disk cannot read. */
+const unreadable = new Set(['ENOENT', 'ENOTDIR', 'EISDIR', 'ELOOP', 'EIO']);
 
 /**
  * Copies the files of a manifest and reads the copy back.
@@ -33,7 +36,7 @@ export async function stageCopy(
     try {
       await files.copy(join(from, path), join(to, path));
     } catch (error) {
-      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return path;
+      if (unreadable.has(errorCode(error) ?? '')) return path;
       throw error;
     }
     if ((await hashFile(join(to, path))) !== sha256) return path;

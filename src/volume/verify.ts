@@ -77,7 +77,7 @@ async function plainFiles(folder: string): Promise<readonly string[] | string> {
   try {
     entries = await readdir(folder, { withFileTypes: true, recursive: true });
   } catch (error) {
-    if (errorCode(error) === 'ENOENT') return 'there is no such folder';
+    if (['ENOENT', 'ENOTDIR'].includes(errorCode(error) ?? '')) return 'there is no such folder';
     throw error;
   }
   for (const entry of entries) {

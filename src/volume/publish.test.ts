@@ -1,0 +1,186 @@
+import { createHash } from 'node:crypto';
+import { cpSync, mkdtempSync, readFileSync } from 'node:fs';
+import { readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { listing, temporaryFolder } from '../../test/support/temporary.ts';
+import { aManifest, dyingFiles, filesWith, makePoint, makeStore } from '../../test/support/volume.ts';
+import { readDestination } from './catalogue.ts';
+import { realFiles } from './files.ts';
+import { pointFolder } from './layout.ts';
+import { parseManifest, type Manifest } from './manifest.ts';
+import { publishPoint } from './publish.ts';
+import { inspectStore } from './verify.ts';
+
+interface Staged {
+  readonly root: string;
+  readonly staged: string;
+  readonly manifest: Manifest;
+  readonly target: string;
+}
+
+const stagedPath = '.staging/orders-2.7d1e6f0e-0000-4000-8000-000000000001/first';
+
+/** A destination with one point, and a second one staged for it: made once, copied for each test. */
+const world = mkdtempSync(join(tmpdir(), 'neo4j-backup-publish-'));
+let model: Manifest;
+
+beforeAll(async () => {
+  const tip = await makePoint(world);
+  const data = join(world, stagedPath, 'data');
+  await makeStore(data, { lastTransactionId: 29n });
+  await realFiles.remove(join(data, 'debug.log'));
+  const store = await inspectStore(data);
+  if (store.kind !== 'store') throw new Error(store.why);
+  model = aManifest({
+    sequence: 2,
+    chain: tip.chain,
+    parent: tip.point,
+    type: 'Incremental',
+    sizeBytes: store.sizeBytes,
+    lastTransactionID: store.lastTransactionID,
+    files: [...store.files],
+  });
+});
+
+afterAll(() => rm(world, { recursive: true }));
+
+function aStagedPoint(over: Partial<Manifest> = {}): Staged {
+  const root = join(temporaryFolder(), 'orders');
+  cpSync(world, root, { recursive: true });
+  const manifest = { ...model, ...over };
+  return {
+    root,
+    staged: join(root, stagedPath),
+    manifest,
+    target: join(root, pointFolder(manifest.chain, manifest.point)),
+  };
+}
+
+const silent = (): undefined => undefined;
+
+/** Before every operation of an undisturbed publication, and in the middle of every write. */
+async function placesToDie(): Promise<readonly (readonly [k: number, half: boolean])[]> {
+  const { root, staged, manifest } = aStagedPoint();
+  const files = filesWith(silent);
+  await publishPoint(files, root, staged, manifest);
+  return files.operations.flatMap(({ verb }, i) =>
+    verb === 'writeNew' ? [[i + 1, false] as const, [i + 1, true] as const] : [[i + 1, false] as const],
+  );
+}
+
+describe('publishPoint', () => {
+  test('moves the staged bytes, unchanged, and a manifest that names them all', async () => {
+    const { root, staged, manifest, target } = aStagedPoint();
+    const before = await listing(join(staged, 'data'));
+    expect(await publishPoint(realFiles, root, staged, manifest)).toBe('published');
+    expect(await listing(join(target, 'data'))).toEqual(before);
+    expect(parseManifest(await readFile(join(target, 'manifest.json'), 'utf8'))).toEqual({
+      kind: 'good',
+      manifest,
+    });
+    expect(await readDestination(root)).toMatchObject({ kind: 'ours', damaged: [] });
+  });
+
+  test('leaves the points that are there as they were', async () => {
+    const { root, staged, manifest } = aStagedPoint();
+    const others = join(root, 'points');
+    const before = await listing(others);
+    await publishPoint(realFiles, root, staged, manifest);
+    expect(await listing(others)).toMatchObject(before);
+  });
+
+  test('starts a chain where there is none', async () => {
+    const { root, staged, manifest } = aStagedPoint({ chain: model.point, type: 'Full' });
+    expect(await publishPoint(realFiles, root, staged, manifest)).toBe('published');
+    expect(await readDestination(root)).toMatchObject({ points: [{ sequence: 1 }, { sequence: 2 }] });
+  });
+
+  test('has published all of it or nothing, wherever the process dies', async () => {
+    const seen: number[] = [];
+    for (const [k, half] of await placesToDie()) {
+      const { root, staged, manifest } = aStagedPoint();
+      const [first] = await pointsOf(root);
+      await expect(publishPoint(dyingFiles(k, half), root, staged, manifest)).rejects.toThrow('dead');
+      const points = await pointsOf(root);
+      expect(points).toEqual(points.length === 1 ? [first] : [first, manifest]);
+      for (const point of points) expect(bytesAreRight(root, point), `died at ${k}`).toBe(true);
+      seen.push(points.length);
+    }
+    // Once it is published, it stays so.
+    expect(seen).toEqual(seen.toSorted((a, b) => a - b));
+    expect([seen[0], seen.at(-1)]).toEqual([1, 2]);
+  });
+
+  test('gets it published by a second attempt, wherever the first one died', async () => {
+    for (const [k, half] of await placesToDie()) {
+      const { root, staged, manifest } = aStagedPoint();
+      const again = join(dirname(staged), 'second');
+      cpSync(staged, again, { recursive: true });
+      await expect(publishPoint(dyingFiles(k, half), root, staged, manifest)).rejects.toThrow('dead');
+      await publishPoint(realFiles, root, again, manifest);
+      expect(await pointsOf(root)).toEqual([expect.objectContaining({ sequence: 1 }), manifest]);
+      expect(bytesAreRight(root, manifest)).toBe(true);
+    }
+  });
+
+  test('makes everything durable before the rename, and the rename after it', async () => {
+    const { root, staged, manifest, target } = aStagedPoint();
+    const files = filesWith(silent);
+    await publishPoint(files, root, staged, manifest);
+    const renamed = files.operations.findIndex(({ verb }) => verb === 'rename');
+    const synced = (operations: typeof files.operations): ReadonlySet<string | undefined> =>
+      new Set(operations.filter(({ verb }) => verb === 'sync').map(({ paths }) => paths[0]));
+    const before = synced(files.operations.slice(0, renamed));
+    for (const { path } of manifest.files)
+      for (let at = join(staged, 'data', path); at !== dirname(staged); at = dirname(at))
+        expect(before).toContain(at);
+    expect(before).toContain(dirname(dirname(target)));
+    expect(synced(files.operations.slice(renamed))).toContain(dirname(target));
+  });
+
+  test('leaves the point of a faster attempt alone', async () => {
+    const { root, staged, manifest, target } = aStagedPoint();
+    const slower = join(dirname(staged), 'second');
+    cpSync(staged, slower, { recursive: true });
+    await writeFile(join(slower, 'data/neostore'), 'another attempt');
+    await publishPoint(realFiles, root, staged, manifest);
+    const before = await listing(target);
+    expect(await publishPoint(realFiles, root, slower, manifest)).toBe('exists');
+    expect(await listing(target)).toEqual(before);
+  });
+
+  test('publishes nothing that its own manifest could not be read back for', async () => {
+    const { root, staged, manifest } = aStagedPoint();
+    await writeFile(join(staged, 'data', 'odd\\name'), '');
+    const files = [...manifest.files, { path: 'odd\\name', size: 0, sha256: 'a'.repeat(64) }];
+    await expect(publishPoint(realFiles, root, staged, { ...manifest, files })).rejects.toThrow('path');
+    expect(await pointsOf(root)).toHaveLength(1);
+  });
+
+  test('publishes nothing when a file that the manifest names is gone', async () => {
+    const { root, staged, manifest } = aStagedPoint();
+    await realFiles.remove(join(staged, 'data/neostore'));
+    await expect(publishPoint(realFiles, root, staged, manifest)).rejects.toMatchObject({ code: 'ENOENT' });
+    expect(await pointsOf(root)).toHaveLength(1);
+  });
+});
+
+/** The points that a reader sees: none of them may be damaged. */
+async function pointsOf(root: string): Promise<readonly Manifest[]> {
+  const destination = await readDestination(root);
+  if (destination.kind !== 'ours' || destination.damaged.length > 0)
+    throw new Error(`not whole: ${JSON.stringify(destination)}`);
+  return destination.points;
+}
+
+function bytesAreRight(root: string, { chain, point, files }: Manifest): boolean {
+  const data = join(root, pointFolder(chain, point), 'data');
+  return files.every(
+    ({ path, sha256 }) =>
+      createHash('sha256')
+        .update(readFileSync(join(data, path)))
+        .digest('hex') === sha256,
+  );
+}

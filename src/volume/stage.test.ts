@@ -1,0 +1,124 @@
+import { mkdir, readFile, rm, symlink, truncate, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { listing, temporaryFolder } from '../../test/support/temporary.ts';
+import { failingFiles, makePoint } from '../../test/support/volume.ts';
+import { realFiles } from './files.ts';
+import { pointFolder } from './layout.ts';
+import type { FileEntry } from './manifest.ts';
+import { hashFile, stageCopy } from './stage.ts';
+
+interface Staged {
+  readonly from: string;
+  readonly to: string;
+  readonly entries: readonly FileEntry[];
+}
+
+async function aPoint(): Promise<Staged> {
+  const root = temporaryFolder();
+  const { chain, point, files } = await makePoint(root);
+  return { from: join(root, pointFolder(chain, point), 'data'), to: join(root, 'copy/data'), entries: files };
+}
+
+/** Files only: the modes of folders are ours to choose. */
+async function filesIn(folder: string): Promise<Readonly<Record<string, string>>> {
+  const entries = Object.entries(await listing(folder));
+  return Object.fromEntries(entries.filter(([, line]) => line.startsWith('100')));
+}
+
+async function flipByte(path: string): Promise<void> {
+  const bytes = await readFile(path);
+  bytes[bytes.length - 1] = (bytes.at(-1) ?? 0) ^ 1;
+  await writeFile(path, bytes);
+}
+
+describe('stageCopy', () => {
+  test('makes a copy that equals the original, folders and all, and leaves the original alone', async () => {
+    const { from, to, entries } = await aPoint();
+    const before = await listing(from);
+    expect(await stageCopy(realFiles, from, to, entries)).toBeUndefined();
+    expect(await filesIn(to)).toEqual(await filesIn(from));
+    expect(await listing(from)).toEqual(before);
+  });
+
+  test('makes a copy that shares no bytes: what the tool does to it stays there', async () => {
+    const { from, to, entries } = await aPoint();
+    await stageCopy(realFiles, from, to, entries);
+    const before = await listing(from);
+    await writeFile(join(to, 'neostore'), 'overwritten', { flag: 'r+' });
+    await truncate(join(to, 'neostore.nodestore.db'), 0);
+    expect(await listing(from)).toEqual(before);
+  });
+
+  test('copies nothing that the manifest does not name', async () => {
+    const { from, to, entries } = await aPoint();
+    await writeFile(join(from, 'store_lock'), '');
+    expect(await stageCopy(realFiles, from, to, entries)).toBeUndefined();
+    expect(Object.keys(await listing(to))).not.toContain('store_lock');
+  });
+
+  interface Case {
+    readonly name: string;
+    readonly damage: (file: string) => Promise<unknown>;
+  }
+  const nested = 'schema/index/lucene/1/segments_1';
+  const cases: readonly Case[] = [
+    { name: 'one changed bit', damage: flipByte },
+    { name: 'its end missing', damage: (file) => truncate(file, 3) },
+    { name: 'nothing in it', damage: (file) => truncate(file, 0) },
+    { name: 'something added', damage: (file) => writeFile(file, 'x', { flag: 'a' }) },
+    { name: 'no file at all', damage: (file) => rm(file) },
+    { name: 'no folder around it', damage: (file) => rm(join(file, '..'), { recursive: true }) },
+    {
+      name: 'a file in the place of its folder',
+      damage: async (file) => {
+        await rm(join(file, '..'), { recursive: true });
+        await writeFile(join(file, '..'), '');
+      },
+    },
+    {
+      name: 'a folder in its place',
+      damage: async (file) => {
+        await rm(file);
+        await mkdir(file);
+      },
+    },
+    {
+      name: 'a link that leads to itself in its place',
+      damage: async (file) => {
+        await rm(file);
+        await symlink('segments_1', file);
+      },
+    },
+  ];
+  test.each(cases)('names the file that has $name', async ({ damage }) => {
+    const { from, to, entries } = await aPoint();
+    await damage(join(from, nested));
+    expect(await stageCopy(realFiles, from, to, entries)).toBe(nested);
+  });
+
+  test('names the file that the disk can no longer read', async () => {
+    const { from, to, entries } = await aPoint();
+    const files = failingFiles(
+      'EIO',
+      ({ verb, paths }) => verb === 'copy' && paths[0] === join(from, nested),
+    );
+    expect(await stageCopy(files, from, to, entries)).toBe(nested);
+  });
+
+  test.each(['ENOSPC', 'EACCES', 'EDQUOT'])(
+    'throws %s: that says nothing about the original',
+    async (code) => {
+      const { from, to, entries } = await aPoint();
+      const files = failingFiles(code, ({ verb }) => verb === 'copy');
+      await expect(stageCopy(files, from, to, entries)).rejects.toMatchObject({ code });
+    },
+  );
+});
+
+test('hashFile hashes a file that is larger than its buffer', async () => {
+  const path = join(temporaryFolder(), 'large');
+  await writeFile(path, Buffer.alloc(3_000_000, 'a'));
+  // As `head -c 3000000 /dev/zero | tr '\0' a | sha256sum` prints it.
+  expect(await hashFile(path)).toBe('2a152c894398719c0570f83fac34ac03a0f6e8e474b995c2403aa5434f7b9dd4');
+});

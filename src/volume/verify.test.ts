@@ -1,0 +1,194 @@
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { mkdir, rename, rm, symlink, truncate, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import * as fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { listing, temporaryFolder } from '../../test/support/temporary.ts';
+import { makeStore, type StoreFacts } from '../../test/support/volume.ts';
+import { formatStoreID, inspectStore, isLeftover } from './verify.ts';
+
+async function aStore(facts: StoreFacts = {}): Promise<string> {
+  const folder = join(temporaryFolder(), 'data');
+  await makeStore(folder, facts);
+  return folder;
+}
+
+describe('inspectStore', () => {
+  test('tells identity, last transaction and size of a store, and hashes every file of it', async () => {
+    const folder = await aStore({ creationTime: 0x1a2bn, randomId: -1n, lastTransactionId: 4711n });
+    const store = await inspectStore(folder);
+    expect(store).toMatchObject({
+      kind: 'store',
+      storeID: '1a2b-ffffffffffffffff',
+      storeVersion: 'v0.A.9',
+      lastTransactionID: '4711',
+    });
+    const files = store.kind === 'store' ? store.files : [];
+    expect(files.map(({ path }) => path)).toEqual([
+      'neostore',
+      'neostore.labeltokenstore.db',
+      'neostore.nodestore.db',
+      'neostore.propertystore.db',
+      'neostore.relationshipstore.db',
+      'neostore.relationshiptypestore.db',
+      'neostore.transaction.db.0',
+      'schema/index/lucene/1/segments_1',
+    ]);
+    const text = 'schema/index/lucene/1/segments_1 up to 4711';
+    expect(files.at(-1)).toEqual({
+      path: 'schema/index/lucene/1/segments_1',
+      size: text.length,
+      sha256: createHash('sha256').update(text).digest('hex'),
+    });
+    expect(store.kind === 'store' && store.sizeBytes).toBe(files.reduce((sum, { size }) => sum + size, 0));
+  });
+
+  test('counts the logs of the tool out, but only where the tool writes them', async () => {
+    const folder = await aStore();
+    await writeFile(join(folder, 'debug.log.1795378001412'), 'x');
+    await writeFile(join(folder, 'schema/debug.log'), 'x');
+    const store = await inspectStore(folder);
+    const paths = store.kind === 'store' ? store.files.map(({ path }) => path) : [];
+    expect(paths.filter((path) => path.includes('debug'))).toEqual(['schema/debug.log']);
+  });
+
+  test('changes nothing', async () => {
+    const folder = await aStore();
+    const before = await listing(folder);
+    await inspectStore(folder);
+    expect(await listing(folder)).toEqual(before);
+  });
+
+  interface Case {
+    readonly name: string;
+    readonly damage: (folder: string) => Promise<unknown>;
+    readonly why: string;
+  }
+  const cases: readonly Case[] = [
+    { name: 'an absent folder', damage: (folder) => rm(folder, { recursive: true }), why: 'no such folder' },
+    {
+      name: 'an empty folder, as a full disk leaves it',
+      damage: async (folder) => {
+        await rm(folder, { recursive: true });
+        await mkdir(folder);
+      },
+      why: 'neostore is missing',
+    },
+    {
+      name: 'a file in the place of the folder',
+      damage: async (folder) => {
+        await rm(folder, { recursive: true });
+        await writeFile(folder, '');
+      },
+      why: 'no such folder',
+    },
+    {
+      name: 'a copy that was cut off',
+      damage: async (folder) => {
+        await rename(folder, `${folder}.x`);
+        await mkdir(folder);
+        await rename(`${folder}.x`, join(folder, 'temp-copy'));
+      },
+      why: 'temp-copy is still there',
+    },
+    {
+      name: 'a whole store with the folder of an unfinished copy beside it',
+      damage: (folder) => mkdir(join(folder, 'temp-copy')),
+      why: 'temp-copy is still there',
+    },
+    ...[
+      'neostore',
+      'neostore.nodestore.db',
+      'neostore.relationshipstore.db',
+      'neostore.propertystore.db',
+      'neostore.labeltokenstore.db',
+      'neostore.relationshiptypestore.db',
+    ].map((file) => ({
+      name: `a store without ${file}`,
+      damage: (folder: string) => rm(join(folder, file)),
+      why: `${file} is missing`,
+    })),
+    {
+      name: 'a store with a folder in the place of neostore',
+      damage: async (folder) => {
+        await rm(join(folder, 'neostore'));
+        await mkdir(join(folder, 'neostore'));
+      },
+      why: 'neostore is missing',
+    },
+    {
+      name: 'a neostore cut short',
+      damage: (folder) => truncate(join(folder, 'neostore'), 40),
+      why: 'neostore cannot be read: TooShort',
+    },
+    {
+      name: 'a neostore of zeros',
+      damage: (folder) => writeFile(join(folder, 'neostore'), Buffer.alloc(8192)),
+      why: 'neostore cannot be read: RecordMissing',
+    },
+    {
+      name: 'a store with a link to a file in it',
+      damage: (folder) => symlink('/etc/hostname', join(folder, 'schema/link')),
+      why: 'schema/link is neither a file nor a folder',
+    },
+    {
+      name: 'a store with a link to a folder in it',
+      damage: (folder) => symlink('/etc', join(folder, 'link')),
+      why: 'link is neither a file nor a folder',
+    },
+    {
+      name: 'a store with a link under the name of a log',
+      damage: async (folder) => {
+        await rm(join(folder, 'debug.log'));
+        await symlink('/etc/hostname', join(folder, 'debug.log'));
+      },
+      why: 'debug.log is neither a file nor a folder',
+    },
+    {
+      name: 'a store with a pipe in it',
+      damage: (folder) => Promise.resolve(execFileSync('mkfifo', [join(folder, 'pipe')])),
+      why: 'pipe is neither a file nor a folder',
+    },
+  ];
+  test.each(cases)('finds no store in $name', async ({ damage, why }) => {
+    const folder = await aStore();
+    await damage(folder);
+    expect(await inspectStore(folder)).toEqual({ kind: 'noStore', why: expect.stringContaining(why) });
+  });
+
+  test('sees a changed byte, in the hash of its file', async () => {
+    const folder = await aStore();
+    const before = await inspectStore(folder);
+    await writeFile(join(folder, 'neostore.nodestore.db'), 'neostore.nodestore.db up to 9'); // it was 8
+    expect(await inspectStore(folder)).not.toEqual(before);
+  });
+});
+
+describe('formatStoreID', () => {
+  const int64 = fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n });
+  const positive = fc.bigInt({ min: 1n, max: 2n ** 63n - 1n });
+
+  test('is one word that differs where the identities differ, and fits where it goes', () => {
+    fc.assert(
+      fc.property(positive, int64, positive, int64, (creationTime, randomId, other, otherRandom) => {
+        const id = formatStoreID({ creationTime, randomId });
+        expect(id).toMatch(/^[0-9a-f]+-[0-9a-f]+$/);
+        expect(id.length).toBeLessThanOrEqual(64);
+        const same = creationTime === other && randomId === otherRandom;
+        expect(id === formatStoreID({ creationTime: other, randomId: otherRandom })).toBe(same);
+      }),
+    );
+  });
+});
+
+test.each([
+  ['debug.log', true],
+  ['debug.log.1795378001412', true],
+  ['debug.log.bak', false],
+  ['xdebug.log', false],
+  ['schema/debug.log', false],
+  ['neostore', false],
+])('%s: a leftover is %s', (path, leftover) => {
+  expect(isLeftover(path)).toBe(leftover);
+});
