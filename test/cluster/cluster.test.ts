@@ -199,34 +199,34 @@ describe('the end', () => {
     await kubectl('get', '--raw', '/readyz');
   });
 
-  test('of an owner that is killed takes its cluster along, and no other', { timeout: 180_000 }, async () => {
-    const owner = startOwner(`${name}-b`);
-    await untilUp(owner);
-    const folder = findRecord(`${name}-b`)?.folder ?? '';
-    const network = clusterNetwork(folder);
-    expect(traces(folder, network).length).toBeGreaterThan(20);
+  test(
+    'of an owner that is killed takes its cluster along, also half-way, and no other',
+    { timeout: 180_000 },
+    async () => {
+      const [first, second] = [`${name}-b`, `${name}-c`];
+      const owner = startOwner(first);
+      await untilUp(owner);
+      const up = findRecord(first)?.folder ?? '';
+      const network = clusterNetwork(up);
+      expect(traces(up, network).length).toBeGreaterThan(20);
 
-    owner.kill('SIGKILL');
+      // A later node must not keep hold of what an earlier one has mounted.
+      const lateOwner = startOwner(second);
+      const isHalfWay = (): boolean => existsSync(`${findRecord(second)?.folder}/etcd/member`);
+      expect(await eventually(isHalfWay, { withinMs: 60_000 })).toBe(true);
+      const halfWay = findRecord(second)?.folder ?? '';
+      const lateNetwork = clusterNetwork(halfWay);
 
-    await expectNoTrace(folder, network);
-    expect(await eventually(() => !findRecord(`${name}-b`), { withinMs: 5_000 })).toBe(true);
-    await kubectl('get', '--raw', '/readyz');
-  });
+      owner.kill('SIGKILL');
+      await expectNoTrace(up, network);
+      expect(await eventually(() => !findRecord(first), { withinMs: 5_000 })).toBe(true);
 
-  test('of an owner that is killed half-way leaves nothing either', { timeout: 180_000 }, async () => {
-    const owner = startOwner(`${name}-c`);
-    const hasBegun = await eventually(() => existsSync(`${findRecord(`${name}-c`)?.folder}/etcd/member`), {
-      withinMs: 60_000,
-    });
-    expect(hasBegun).toBe(true);
-    const folder = findRecord(`${name}-c`)?.folder ?? '';
-    const network = clusterNetwork(folder);
+      lateOwner.kill('SIGKILL');
+      await expectNoTrace(halfWay, lateNetwork);
 
-    owner.kill('SIGKILL');
-    await once(owner, 'exit');
-
-    await expectNoTrace(folder, network);
-  });
+      await kubectl('get', '--raw', '/readyz');
+    },
+  );
 
   test('by stop() leaves nothing, also of a program inside its network, and comes twice at no harm', async () => {
     const { folder } = cluster;
