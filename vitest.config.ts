@@ -1,10 +1,43 @@
 import { defineConfig } from 'vitest/config';
 
+/** Longer than anything that waits inside a test: what waits there says better what it waited for. */
+const minutes = (n: number): number => n * 60_000;
+
 export default defineConfig({
   test: {
     coverage: { provider: 'v8', include: ['src/**'], reporter: ['text-summary'] },
     projects: [
-      { test: { name: 'unit', include: ['src/**/*.test.ts'] } },
+      {
+        test: {
+          name: 'unit',
+          include: ['src/**/*.test.ts', 'test/support/**/*.test.ts', 'test/flow/**/*.test.ts'],
+        },
+      },
+      {
+        test: {
+          name: 'api',
+          include: ['test/contract/**/*.test.ts', 'test/crd/**/*.test.ts'],
+          globalSetup: ['test/support/api-server.ts'],
+          testTimeout: minutes(1),
+        },
+      },
+      { test: { name: 'engine', include: ['test/engine/**/*.test.ts'], testTimeout: minutes(5) } },
+      {
+        test: {
+          name: 'cluster',
+          include: ['test/cluster/**/*.test.ts'],
+          testTimeout: minutes(5),
+          hookTimeout: minutes(40),
+        },
+      },
+      {
+        test: {
+          name: 'e2e',
+          include: ['test/e2e/**/*.test.ts'],
+          testTimeout: minutes(6),
+          hookTimeout: minutes(40),
+        },
+      },
     ],
   },
 });

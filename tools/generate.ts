@@ -10,7 +10,9 @@ const note = '# Generated from src/api by `npm run generate`: edit there.\n';
 
 const generated: Readonly<Record<string, string>> = {
   [`crds/${group}_${plural}.yaml`]:
-    note + stringify(customResourceDefinition(), { aliasDuplicateObjects: false, lineWidth: 110 }),
+    // Version 1.1: kubectl reads that, where an unquoted yes is a boolean.
+    note +
+    stringify(customResourceDefinition(), { aliasDuplicateObjects: false, lineWidth: 110, version: '1.1' }),
 };
 
 const check = process.argv.includes('--check');

@@ -1,7 +1,7 @@
 // What the demo and the end-to-end tests stand on: a real cluster, our images, the operator, and manifests to apply.
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { parse, parseAllDocuments, stringify } from 'yaml';
+import { parse, parseAllDocuments } from 'yaml';
 import { bundle, bundleFolder } from './bundle.ts';
 import { startCluster, type Cluster } from './cluster/cluster.ts';
 import { neo4jServerImage, neo4jToolsImage, operatorImage, type Image } from './images.ts';
@@ -97,7 +97,7 @@ function playgroundOn(cluster: Cluster, agentImage: string): Playground {
     namespace,
     kubectl,
     async apply(...manifests) {
-      const text = manifests.map((manifest) => stringify(manifest)).join('---\n');
+      const text = manifests.map((manifest) => JSON.stringify(manifest)).join('\n---\n');
       await kubectl(['apply', '--server-side', '-f', '-'], text);
     },
     async get(kind, name) {

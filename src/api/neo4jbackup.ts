@@ -71,9 +71,9 @@ const Neo4j = z
       .describe('Image that holds the backup tool. Default: neo4j:<version>-enterprise.')
       .optional(),
     acceptLicenseAgreement: z
-      .enum(['yes'])
+      .literal(true)
       .describe(
-        'Says that you have a license for the Neo4j Enterprise Edition. Demanded for the default image, as that image itself would.',
+        'true says that you have a license for the Neo4j Enterprise Edition. Demanded for the default image, as that image itself would.',
       )
       .optional(),
   })

@@ -49,7 +49,7 @@ export const reasons = {
   LicenseNotAccepted: {
     ...stalled,
     says: 'The default image is the Enterprise Edition, whose license must be accepted.',
-    next: 'Set spec.neo4j.acceptLicenseAgreement to yes if you have a license, or name another image in spec.neo4j.image.',
+    next: 'Set spec.neo4j.acceptLicenseAgreement to true if you have a license, or name another image in spec.neo4j.image.',
   },
 
   // heals without an edit
