@@ -220,6 +220,13 @@ test('sends no delete without a uid or without a name, which could hit anything'
   expect(requests).toHaveLength(0);
 });
 
+test('sends no status without a resourceVersion, which would overwrite whatever is there', async () => {
+  const { client, requests } = await aClient([ok]);
+  const error = await errorOf(client.replaceStatus(configMaps, key, { metadata: key, status: {} }));
+  expect(error).toMatchObject({ kind: 'invalid' });
+  expect(requests).toHaveLength(0);
+});
+
 test('lists page by page', async () => {
   const fake = new FakeKube();
   for (let index = 0; index < 1_001; index += 1)

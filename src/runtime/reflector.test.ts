@@ -59,6 +59,11 @@ function aConfigMap(name: string, color = 'red'): object {
   return { metadata: { name, labels: { color } } };
 }
 
+/** Waits, turn by turn, for a call that is asked and not yet answered. */
+async function untilAsked(fake: FakeKube, verb: string, times: number): Promise<void> {
+  while (count(fake, verb) < times) await Promise.resolve();
+}
+
 function count(fake: FakeKube, verb: string): number {
   return fake.requests.filter((request) => request.verb === verb).length;
 }
@@ -177,7 +182,7 @@ test('tells nothing of objects that a new list shows unchanged', async () => {
 
 test('finds what a watch lost within three quarters of an hour', async () => {
   const { fake, clock, changes } = await start();
-  fake.dropEvents(1);
+  fake.loseEvents(1);
   fake.put(configMaps, namespace, aConfigMap('one'));
   for (let minutes = 0; minutes < 45; minutes += 5) {
     await clock.advance(300_000);
@@ -316,6 +321,38 @@ test('ends when it is stopped during a list, and neither delivers it nor opens a
   await quiet();
   expect(count(fake, 'watch')).toBe(0);
   expect(reflector.hasSynced()).toBe(false);
+});
+
+test('says nothing of a failure that it was stopped for', async () => {
+  const { fake, clock, stop, done, log } = await start();
+  await clock.advance(400_000);
+  fake.fail({ verbs: ['watch'], error: new KubeError('unavailable', 'the socket was closed') });
+  fake.closeWatches();
+  await untilAsked(fake, 'watch', 2);
+  stop.abort();
+  await done;
+  expect(log.counts.warn).toBe(0);
+});
+
+test('delivers no more of a list once a handler has stopped it', async () => {
+  const fake = new FakeKube();
+  for (const name of ['one', 'two']) fake.put(configMaps, namespace, aConfigMap(name));
+  const stop = new AbortController();
+  const options = {
+    client: fake,
+    resource: configMaps,
+    clock: new FakeClock(),
+    random: () => 0,
+    log: quietLog(),
+  };
+  const reflector = new Reflector(options);
+  const heard: string[] = [];
+  reflector.onChange((_before, after) => {
+    heard.push(after?.metadata.name ?? '');
+    stop.abort();
+  });
+  await reflector.run(stop.signal);
+  expect(heard).toEqual(['one']);
 });
 
 test('ends when it is stopped during a pause', async () => {

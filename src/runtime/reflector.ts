@@ -176,7 +176,6 @@ export class Reflector<T extends KubeObject> {
     const { client, resource, namespace, labelSelector, clock } = this.#options;
     const watch = { namespace, labelSelector, resourceVersion: from, signal };
     for await (const event of client.watch(resource, watch)) {
-      if (signal.aborted) return;
       this.#heardMs = clock.monotonicMs();
       this.#resourceVersion = event.resourceVersion;
       this.#tell(this.#apply(event), signal);

@@ -95,10 +95,11 @@ test('sends its takers home when it closes, and hands out nothing that waited', 
   queue.addAfter(b, 1_000);
   const waiting = queue.take();
   queue.close();
+  expect(clock.waiting).toBe(0);
   queue.add(a);
+  queue.addAfter(a, 1_000);
   await clock.advance(1_000);
   expect([await waiting, await queue.take()]).toEqual([undefined, undefined]);
-  expect(clock.waiting).toBe(0);
 });
 
 test('is idle only when the last taken key is done', async () => {

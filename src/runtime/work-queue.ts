@@ -111,7 +111,6 @@ export class WorkQueue {
   close(): void {
     this.#isClosed = true;
     this.#ready.clear();
-    this.#again.clear();
     this.#failures.clear();
     for (const { cancel } of this.#delayed.values()) cancel();
     this.#delayed.clear();

@@ -44,7 +44,7 @@ export class FakeKube implements KubeClient {
   readonly #faults = new Faults();
   readonly #watches = new Set<FakeWatch<KubeObject>>();
   #oldestVersion = 0;
-  #toDrop = 0;
+  #toLose = 0;
 
   constructor(options: FakeKubeOptions = {}) {
     const now = options.now ?? (() => new Date('2026-01-01T00:00:00Z'));
@@ -211,9 +211,9 @@ export class FakeKube implements KubeClient {
     this.#oldestVersion = this.#world.version;
   }
 
-  /** The next so many changes reach no watch that is open now; a list or a later watch shows them. */
-  dropEvents(count: number): void {
-    this.#toDrop = count;
+  /** The next so many changes reach no watch, neither now nor later; only a list shows them. */
+  loseEvents(count: number): void {
+    this.#toLose = count;
   }
 
   /** Leaves the dependents of a deleted object where they are until `collectGarbage`, as a busy cluster does. */
@@ -255,8 +255,9 @@ export class FakeKube implements KubeClient {
   }
 
   #deliver(change: WorldChange): void {
-    if (this.#toDrop > 0) {
-      this.#toDrop -= 1;
+    if (this.#toLose > 0) {
+      this.#toLose -= 1;
+      this.#world.history.pop();
       return;
     }
     for (const watch of this.#watches) watch.offer(change);
