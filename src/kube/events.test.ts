@@ -118,6 +118,30 @@ test('holds no more than so many events while the server does not answer', async
   expect(lost[0]).toBe('256: tooManyRequests');
 });
 
+test('sends again after the clock was set back, rather than be silent until then', async () => {
+  const fake = new FakeKube();
+  let now = new Date('2030-01-01T00:00:00Z');
+  const names = { reportingController: 'example.dev/operator', reportingInstance: 'operator-0' };
+  const recorder = eventRecorder({ client: fake, now: () => now, ...names });
+  recorder.record(event);
+  now = new Date('2026-01-01T00:00:00Z');
+  recorder.record(event);
+  await recorder.flush();
+  expect(fake.requests).toHaveLength(2);
+});
+
+test('remembers the last 4096 events, no more', async () => {
+  const { fake, recorder } = aRecorder();
+  for (let index = 0; index <= 4_096; index += 1) {
+    recorder.record({ ...event, note: String(index) });
+    await recorder.flush();
+  }
+  recorder.record({ ...event, note: '1' });
+  recorder.record({ ...event, note: '0' });
+  await recorder.flush();
+  expect(fake.requests).toHaveLength(4_098);
+});
+
 test('writes instants with six digits', () => {
   expect(microTime(new Date('2026-01-02T03:04:05Z'))).toBe('2026-01-02T03:04:05.000000Z');
 });

@@ -213,6 +213,15 @@ function statusContract(makeWorld: MakeWorld): void {
     ).toMatchObject({ kind: 'conflict' });
   });
 
+  test('refuses the status of another object of that name as conflict', async () => {
+    const { client, namespace } = await makeWorld();
+    const made = await client.create(jobs, namespace, aJob('one'));
+    const sent = { ...aJob('one'), metadata: { ...made.metadata, uid: otherUid }, status: { active: 1 } };
+    expect(await refusalOf(client.replaceStatus(jobs, keyOf(made), sent))).toMatchObject({
+      kind: 'conflict',
+    });
+  });
+
   test('makes no new version when nothing changes', async () => {
     const { client, namespace } = await makeWorld();
     const made = await client.create(jobs, namespace, aJob('one'));
