@@ -215,6 +215,19 @@ export function isReason(text: string): text is Reason {
   return names.has(text);
 }
 
+const runReasons: ReadonlySet<string> = new Set<RunReason>([
+  ...(Object.keys(reasons) as Reason[]).filter(
+    (reason): reason is Exclude<WithCondition<'LastRunSucceeded'>, 'NoRunYet'> =>
+      reasons[reason].condition === 'LastRunSucceeded' && reason !== 'NoRunYet',
+  ),
+  'ImagePullFailed',
+  'Unschedulable',
+]);
+
+export function isRunReason(text: string): text is RunReason {
+  return runReasons.has(text);
+}
+
 export function isSuccess(reason: RunReason): boolean {
   return reason === 'FullBackupTaken' || reason === 'IncrementalBackupTaken';
 }

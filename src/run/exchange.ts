@@ -29,8 +29,17 @@ export const exchange = {
 export type Attempt = 'first' | 'second';
 export const attempts: readonly Attempt[] = ['first', 'second'];
 
-/** How much of the tool's output is kept at either end, in bytes: enough for 4,000 lines of progress, whatever it prints. */
+/**
+ * How much of the tool's output is kept at either end, in bytes: enough for 4,000 lines of progress, whatever it prints.
+ * Where `head` is busybox's, up to a block between the two ends is lost: it reads ahead.
+ */
 export const keptOutputBytes = 262_144;
+
+/** Seconds that a tool has between SIGTERM and SIGKILL when its time is up. */
+const killSeconds = 5;
+
+/** Seconds until the rest of the output is given up: a process that the tool left behind may hold it open for ever. */
+const drainSeconds = 3;
 
 /**
  * Runs the command lines of the exchange folder. POSIX sh and coreutils (or busybox) are all it needs of an image.
@@ -47,6 +56,7 @@ child=
 trap 'echo > ${exchange.stopped}; [ -n "$child" ] && kill -TERM "$child" 2>/dev/null' TERM INT
 attempt() {
   name=$1
+  [ -f ${exchange.stopped} ] && return 1
   set --
   while IFS= read -r argument; do set -- "$@" "$argument"; done < "argv.$name"
   rm -f output keep
@@ -63,7 +73,7 @@ attempt() {
     sleep "$left"
     echo > ${exchange.expired}
     kill -TERM "$child"
-    sleep 5
+    sleep ${killSeconds}
     kill -KILL "$child"
   ) > /dev/null 2>&1 &
   watchdog=$!
@@ -74,7 +84,10 @@ attempt() {
   done
   child=
   kill "$watchdog" 2>/dev/null
+  ( sleep ${drainSeconds}; kill "$copier"; sleep 1; kill "$keeper" ) > /dev/null 2>&1 &
+  drain=$!
   wait "$keeper" "$copier"
+  kill "$drain" 2>/dev/null
   echo "$code" > "code.$name.partial" && mv "code.$name.partial" "code.$name"
   cat /sys/fs/cgroup/memory.events /sys/fs/cgroup/memory/memory.oom_control > ${exchange.memory} 2>/dev/null
   return "$code"

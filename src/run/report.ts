@@ -1,6 +1,6 @@
 // What the agent tells the operator: the termination message of a Pod. The whole truth is in runs/<run>.json on the volume.
 import * as z from 'zod';
-import { isReason, reasons, type RunReason } from '../api/reasons.ts';
+import { isRunReason, isSuccess, reasons, type RunReason } from '../api/reasons.ts';
 
 /** Our own bound, in bytes of UTF-8. The kubelet keeps 4,096 per container, and 12 KiB per Pod. */
 const maxBytes = 1024;
@@ -8,7 +8,7 @@ const maxBytes = 1024;
 const Report = z.object({
   schemaVersion: z.literal(1),
   run: z.string().max(63),
-  reason: z.string().refine(isReason),
+  reason: z.string().refine(isRunReason),
   message: z.string().max(1024),
   /** The type taken. Absent when nothing was published. */
   type: z.enum(['Full', 'Incremental']).optional(),
@@ -36,14 +36,28 @@ export function exitCode(report: RunReport): number {
   return reasons[report.reason].retryable ? exitCodes.retryable : exitCodes.final;
 }
 
-/** A report as a termination message: at most 1 KiB, the message cut where it must be. */
+/** A report as a termination message: at most 1 KiB, the message cut where it must be, never within a character. */
 export function formatReport(report: RunReport): string {
-  const over = (r: RunReport): number => Buffer.byteLength(JSON.stringify(r)) - maxBytes;
-  let fitted = report;
-  // A character is at least one byte, so cutting as many as there are bytes over ends it; escapes may take a second round.
-  while (over(fitted) > 0 && fitted.message !== '…')
-    fitted = { ...fitted, message: `${fitted.message.slice(0, -(over(fitted) + 3))}…` };
-  return JSON.stringify(fitted);
+  const message = report.message.toWellFormed();
+  const room = maxBytes - Buffer.byteLength(JSON.stringify({ ...report, message: '' }));
+  return JSON.stringify({ ...report, message: cut(message, room) });
+}
+
+/** The beginning of a text that takes at most so many bytes within JSON, where quotes and line breaks take more. */
+function cut(text: string, mostBytes: number): string {
+  if (bytesOf(text) <= mostBytes) return text;
+  let left = mostBytes - bytesOf('…');
+  let kept = '';
+  for (const character of text) {
+    left -= bytesOf(character);
+    if (left < 0) break;
+    kept += character;
+  }
+  return `${kept}…`;
+}
+
+function bytesOf(text: string): number {
+  return Buffer.byteLength(JSON.stringify(text)) - 2;
 }
 
 /** Reads what a container left behind. Undefined for anything that is not a report of this run. */
@@ -57,5 +71,6 @@ export function parseReport(message: string | undefined, run: string): RunReport
   }
   const parsed = Report.safeParse(json);
   if (!parsed.success || parsed.data.run !== run) return undefined;
-  return parsed.data as RunReport;
+  const report = parsed.data as RunReport;
+  return isSuccess(report.reason) && report.path === undefined ? undefined : report;
 }

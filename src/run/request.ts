@@ -34,7 +34,13 @@ export type RunRequest = Readonly<z.output<typeof RunRequest>>;
 
 /** @throws Error that names the field, when the text is not a request of this version */
 export function parseRequest(json: string): RunRequest {
-  const parsed = RunRequest.safeParse(JSON.parse(json));
+  let value: unknown;
+  try {
+    value = JSON.parse(json);
+  } catch (error) {
+    throw new Error(`${requestVariable}: it is not JSON`, { cause: error });
+  }
+  const parsed = RunRequest.safeParse(value);
   if (parsed.success) return parsed.data;
   throw new Error(`${requestVariable}: ${z.prettifyError(parsed.error)}`);
 }

@@ -1,0 +1,341 @@
+// The script runs with the sh of this machine; tools are small scripts of their own.
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import * as fc from 'fast-check';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { temporaryFolder } from '../../test/support/temporary.ts';
+import { formatArguments } from '../agent/prepare.ts';
+import { engineScript, exchange, keptOutputBytes, mounts, type Attempt } from './exchange.ts';
+
+const farAway = Math.floor(Date.now() / 1000) + 600;
+const longGone = 1;
+
+/** An exchange folder, and a tool in it. */
+class Bench {
+  readonly folder = temporaryFolder();
+  #script = engineScript.replaceAll(mounts.exchange, this.folder);
+
+  constructor(deadline = farAway) {
+    this.write(exchange.deadline, String(deadline));
+  }
+
+  write(name: string, content: string): void {
+    writeFileSync(join(this.folder, name), content);
+  }
+
+  /** A tool that does what the text says, in sh. */
+  tool(name: string, text: string): string {
+    const path = join(this.folder, name);
+    writeFileSync(path, `#!/bin/sh\n${text}\n`);
+    chmodSync(path, 0o755);
+    return path;
+  }
+
+  commands(first: readonly string[], second?: readonly string[]): void {
+    this.write(exchange.arguments('first'), formatArguments(first));
+    if (second !== undefined) this.write(exchange.arguments('second'), formatArguments(second));
+  }
+
+  /** Changes the text of the script: where a test must not wait, or wants to be somewhere at the right moment. */
+  patch(from: string, to: string): void {
+    if (!this.#script.includes(from)) throw new Error(`the script has no ${from}`);
+    this.#script = this.#script.replaceAll(from, () => to); // a function: $ means itself
+  }
+
+  start(stdout: 'pipe' | 'ignore' = 'pipe'): ChildProcess {
+    // In a group of its own, so that what an end leaves running goes with the test: in a Pod, the container does that.
+    const shell = spawn('sh', ['-c', this.#script], { detached: true, stdio: ['ignore', stdout, 'inherit'] });
+    onTestFinished(() => {
+      try {
+        process.kill(-(shell.pid ?? 0), 'SIGKILL');
+      } catch {
+        // all of it has ended by itself
+      }
+    });
+    return shell;
+  }
+
+  /** Runs the script to its end. @returns its exit code */
+  async run(): Promise<unknown> {
+    const shell = this.start('ignore');
+    const [code]: unknown[] = await once(shell, 'exit');
+    return code;
+  }
+
+  read(name: string): string | undefined {
+    const path = join(this.folder, name);
+    return existsSync(path) ? readFileSync(path, 'utf8') : undefined;
+  }
+
+  code(attempt: Attempt): string | undefined {
+    return this.read(exchange.exitCode(attempt))?.trim();
+  }
+}
+
+/** Until the tool has said something. */
+async function said(shell: ChildProcess, text: string): Promise<void> {
+  let seen = '';
+  for await (const chunk of shell.stdout ?? []) {
+    seen += String(chunk);
+    if (seen.includes(text)) return;
+  }
+  throw new Error(`it said only ${seen}`);
+}
+
+describe('the engine script', () => {
+  test('hands over every argument as it is, byte for byte', async () => {
+    const hostile = [
+      '-n',
+      '--',
+      '--name=$(touch pwned)',
+      '`touch pwned`',
+      '$HOME',
+      '${IFS}',
+      '"',
+      "'",
+      `'"'`,
+      ' leading',
+      'trailing  ',
+      '\t',
+      'a  b',
+      '*',
+      '/*',
+      '?[a-z]',
+      '\\',
+      '\\n',
+      'ends in \\',
+      '\\\\',
+      ';touch pwned',
+      '&& touch pwned',
+      '| touch pwned',
+      '> pwned',
+      '#',
+      '~',
+      '!!',
+      '%s%n',
+      '{a,b}',
+      '',
+      'ñ 𝛼 \u{1F4BE} e\u0301',
+      '\u0001\u007f',
+    ];
+    const random = fc.sample(fc.string({ unit: 'grapheme' }), { numRuns: 300, seed: 7 });
+    const given = [...hostile, ...random.filter((text) => !/[\n\r\0]/.test(text)), 'last '];
+    const bench = new Bench();
+    bench.commands([bench.tool('tool', `printf '%s\\0' "$@" > received`), ...given]);
+    expect(await bench.run()).toBe(0);
+    expect(bench.read('received')).toBe(given.map((argument) => `${argument}\0`).join(''));
+    expect(bench.read('pwned')).toBeUndefined();
+  });
+
+  test.each(['a\nb', 'a\rb', 'a\0b', '\n'])(
+    'is never given an argument of more than one line: %j',
+    (argument) => {
+      expect(() => formatArguments(['tool', argument])).toThrow('one line');
+    },
+  );
+
+  test.each([0, 1, 2, 3, 137, 255])('records exit code %i, and ends well itself', async (code) => {
+    const bench = new Bench();
+    bench.commands([bench.tool('tool', `echo out; echo err >&2; exit ${code}`)]);
+    expect(await bench.run()).toBe(0);
+    expect(bench.code('first')).toBe(String(code));
+    expect(bench.read(exchange.head('first'))).toBe('out\nerr\n');
+    expect(bench.read(exchange.tail('first'))).toBe('');
+    expect(bench.read(exchange.expired)).toBeUndefined();
+    expect(bench.read(exchange.stopped)).toBeUndefined();
+  });
+
+  test('records a tool that a signal ended', async () => {
+    const bench = new Bench();
+    bench.commands([bench.tool('tool', 'kill -KILL $$')]);
+    expect(await bench.run()).toBe(0);
+    expect(bench.code('first')).toBe('137');
+  });
+
+  test('records that there is no such tool', async () => {
+    const bench = new Bench();
+    bench.commands(['no-such-tool-at-all', 'backup']);
+    expect(await bench.run()).toBe(0);
+    expect(bench.code('first')).toBe('127');
+    expect(bench.read(exchange.head('first'))).toMatch(/no-such-tool-at-all.*not found/);
+  });
+
+  test('records that the tool may not be executed', async () => {
+    const bench = new Bench();
+    const tool = bench.tool('tool', 'exit 0');
+    chmodSync(tool, 0o644);
+    bench.commands([tool]);
+    expect(await bench.run()).toBe(0);
+    expect(bench.code('first')).toBe('126');
+  });
+
+  test('shows what the tool prints while it runs', async () => {
+    const bench = new Bench();
+    bench.commands([bench.tool('tool', 'echo at work; sleep 60 > /dev/null 2>&1 & wait')]);
+    await said(bench.start(), 'at work');
+    expect(bench.code('first')).toBeUndefined();
+  });
+
+  test('keeps both ends of 100 MB, and no more', async () => {
+    const bench = new Bench();
+    bench.commands([bench.tool('tool', 'echo first line; head -c 100000000 /dev/zero; echo last line')]);
+    expect(await bench.run()).toBe(0);
+    const [head, tail] = [exchange.head('first'), exchange.tail('first')].map((name) =>
+      join(bench.folder, name),
+    );
+    expect(statSync(head ?? '').size).toBe(keptOutputBytes);
+    expect(statSync(tail ?? '').size).toBe(keptOutputBytes);
+    expect(readFileSync(head ?? '', 'utf8')).toMatch(/^first line\n/);
+    expect(readFileSync(tail ?? '', 'utf8')).toMatch(/last line\n$/);
+    expect(bench.code('first')).toBe('0');
+  });
+
+  test('loses nothing between the two ends', async () => {
+    const bench = new Bench();
+    bench.commands([bench.tool('tool', 'i=0; while [ $i -lt 60000 ]; do echo $i; i=$((i+1)); done')]);
+    await bench.run();
+    const whole = Array.from({ length: 60_000 }, (_, i) => `${i}\n`).join('');
+    expect(whole.length).toBeGreaterThan(keptOutputBytes);
+    expect(`${bench.read(exchange.head('first'))}${bench.read(exchange.tail('first'))}`).toBe(whole);
+  });
+
+  test('does nothing when there is nothing to do', async () => {
+    const bench = new Bench();
+    bench.commands([bench.tool('tool', ': > ran')]);
+    bench.write(exchange.skip, '');
+    expect(await bench.run()).toBe(0);
+    expect(bench.read('ran')).toBeUndefined();
+    expect(bench.code('first')).toBeUndefined();
+  });
+
+  interface SecondCase {
+    readonly name: string;
+    readonly prints: string;
+    readonly exits: number;
+    readonly when: string;
+    readonly second: string | undefined;
+  }
+  const mark = 'PrunedException';
+  const secondCases: readonly SecondCase[] = [
+    { name: 'runs when the first fails with the mark', prints: mark, exits: 1, when: mark, second: '5' },
+    {
+      name: 'runs for any of several marks',
+      prints: `x ${mark}: y`,
+      exits: 1,
+      when: `Other\n${mark}`,
+      second: '5',
+    },
+    {
+      name: 'stays away when the first succeeds with the mark',
+      prints: mark,
+      exits: 0,
+      when: mark,
+      second: undefined,
+    },
+    { name: 'stays away without the mark', prints: 'No space left', exits: 1, when: mark, second: undefined },
+    { name: 'stays away when nothing is printed', prints: '', exits: 1, when: mark, second: undefined },
+    {
+      name: 'takes the mark for text, not for a pattern',
+      prints: 'PrunedException',
+      exits: 1,
+      when: 'Pruned.*',
+      second: undefined,
+    },
+  ];
+  test.each(secondCases)('the second command $name', async ({ prints, exits, when, second }) => {
+    const bench = new Bench();
+    bench.write(exchange.secondWhen, `${when}\n`);
+    const firstTool = bench.tool('first', `echo '${prints}' >&2; exit ${exits}`);
+    bench.commands([firstTool], [bench.tool('second', 'echo from the second; exit 5')]);
+    expect(await bench.run()).toBe(0);
+    expect(bench.code('first')).toBe(String(exits));
+    expect(bench.code('second')).toBe(second);
+    expect(bench.read(exchange.head('second'))).toBe(second === undefined ? undefined : 'from the second\n');
+    expect(bench.read(exchange.head('first'))).toBe(`${prints}\n`);
+  });
+
+  test('finds the mark in the last of 100 MB', async () => {
+    const bench = new Bench();
+    bench.write(exchange.secondWhen, `${mark}\n`);
+    const tool = bench.tool('first', `head -c 2000000 /dev/zero | tr '\\0' x; echo; echo ${mark}; exit 1`);
+    bench.commands([tool], [bench.tool('second', 'exit 0')]);
+    await bench.run();
+    expect(bench.code('second')).toBe('0');
+  });
+
+  test('ends the tool at the deadline, says so, and runs no second command', async () => {
+    const bench = new Bench(longGone);
+    bench.patch('sleep 3', 'sleep 0'); // the signal may come before the tool has opened its output
+    bench.write(exchange.secondWhen, `${mark}\n`);
+    const tool = bench.tool('tool', `echo ${mark}; exec sleep 60`);
+    bench.commands([tool], [bench.tool('second', 'exit 0')]);
+    expect(await bench.run()).toBe(0);
+    expect(bench.code('first')).toBe('143');
+    expect(bench.read(exchange.expired)).toBeDefined();
+    expect(bench.code('second')).toBeUndefined();
+  });
+
+  test('kills a tool that does not care', async () => {
+    const bench = new Bench(longGone);
+    bench.patch('sleep 5', 'sleep 0');
+    bench.patch('sleep 3', 'sleep 0');
+    bench.patch('set -u', "set -u\ntrap '' TERM"); // ignored from the first moment of the tool on
+    bench.patch("trap 'echo >", "#trap 'echo >");
+    bench.commands([bench.tool('tool', 'exec sleep 60')]);
+    expect(await bench.run()).toBe(0);
+    expect(bench.code('first')).toBe('137');
+    expect(bench.read(exchange.expired)).toBeDefined();
+  });
+
+  test('does not wait for what a tool leaves running in the background', async () => {
+    const bench = new Bench();
+    bench.patch('sleep 3', 'sleep 0');
+    bench.commands([bench.tool('tool', 'sleep 60 & exit 3')]);
+    expect(await bench.run()).toBe(0);
+    expect(bench.code('first')).toBe('3');
+  });
+
+  test('ends at the deadline, though the tool is a script whose child holds on', async () => {
+    const bench = new Bench(longGone);
+    bench.patch('sleep 3', 'sleep 0');
+    bench.commands([bench.tool('tool', 'sleep 60; exit 0')]);
+    expect(await bench.run()).toBe(0);
+    expect(bench.code('first')).toBe('143');
+    expect(bench.read(exchange.expired)).toBeDefined();
+  });
+
+  test('passes SIGTERM on, waits for the tool, and says that it was stopped', async () => {
+    const bench = new Bench();
+    bench.write(exchange.secondWhen, `${mark}\n`);
+    const tool = bench.tool(
+      'tool',
+      `trap 'echo ${mark}; exit 7' TERM; echo ready; sleep 60 > /dev/null 2>&1 & wait`,
+    );
+    bench.commands([tool], [bench.tool('second', 'exit 0')]);
+    const shell = bench.start();
+    await said(shell, 'ready');
+    shell.kill('SIGTERM');
+    await once(shell, 'exit');
+    expect(bench.code('first')).toBe('7');
+    expect(bench.read(exchange.stopped)).toBeDefined();
+    expect(bench.code('second')).toBeUndefined();
+  });
+
+  test('does not start the tool when SIGTERM came first', async () => {
+    const bench = new Bench();
+    bench.patch('name=$1', 'name=$1\n  kill -TERM $$');
+    bench.commands([bench.tool('tool', ': > ran')]);
+    expect(await bench.run()).toBe(0);
+    expect(bench.read('ran')).toBeUndefined();
+    expect(bench.code('first')).toBeUndefined();
+    expect(bench.read(exchange.stopped)).toBeDefined();
+  });
+
+  test('fails when there is no exchange folder: then nothing can be told', async () => {
+    const bench = new Bench();
+    bench.patch(bench.folder, join(bench.folder, 'absent'));
+    expect(await bench.run()).toBe(1);
+  });
+});

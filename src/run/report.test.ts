@@ -1,0 +1,165 @@
+import * as fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { reasons, isRunReason, type RunReason } from '../api/reasons.ts';
+import { exitCode, formatReport, parseReport, type RunReport } from './report.ts';
+
+const published: RunReport = {
+  schemaVersion: 1,
+  run: 'orders-1',
+  reason: 'FullBackupTaken',
+  message: 'A full backup up to transaction 4711 was taken, read back and verified.',
+  type: 'Full',
+  fullBecause: 'DestinationBlank',
+  path: 'orders/points/20260101T030000Z-00000000/20260101T030000Z-00000000',
+  storeID: '1a2b-ffffffffffffffff',
+  lastTransactionID: '9223372036854775807',
+  sizeBytes: Number.MAX_SAFE_INTEGER,
+  completionTime: '2026-01-01T03:05:00.000Z',
+};
+
+const failed: RunReport = {
+  schemaVersion: 1,
+  run: 'orders-1',
+  reason: 'EngineFailed',
+  message: 'It failed.',
+  completionTime: '2026-01-01T03:05:00.000Z',
+};
+
+const sizeOf = (text: string): number => Buffer.byteLength(text);
+
+/** What a tool may print, and worse. */
+const message = fc.oneof(
+  fc.string({ unit: 'binary', maxLength: 3000 }),
+  fc.string({ unit: fc.constantFrom('"', '\\', '\n', '\u0000', '💾', 'é', '\u2028', 'a'), maxLength: 3000 }),
+);
+
+describe('formatReport', () => {
+  interface Case {
+    readonly name: string;
+    readonly text: string;
+  }
+  const cases: readonly Case[] = [
+    { name: 'letters', text: 'a'.repeat(100_000) },
+    { name: 'emoji of two units', text: '💾'.repeat(2000) },
+    { name: 'emoji after a letter, so that a cut falls between the units', text: `a${'💾'.repeat(2000)}` },
+    { name: 'quotes, which take two bytes', text: '"'.repeat(2000) },
+    { name: 'line breaks', text: '\n'.repeat(2000) },
+    { name: 'control characters, which take six bytes', text: '\u0001'.repeat(2000) },
+    { name: 'halves of emoji, which take six bytes', text: '\ud83d'.repeat(2000) },
+  ];
+  test.each(cases)('cuts a message of $name to 1 KiB', ({ text }) => {
+    const formatted = formatReport({ ...published, message: text });
+    expect(sizeOf(formatted)).toBeLessThanOrEqual(1024);
+    expect(sizeOf(formatted)).toBeGreaterThan(900);
+    const parsed = parseReport(formatted, 'orders-1');
+    expect(parsed).toEqual({ ...published, message: expect.stringMatching(/…$/) });
+    expect(parsed?.message.isWellFormed()).toBe(true);
+  });
+
+  test('says the same after it was read, and never more than 1 KiB', () => {
+    const report = fc.record({ base: fc.constantFrom(published, failed), message });
+    fc.assert(
+      fc.property(report, ({ base, message: text }) => {
+        const given = { ...base, message: text };
+        const formatted = formatReport(given);
+        expect(sizeOf(formatted)).toBeLessThanOrEqual(1024);
+        const parsed = parseReport(formatted, base.run);
+        expect(parsed).toEqual({ ...given, message: parsed?.message });
+        const uncut = text.toWellFormed();
+        const said = parsed?.message ?? '';
+        expect(said === uncut || (said.endsWith('…') && uncut.startsWith(said.slice(0, -1)))).toBe(true);
+      }),
+    );
+  });
+
+  test('leaves a message alone that fits', () => {
+    expect(JSON.parse(formatReport(published))).toEqual(published);
+  });
+
+  test('keeps every fact, however long the names are', () => {
+    const longest: RunReport = {
+      ...published,
+      run: 'r'.repeat(63),
+      path: `${'p'.repeat(63)}/${published.path?.slice(7)}`,
+      fullBecause: 'f'.repeat(64),
+      message: 'm'.repeat(5000),
+    };
+    const formatted = formatReport(longest);
+    expect(sizeOf(formatted)).toBeLessThanOrEqual(1024);
+    expect(parseReport(formatted, longest.run)).toEqual({ ...longest, message: expect.any(String) });
+  });
+});
+
+describe('parseReport', () => {
+  test('reads a report of this run', () => {
+    expect(parseReport(JSON.stringify(published), 'orders-1')).toEqual(published);
+  });
+
+  const text = JSON.stringify(published);
+  const { path: _, ...withoutPath } = published;
+  interface Case {
+    readonly name: string;
+    readonly message: string | undefined;
+  }
+  const cases: readonly Case[] = [
+    { name: 'nothing at all', message: undefined },
+    { name: 'an empty text', message: '' },
+    { name: 'what a shell says', message: 'sh: 1: neo4j-admin: not found' },
+    { name: 'null', message: 'null' },
+    { name: 'a list', message: '[]' },
+    { name: 'a number', message: '1' },
+    { name: 'half a report', message: text.slice(0, text.length / 2) },
+    { name: 'a report with a line after it', message: `${text}\nKilled` },
+    { name: 'a report of another run', message: JSON.stringify({ ...published, run: 'orders-2' }) },
+    { name: 'a report of another version', message: JSON.stringify({ ...published, schemaVersion: 2 }) },
+    { name: 'a reason that is none', message: JSON.stringify({ ...failed, reason: 'Broken' }) },
+    { name: 'a reason from the prototype', message: JSON.stringify({ ...failed, reason: 'constructor' }) },
+    { name: 'a reason that no run ends with', message: JSON.stringify({ ...failed, reason: 'Idle' }) },
+    { name: 'a success without a backup', message: JSON.stringify(withoutPath) },
+    {
+      name: 'a transaction id in numbers',
+      message: JSON.stringify({ ...published, lastTransactionID: 4711 }),
+    },
+    { name: 'a negative size', message: JSON.stringify({ ...published, sizeBytes: -1 }) },
+    { name: 'a time that is none', message: JSON.stringify({ ...failed, completionTime: 'now' }) },
+    { name: 'a megabyte', message: JSON.stringify({ ...failed, message: 'a'.repeat(1_000_000) }) },
+    { name: 'a megabyte of blanks around it', message: ' '.repeat(1_000_000) + text },
+    { name: 'a depth that no stack has', message: '['.repeat(4000) },
+  ];
+  test.each(cases)('refuses $name', ({ message: given }) => {
+    expect(parseReport(given, 'orders-1')).toBeUndefined();
+  });
+
+  test('refuses every report that was cut short', () => {
+    for (let length = 0; length < text.length; length++)
+      expect(parseReport(text.slice(0, length), 'orders-1')).toBeUndefined();
+  });
+
+  test('never throws', () => {
+    fc.assert(
+      fc.property(fc.oneof(fc.string(), fc.json()), (given) => {
+        expect(parseReport(given, 'orders-1')).toBeUndefined();
+      }),
+    );
+  });
+});
+
+describe('exitCode', () => {
+  test('is 0 for what was published, whatever else is to say about it', () => {
+    expect(exitCode(published)).toBe(0);
+    expect(exitCode({ ...published, reason: 'Inconsistent' })).toBe(0);
+  });
+
+  const all = (Object.keys(reasons) as (keyof typeof reasons)[]).filter(isRunReason);
+  const retried: readonly RunReason[] = [
+    'HostNotFound',
+    'PortUnreachable',
+    'ServerClosedConnection',
+    'DestinationBusy',
+    'Evicted',
+    'Interrupted',
+  ];
+  test.each(all)('is 10 for %s only if it can heal by itself, else 20', (reason) => {
+    expect(exitCode({ ...failed, reason })).toBe(retried.includes(reason) ? 10 : 20);
+  });
+});
