@@ -36,7 +36,7 @@ export interface KubeErrorDetails {
 }
 
 /** Bound of {@link KubeError.message}, in bytes of UTF-8. */
-export const maxMessageBytes = 1024;
+const maxMessageBytes = 1024;
 
 const maxCauses = 8;
 const maxCauseCharacters = 256;

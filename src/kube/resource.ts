@@ -7,7 +7,7 @@ export interface ObjectKey {
 }
 
 /** An owner as the API stores it. Only owners in the same namespace count for garbage collection. */
-export const ownerReferenceSchema = z.object({
+const ownerReferenceSchema = z.object({
   apiVersion: z.string(),
   kind: z.string(),
   name: z.string(),
@@ -36,7 +36,7 @@ export const metadataSchema = z.object({
   ownerReferences: z.array(ownerReferenceSchema).optional(),
 });
 
-export type Metadata = z.infer<typeof metadataSchema>;
+type Metadata = z.infer<typeof metadataSchema>;
 
 /** What every object has. Extend it with the fields that are read: `kubeObjectSchema.extend({ spec: ... })`. */
 export const kubeObjectSchema = z.object({

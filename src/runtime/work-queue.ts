@@ -33,7 +33,6 @@ export class WorkQueue {
   readonly #delayed = new Map<string, Delayed>();
   readonly #failures = new Map<string, number>();
   readonly #takers: ((key: ObjectKey | undefined) => void)[] = [];
-  readonly #idlers: (() => void)[] = [];
   #isClosed = false;
 
   constructor(options: WorkQueueOptions) {
@@ -104,7 +103,6 @@ export class WorkQueue {
     const id = formatKey(key);
     this.#taken.delete(id);
     if (this.#again.delete(id)) this.add(key);
-    this.#wakeIdlers();
   }
 
   /** Forgets everything that waits and takes nothing more; keys that are taken stay so until they are done. */
@@ -117,14 +115,6 @@ export class WorkQueue {
     for (const taker of this.#takers.splice(0)) taker(undefined);
   }
 
-  /** Resolves when no key is taken: after `close`, when the last pass has ended. */
-  idle(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#idlers.push(resolve);
-      this.#wakeIdlers();
-    });
-  }
-
   #takeReady(): ObjectKey | undefined {
     for (const [id, key] of this.#ready) {
       this.#ready.delete(id);
@@ -132,10 +122,5 @@ export class WorkQueue {
       return key;
     }
     return undefined;
-  }
-
-  #wakeIdlers(): void {
-    if (this.#taken.size > 0) return;
-    for (const wake of this.#idlers.splice(0)) wake();
   }
 }
