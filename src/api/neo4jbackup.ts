@@ -122,15 +122,16 @@ const Trigger = z
   })
   .describe('Starts one run when its id changes. Works from git: removing or reverting it starts nothing.');
 
-const quantity = z.union([z.int(), z.string()]).meta({
+const quantityPattern = /^[0-9]+([.][0-9]+)?([KMGTPE]i|[kMGTPEm])?$/;
+const quantity = z.union([z.int().min(0), z.string().max(32).regex(quantityPattern)]).meta({
   'x-kubernetes-int-or-string': true,
-  pattern: '^[0-9]+([.][0-9]+)?([KMGTPE]i?|m|k)?$',
+  pattern: quantityPattern.source,
   maxLength: 32,
 });
 const resourceList = z.object({
-  cpu: quantity.optional(),
-  memory: quantity.optional(),
-  'ephemeral-storage': quantity.optional(),
+  cpu: quantity.describe('Cores, such as 500m or 2.').optional(),
+  memory: quantity.describe('Bytes of memory, such as 512Mi.').optional(),
+  'ephemeral-storage': quantity.describe("Bytes of the node's own disk, such as 1Gi.").optional(),
 });
 
 const uid = z.int().min(1).max(2_147_483_647);
@@ -144,7 +145,10 @@ const JobSettings = z
       .default(86_400)
       .describe('Longest time that one run may take, waiting for its Pod included. In seconds.'),
     resources: z
-      .object({ requests: resourceList.optional(), limits: resourceList.optional() })
+      .object({
+        requests: resourceList.describe('What a node must have free to take the Pod.').optional(),
+        limits: resourceList.describe('What the container can have at most.').optional(),
+      })
       .describe(
         "Requests and limits of the container that runs Neo4j's tool. It works from 384Mi of memory upward.",
       )
@@ -265,11 +269,8 @@ export const Neo4jBackupStatus = z.object({
     .optional(),
 });
 
-/** The spec as users write it. */
-export type Neo4jBackupSpecInput = z.input<typeof Neo4jBackupSpec>;
 /** The spec as we read it, defaults filled in. */
 export type Neo4jBackupSpec = z.output<typeof Neo4jBackupSpec>;
 export type Neo4jBackupStatus = Readonly<z.output<typeof Neo4jBackupStatus>>;
 export type RunStatus = Readonly<z.output<typeof RunStatus>>;
 export type Condition = Readonly<z.output<typeof Condition>>;
-export type RunType = z.output<typeof runType>;

@@ -235,7 +235,7 @@ export function isSuccess(reason: RunReason): boolean {
 /** The message of a condition: the facts of the moment, or else what the reason says, and what to do next. */
 export function explain(reason: Reason, detail?: string): string {
   const row: ReasonRow = reasons[reason];
-  const facts =
-    detail === undefined || detail === '' ? row.says : /[.!?]$/.test(detail) ? detail : `${detail}.`;
+  const told = detail?.trim() ?? '';
+  const facts = told === '' ? row.says : /[.!?]$/.test(told) ? told : `${told}.`;
   return [facts, row.next].filter((part) => part !== undefined).join(' ');
 }

@@ -68,9 +68,9 @@ function convertInner(out: Record<string, unknown>, path: string): void {
 function tellDefault(out: Record<string, unknown>): void {
   const value = out['default'];
   delete out['default'];
-  if (typeof value !== 'string' && typeof value !== 'number') return;
+  if (!['string', 'number', 'boolean'].includes(typeof value)) return;
   out['description'] =
-    `${typeof out['description'] === 'string' ? `${out['description']} ` : ''}Default: ${value}.`;
+    `${typeof out['description'] === 'string' ? `${out['description']} ` : ''}Default: ${String(value)}.`;
 }
 
 /** JavaScript's safe-integer bounds say nothing to a user; the type of the wire does. */
@@ -81,14 +81,15 @@ function plainInteger(out: Record<string, unknown>): void {
 }
 
 function demandBounds(out: Json, path: string): void {
-  const bound = { string: 'maxLength', array: 'maxItems' }[String(out['type'])];
+  const intOrString = out['x-kubernetes-int-or-string'] === true;
+  const type = intOrString ? 'string' : String(out['type']);
+  const bound = { string: 'maxLength', array: 'maxItems' }[type];
   const bounded = out['enum'] !== undefined || out['format'] === 'date-time';
   if (bound !== undefined && !bounded && out[bound] === undefined)
     throw new Error(`unbounded at ${path}: no ${bound}`);
   if (out['additionalProperties'] !== undefined && out['maxProperties'] === undefined)
     throw new Error(`unbounded at ${path}: no maxProperties`);
-  if (out['type'] === undefined && out['x-kubernetes-int-or-string'] !== true)
-    throw new Error(`not structural at ${path}: no type`);
+  if (out['type'] === undefined && !intOrString) throw new Error(`not structural at ${path}: no type`);
 }
 
 function isJson(value: unknown): value is Json {
