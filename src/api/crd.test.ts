@@ -96,7 +96,7 @@ describe('the schema', () => {
   test('has a description for every field of the spec', () => {
     const silent = ours.filter(
       ({ path, node }) =>
-        /^\.spec\./.test(path) && !/\.(items|\*)$/.test(path) && node['description'] === undefined,
+        path.startsWith('.spec.') && !/\.(items|\*)$/.test(path) && node['description'] === undefined,
     );
     expect(silent.map(({ path }) => path)).toEqual([]);
   });
