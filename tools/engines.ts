@@ -143,6 +143,9 @@ export function toolCommand(on: Engine, args: readonly string[], options: ToolOp
   };
 }
 
+/** A damaged store can make the kernel wait for ten minutes; a sound one of the tests opens in 3 to 20 s. */
+const openTimeoutMs = 120_000;
+
 /** Opening a store replays its logs and writes to it: everything here works on a copy and leaves the original alone. */
 async function onCopy(
   on: Engine,
@@ -153,7 +156,9 @@ async function onCopy(
   try {
     const copy = join(work, 'graph.db');
     cpSync(store, copy, { recursive: true });
-    const printed = await must(java(on, '256m', [program, copy]));
+    const printed = await must(java(on, '256m', [program, copy]), {
+      signal: AbortSignal.timeout(openTimeoutMs),
+    });
     return JSON.parse(printed) as Readonly<Record<string, unknown>>;
   } finally {
     rmSync(work, { recursive: true, force: true });

@@ -127,7 +127,9 @@ describe('Neo4j 3.4.18', () => {
         await other.stop();
         const { creationTime, randomId } = read(join(work, 'other.db')).storeId;
         expect(`${stdout}${stderr}`).toMatch(
-          new RegExp(`MismatchingStoreIdException: .*creationTime=${creationTime}, randomId=${randomId},`),
+          new RegExp(
+            `MismatchingStoreIdException: Expected:StoreId\\{.*, encountered:StoreId\\{creationTime=${creationTime}, randomId=${randomId},`,
+          ),
         );
       } finally {
         await other.stop();

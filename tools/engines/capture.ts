@@ -396,6 +396,7 @@ const groups: Readonly<Record<string, () => Promise<void>>> = {
         more: [incrementalOnly],
       });
       rmSync(join(tight, 'filler'));
+      await measure('an increment that met a full disk', join(tight, 'graph.db'));
       await record({
         name: 'disk-full-incremental-rerun',
         to: join(tight, 'graph.db'),
@@ -409,19 +410,21 @@ const groups: Readonly<Record<string, () => Promise<void>>> = {
   },
 
   async killed() {
-    const main = await server('killed', some);
+    // The server sends in pieces of 4 MB, and the tool makes files only when the first one is there: the store must be
+    // larger than a few, or a kill in the middle of the copy finds nothing.
+    const main = await server('killed', { 'x.nodes': '20000', 'x.bytes': '500', 'x.rate': '50' });
     for (const [name, signal] of [
       ['sigterm', 'SIGTERM'],
       ['sigkill', 'SIGKILL'],
     ] as const) {
-      const proxy = await slow(main, 200_000);
+      const proxy = await slow(main, 1_000_000);
       const to = blank(name);
       await record({
         name,
         to,
         port: proxy.port,
         during: async (pid) => {
-          await until(() => proxy.passed() > 600_000);
+          await until(() => proxy.passed() > 6_000_000);
           process.kill(pid, signal);
         },
       });
@@ -429,16 +432,27 @@ const groups: Readonly<Record<string, () => Promise<void>>> = {
       await record({ name: `${name}-rerun`, to, port: main.port });
     }
 
-    const proxy = await slow(main, 200_000);
-    const shared = blank('two');
-    const first = record({ name: 'two-at-once-first', to: shared, port: proxy.port });
-    await until(() => proxy.passed() > 300_000);
-    await record({ name: 'two-at-once-second', to: shared, port: main.port });
-    await first;
-    await proxy.close();
+    for (const [name, bytes] of [
+      ['two-at-once-early', 100_000],
+      ['two-at-once', 6_000_000],
+    ] as const) {
+      const proxy = await slow(main, 1_000_000);
+      const to = blank(name);
+      const first = record({ name: `${name}-first`, to, port: proxy.port });
+      await until(() => proxy.passed() > bytes);
+      await record({ name: `${name}-second`, to, port: main.port });
+      await first;
+      await proxy.close();
+      await measure(name, to);
+    }
 
-    // Many transactions, so that an increment takes long enough to be killed while it applies them.
-    const busy = await server('busy', { 'x.nodes': '500', 'x.rate': '2000', 'x.bytes': '500' });
+    // The tool applies transactions by the hundred: many small ones, so that the kill finds it at that.
+    const busy = await server('busy', {
+      'x.nodes': '500',
+      'x.rate': '1000',
+      'x.batch': '2',
+      'x.bytes': '2000',
+    });
     const to = blank('busy');
     await record({
       name: 'killed-incremental-base',
@@ -446,7 +460,7 @@ const groups: Readonly<Record<string, () => Promise<void>>> = {
       port: busy.port,
       more: ['--check-consistency=false'],
     });
-    await sleep(10_000);
+    await sleep(15_000);
     const narrow = await slow(busy, 1_000_000);
     await record({
       name: 'sigkill-incremental',
@@ -454,7 +468,8 @@ const groups: Readonly<Record<string, () => Promise<void>>> = {
       port: narrow.port,
       more: [incrementalOnly],
       during: async (pid) => {
-        await until(() => narrow.passed() > 4_000_000);
+        const log = join(to, 'neostore.transaction.db.0');
+        await until(() => statSync(log).size > 1_000_000);
         process.kill(pid, 'SIGKILL');
       },
     });
@@ -464,13 +479,13 @@ const groups: Readonly<Record<string, () => Promise<void>>> = {
     await measure('and run again', to);
     await busy.stop();
 
-    const dying = await slow(main, 200_000);
+    const dying = await slow(main, 1_000_000);
     await record({
       name: 'server-killed',
       to: blank('server-killed'),
       port: dying.port,
       during: async () => {
-        await until(() => dying.passed() > 600_000);
+        await until(() => dying.passed() > 6_000_000);
         await main.kill();
       },
     });

@@ -16,7 +16,8 @@ import org.neo4j.graphdb.factory.GraphDatabaseBuilder;
  * Arguments are key=value. Keys with the prefix "x." are ours, everything else is a setting of the database:
  *   x.store   the store's folder (required)
  *   x.nodes   nodes that exist before READY is printed (default 0); those that the store already holds count
- *   x.rate    nodes written per second from then on, in one transaction (default 0)
+ *   x.rate    nodes written per second from then on (default 0)
+ *   x.batch   nodes per transaction of those (default: all of a second's)
  *   x.bytes   length of each node's text property (default 20)
  * SIGTERM closes the database in order and ends with exit code 0.
  */
@@ -63,11 +64,12 @@ public final class Server {
         System.out.flush();
 
         int rate = number(own, "x.rate", 0);
+        int batch = number(own, "x.batch", Math.max(rate, 1));
         while (true) {
             Thread.sleep(1000);
-            if (rate > 0 && !stopping) {
+            for (int done = 0; done < rate && !stopping; done += batch) {
                 try {
-                    write(db, rate, bytes);
+                    write(db, Math.min(batch, rate - done), bytes);
                 } catch (RuntimeException e) {
                     if (!stopping) throw e;
                 }
