@@ -10,6 +10,7 @@ import {
   readFileSync,
   realpathSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
@@ -113,7 +114,21 @@ async function pack(
       });
     }),
   );
+  forgetOlder(folder, hash);
   return { ref, archive: join(folder, 'image.tar') };
+}
+
+/** Every change of the bundles makes another archive of 130 MB. Three stay, so that whoever reads one of them can finish. */
+function forgetOlder(folder: string, hash: string): void {
+  const prefix = basename(folder).slice(0, -hash.length);
+  const isSibling = (name: string): boolean =>
+    name.startsWith(prefix) && name.length === prefix.length + hash.length;
+  const byAge = readdirSync(dirname(folder))
+    .filter((name) => isSibling(name) && name !== basename(folder))
+    .map((name) => join(dirname(folder), name))
+    .map((path) => ({ path, time: statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0 }))
+    .toSorted((a, b) => b.time - a.time);
+  for (const { path } of byAge.slice(2)) rmSync(path, { recursive: true, force: true });
 }
 
 /** Everybody may read, nobody but the owner write, and what is executable for one is so for all, whatever the umask. */

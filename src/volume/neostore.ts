@@ -56,7 +56,7 @@ const positions = {
   lastTransactionTime: 13,
 } as const;
 
-export type RecordName = keyof typeof positions;
+type RecordName = keyof typeof positions;
 
 const recordBytes = 9;
 const inUse = 1;
