@@ -5,14 +5,16 @@ import type { RunReport } from '../run/report.ts';
 import { pointOfRun, readDestination, tipOf, nextSequence, type Destination } from '../volume/catalogue.ts';
 import { listFolder } from '../volume/files.ts';
 import { folders as layoutFolders, pointEntries, pointFolder, stagingOwner } from '../volume/layout.ts';
-import type { Manifest } from '../volume/manifest.ts';
 import { stageCopy } from '../volume/stage.ts';
 import { failedReport, foldersOf, type Context } from './context.ts';
 import type { Plan, Take } from './plan.ts';
 import { preflight } from './preflight.ts';
 
-/** Kept back from the Pod's deadline: 5 s until a tool that ignores SIGTERM is killed, and 10 s for a report to say so. */
-const reportMarginSeconds = 15;
+/**
+ * Kept back from the Pod's deadline: 5 s until a tool that ignores SIGTERM is killed, 4 s until the rest of its output is
+ * given up, and 11 s for a report to say so.
+ */
+const reportMarginSeconds = 20;
 
 /**
  * Prepares one attempt.
@@ -25,6 +27,7 @@ const reportMarginSeconds = 15;
 export async function prepare(context: Context): Promise<RunReport | undefined> {
   const { request, engine, files } = context;
   const folders = foldersOf(context);
+  const startedAt = context.now();
   const destination = await readDestination(folders.root);
   const refused = refuse(context, destination);
   if (refused !== undefined) return refused;
@@ -43,10 +46,11 @@ export async function prepare(context: Context): Promise<RunReport | undefined> 
   context.say({ host, port, address: reached.address }, 'the backup port accepts connections');
 
   await files.makeFolder(folders.root);
+  await files.sync(context.volume); // or else a loss of power could take the folder with all that was published in it
   await removeLeftovers(context);
   for (const folder of [folders.first, folders.second, folders.reports]) await files.makeFolder(folder);
-  const plan = await stage(context, tipOf(points), nextSequence(points));
-  await writeCommands(context, plan);
+  const plan = await stage(context, destination, startedAt);
+  await writeCommands(context, plan, startedAt);
   await writePlan(context, plan);
   context.say({ type: plan.type, fullBecause: plan.fullBecause, tip: plan.tip?.point }, 'prepared');
   return undefined;
@@ -73,13 +77,16 @@ export function refuse(context: Context, destination: Destination): RunReport | 
 }
 
 /** Chooses the type, and for an incremental backup copies the tip. */
-async function stage(context: Context, tip: Manifest | undefined, sequence: number): Promise<Take> {
-  const { request, files, now } = context;
+async function stage(context: Context, destination: Destination, startedAt: Date): Promise<Take> {
+  const { request, files } = context;
   const { root, first } = foldersOf(context);
+  const { points, damaged: unreadable } =
+    destination.kind === 'ours' ? destination : { points: [], damaged: [] };
+  const tip = tipOf(points);
   const base = {
     kind: 'take',
-    startTime: now().toISOString(),
-    nextSequence: sequence,
+    startTime: startedAt.toISOString(),
+    nextSequence: nextSequence(points),
     ...(tip === undefined
       ? {}
       : {
@@ -92,7 +99,10 @@ async function stage(context: Context, tip: Manifest | undefined, sequence: numb
           },
         }),
   } as const;
-  if (tip === undefined) return { ...base, type: 'Full', fullBecause: 'DestinationBlank' };
+  if (tip === undefined) {
+    const fullBecause = unreadable.length > 0 ? 'ArtifactCorrupt' : 'DestinationBlank';
+    return { ...base, type: 'Full', fullBecause };
+  }
   if (request.requestedType === 'Full') return { ...base, type: 'Full', fullBecause: 'Requested' };
 
   const from = join(root, pointFolder(tip.chain, tip.point), pointEntries.data);
@@ -107,7 +117,7 @@ async function stage(context: Context, tip: Manifest | undefined, sequence: numb
   return { ...base, type: 'Full', fullBecause: 'ArtifactCorrupt' };
 }
 
-async function writeCommands(context: Context, plan: Take): Promise<void> {
+async function writeCommands(context: Context, plan: Take, startedAt: Date): Promise<void> {
   const { request, engine, files } = context;
   const { first, second, reports } = foldersOf(context);
   const command = (type: 'Full' | 'Incremental', parent: string): string =>
@@ -132,11 +142,16 @@ async function writeCommands(context: Context, plan: Take): Promise<void> {
     await write(exchange.arguments('second'), command('Full', second));
     await write(exchange.secondWhen, `${engine.prunedMarks.join('\n')}\n`);
   }
-  const seconds = Math.floor(context.now().getTime() / 1000);
-  await write(
-    exchange.deadline,
-    String(seconds + Math.max(1, request.podDeadlineSeconds - reportMarginSeconds)),
-  );
+  await write(exchange.deadline, String(deadlineOf(context, startedAt)));
+}
+
+/**
+ * Unix time at which the tool is ended. The Pod's time has run since before prepare began, and copying a large tip takes
+ * its share. Never in the past: a tool that is ended at once still says why.
+ */
+function deadlineOf({ request, now }: Context, startedAt: Date): number {
+  const latest = startedAt.getTime() / 1000 + request.podDeadlineSeconds - reportMarginSeconds;
+  return Math.floor(Math.max(now().getTime() / 1000 + 1, latest));
 }
 
 export function checksConsistency(

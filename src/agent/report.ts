@@ -5,7 +5,7 @@ import type { RunReason } from '../api/reasons.ts';
 import type { Verdict } from '../engine/engine.ts';
 import { exchange, keptOutputBytes, type Attempt } from '../run/exchange.ts';
 import type { RunReport } from '../run/report.ts';
-import { pointOfRun, readDestination, tipOf } from '../volume/catalogue.ts';
+import { nextSequence, pointOfRun, readDestination, tipOf } from '../volume/catalogue.ts';
 import { listFolder, readText } from '../volume/files.ts';
 import { pointEntries, pointName } from '../volume/layout.ts';
 import type { Manifest } from '../volume/manifest.ts';
@@ -13,7 +13,7 @@ import { publishPoint } from '../volume/publish.ts';
 import { inspectStore, isLeftover, type Inspected } from '../volume/verify.ts';
 import { failedReport, foldersOf, publishedReport, type Context } from './context.ts';
 import { parsePlan, type Take } from './plan.ts';
-import { checksConsistency } from './prepare.ts';
+import { checksConsistency, refuse } from './prepare.ts';
 
 type Store = Extract<Inspected, { kind: 'store' }>;
 
@@ -90,48 +90,58 @@ function checked(
 
 /** Reads what the engine container left behind. */
 async function verdictOf(context: Context, attempt: Attempt): Promise<Verdict> {
-  const has = async (name: string): Promise<boolean> =>
-    (await readText(join(context.exchange, name))) !== undefined;
-  const code = await readText(join(context.exchange, exchange.exitCode(attempt)));
+  const read = (name: string): Promise<string | undefined> => readText(join(context.exchange, name));
+  const code = await read(exchange.exitCode(attempt));
   const ended = code !== undefined && /^\d+\s*$/.test(code) ? Number(code) : undefined;
-  if (ended !== 0) {
-    if (await has(exchange.expired))
-      return {
-        kind: 'failed',
-        reason: 'DeadlineExceeded',
-        detail: 'The tool was still at work when its time was up',
-      };
-    if (await has(exchange.stopped))
-      return {
-        kind: 'failed',
-        reason: 'Interrupted',
-        detail: 'The Pod was asked to stop while the tool was at work',
-      };
-  }
+  const cut = ended === 0 ? undefined : await cutShort(context, attempt);
+  if (cut !== undefined) return cut;
   if (ended === undefined)
     return {
       kind: 'failed',
       reason: 'EngineFailed',
       detail: 'The container of the tool ended without a result',
     };
-  const memory = (await readText(join(context.exchange, exchange.memory))) ?? '';
-  const output = await keptOutput(context, attempt);
-  return context.engine.judge({ exitCode: ended, output, outOfMemory: /^oom_kill [1-9]/m.test(memory) });
+  const memory = (await read(exchange.memory)) ?? '';
+  const output = (await keptOutput(context, attempt)).toString('utf8');
+  return context.engine.judge({ exitCode: ended, output });
 }
+
+/** Deadline and stop say something of the last command that ran: after either, no other one is started. */
+async function cutShort(context: Context, attempt: Attempt): Promise<Verdict | undefined> {
+  const has = async (name: string): Promise<boolean> =>
+    (await readText(join(context.exchange, name))) !== undefined;
+  if (attempt === 'first' && (await has(exchange.exitCode('second')))) return undefined;
+  if (await has(exchange.expired))
+    return {
+      kind: 'failed',
+      reason: 'DeadlineExceeded',
+      detail: 'The tool was still at work when its time was up',
+    };
+  if (await has(exchange.stopped))
+    return {
+      kind: 'failed',
+      reason: 'Interrupted',
+      detail: 'The Pod was asked to stop while the tool was at work',
+    };
+  return undefined;
+}
+
+const elided = Buffer.from('\n[…]\n');
 
 /** Head and tail of what the tool printed. Bounded by what the engine script keeps, and here once more. */
-export async function keptOutput(context: Context, attempt: Attempt): Promise<string> {
+export async function keptOutput(context: Context, attempt: Attempt): Promise<Buffer> {
   const head = await readBounded(join(context.exchange, exchange.head(attempt)));
   const tail = await readBounded(join(context.exchange, exchange.tail(attempt)));
-  return tail === '' ? head : `${head}\n[…]\n${tail}`;
+  // A tail that is not full goes on where the head ends.
+  return Buffer.concat(tail.length < keptOutputBytes ? [head, tail] : [head, elided, tail]);
 }
 
-async function readBounded(path: string): Promise<string> {
-  if ((await stat(path).catch(() => undefined)) === undefined) return '';
+async function readBounded(path: string): Promise<Buffer> {
+  if ((await stat(path).catch(() => undefined)) === undefined) return Buffer.alloc(0);
   const file = await open(path, 'r');
   try {
     const { buffer, bytesRead } = await file.read({ buffer: Buffer.alloc(keptOutputBytes), position: 0 });
-    return buffer.subarray(0, bytesRead).toString('utf8');
+    return buffer.subarray(0, bytesRead);
   } finally {
     await file.close();
   }
@@ -143,10 +153,16 @@ async function publish(context: Context, plan: Take, taken: Taken): Promise<RunR
   const store = await inspectStore(data);
   if (store.kind === 'noStore')
     return failedReport(context, 'ArtifactMissing', `The tool reported success, but ${store.why}`);
-  const objection = compare(plan, taken.type, store) ?? (await tipMoved(plan, root));
+  const destination = await readDestination(root);
+  const refused = refuse(context, destination);
+  if (refused !== undefined) return refused;
+  const points = destination.kind === 'ours' ? destination.points : [];
+  const own = pointOfRun(points, context.request.run, context.request.resource.uid);
+  if (own !== undefined) return publishedReport(context, own); // another attempt of this run was faster
+  const objection = compare(plan, taken.type, store) ?? moved(plan, points);
   if (objection !== undefined) return failedReport(context, objection.reason, objection.detail);
 
-  await removeToolLogs(context, data);
+  await removeLeftovers(context, taken.staged);
   const manifest = manifestOf(context, plan, taken, store);
   if ((await publishPoint(context.files, root, taken.staged, manifest)) === 'exists')
     return reportAgain(context);
@@ -184,11 +200,11 @@ function manifestOf({ request, engine, now }: Context, plan: Take, taken: Taken,
 }
 
 /** Somebody published between our decision and now: what was staged would no longer be the next point. */
-async function tipMoved(plan: Take, root: string): Promise<Failure | undefined> {
-  const destination = await readDestination(root);
-  const tip = destination.kind === 'ours' ? tipOf(destination.points) : undefined;
-  if (tip?.point === plan.tip?.point) return undefined;
-  return { reason: 'DestinationBusy', detail: `${tip?.point ?? 'Nothing'} is the newest point now` };
+function moved(plan: Take, points: readonly Manifest[]): Failure | undefined {
+  const tip = tipOf(points);
+  if (tip?.point === plan.tip?.point && nextSequence(points) === plan.nextSequence) return undefined;
+  const newest = points.at(-1)?.point ?? 'Nothing';
+  return { reason: 'DestinationBusy', detail: `${newest} is the newest point now` };
 }
 
 /** Is what arrived what may stand in this destination, and at this place of it? */
@@ -208,8 +224,11 @@ function compare(plan: Take, type: Taken['type'], store: Store): Failure | undef
   return undefined;
 }
 
-/** The tool's own log files lie in the store's folder and are no part of it. */
-async function removeToolLogs({ files }: Context, data: string): Promise<void> {
+/** The tool's own log files lie in the store's folder, and what it renamed away beside it: neither is part of the point. */
+async function removeLeftovers({ files }: Context, staged: string): Promise<void> {
+  for (const entry of (await listFolder(staged)) ?? [])
+    if (entry !== pointEntries.data) await files.remove(join(staged, entry));
+  const data = join(staged, pointEntries.data);
   for (const entry of (await listFolder(data)) ?? [])
     if (isLeftover(entry)) await files.remove(join(data, entry));
 }

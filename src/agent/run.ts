@@ -38,13 +38,15 @@ async function attempt(verb: 'prepare' | 'report', context: Context): Promise<Ru
   }
 }
 
+const lineBreak = Buffer.from('\n');
+
 /** Writes runs/<run>.json and its log, and removes what this attempt staged. Never into a destination that is not ours. */
 async function leave(context: Context, ended: RunReport): Promise<void> {
   const { request, engine, podUID, files } = context;
   const { root, staging } = foldersOf(context);
   if (refuse(context, await readDestination(root)) !== undefined) return;
   await files.remove(staging);
-  const outputs: string[] = [];
+  const outputs: Buffer[] = [];
   for (const name of attempts) outputs.push(await keptOutput(context, name));
   const { resource, source, neo4jVersion, requestedType, triggerID, createdTime } = request;
   const record = {
@@ -60,6 +62,8 @@ async function leave(context: Context, ended: RunReport): Promise<void> {
   };
   await writeRecord(files, root, request.run, {
     record,
-    output: outputs.filter((output) => output !== '').join('\n'),
+    output: Buffer.concat(
+      outputs.flatMap((output) => (output.length > 0 ? [lineBreak, output] : [])).slice(1),
+    ),
   });
 }

@@ -32,8 +32,8 @@ describe.each(rows)('$reason', ({ reason, condition, event, retryable, says, nex
   });
 
   test('says what to do, if it warns', () => {
-    const advice = event === 'Warning' ? expect.stringMatching(/^[A-Z].*\.$/) : undefined;
-    expect(next).toEqual(advice);
+    expect(next !== undefined).toBe(event === 'Warning');
+    expect(next ?? 'Nothing.').toMatch(/^[A-Z].*\.$/);
   });
 
   test('is retried only where it is the end of a run', () => {

@@ -14,7 +14,7 @@ export async function writeRecord(
   files: Files,
   root: string,
   run: string,
-  content: { readonly record: object; readonly output: string },
+  content: { readonly record: object; readonly output: string | Buffer },
 ): Promise<void> {
   const folder = join(root, folders.runs);
   await files.makeFolder(folder);

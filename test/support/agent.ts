@@ -1,5 +1,19 @@
-// What an agent is asked, for tests.
+// One attempt of a run without a cluster: our two containers on temporary folders, and between them a tool that does
+// what the test says. The port that prepare tries is a real one.
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { onTestFinished } from 'vitest';
+import type { Context } from '../../src/agent/context.ts';
+import { parsePlan, type Plan } from '../../src/agent/plan.ts';
+import { runContainer } from '../../src/agent/run.ts';
+import { selectEngine } from '../../src/engine/select.ts';
+import { attempts, exchange, type Attempt } from '../../src/run/exchange.ts';
+import { parseReport, type RunReport } from '../../src/run/report.ts';
 import type { RunRequest } from '../../src/run/request.ts';
+import { realFiles, type Files } from '../../src/volume/files.ts';
+import { temporaryFolder } from './temporary.ts';
+import { makeStore, type StoreFacts } from './volume.ts';
 
 export function aRequest(over: Partial<RunRequest> = {}): RunRequest {
   return {
@@ -16,4 +30,182 @@ export function aRequest(over: Partial<RunRequest> = {}): RunRequest {
     terminalPods: [],
     ...over,
   };
+}
+
+/** The uid of the n-th Pod. */
+export function podUID(n: number): string {
+  return `00000000-0000-4000-8000-${String(n).padStart(12, '0')}`;
+}
+
+/** What the tool is told, as far as a test asks. */
+export interface ToolCall {
+  readonly attempt: Attempt;
+  readonly incremental: boolean;
+  /** Where it puts the store. */
+  readonly store: string;
+  readonly argv: readonly string[];
+}
+
+export interface ToolResult {
+  readonly exitCode: number;
+  readonly output?: string;
+}
+
+export type Tool = (call: ToolCall) => Promise<ToolResult | undefined>;
+
+/** A tool that works: it writes a store, or brings the one that is there up to date. */
+export function tool(facts: StoreFacts = {}, result: Partial<ToolResult> = {}): Tool {
+  return async ({ store }) => {
+    await makeStore(store, facts);
+    return { exitCode: 0, output: 'Backup complete.\n', ...result };
+  };
+}
+
+export function failingTool(output: string, exitCode = 1): Tool {
+  return () => Promise.resolve({ exitCode, output });
+}
+
+/** A volume, a server that listens, and an exchange folder for each attempt. */
+export interface World {
+  readonly volume: string;
+  /** The folder of the destination on it. */
+  readonly root: string;
+  readonly port: number;
+}
+
+export async function aWorld(): Promise<World> {
+  const volume = temporaryFolder();
+  const port = await listen();
+  return { volume, root: join(volume, 'orders'), port };
+}
+
+/** A port that accepts connections for as long as the test runs. */
+export async function listen(): Promise<number> {
+  const server = createServer((socket) => socket.destroy());
+  await new Promise<void>((resolve) => {
+    server.listen(0, '127.0.0.1', resolve);
+  });
+  onTestFinished(() => closed(server));
+  return (server.address() as AddressInfo).port;
+}
+
+/** A port on which nobody listens. */
+export async function closedPort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => {
+    server.listen(0, '127.0.0.1', resolve);
+  });
+  const { port } = server.address() as AddressInfo;
+  await closed(server);
+  return port;
+}
+
+function closed(server: ReturnType<typeof createServer>): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => resolve());
+  });
+}
+
+export interface AttemptOptions extends Partial<RunRequest> {
+  readonly pod?: number;
+  readonly files?: Files;
+}
+
+export interface Pod {
+  readonly context: Context;
+  readonly terminationLog: string;
+}
+
+/** The Pod of an attempt: it has done nothing yet. */
+export function aPod(world: World, { pod = 1, files = realFiles, ...over }: AttemptOptions = {}): Pod {
+  const engine = selectEngine('3.4.18');
+  if (engine === undefined) throw new Error('no engine');
+  const own = mkdtempSync(join(temporaryFolder(), 'pod-'));
+  const folder = join(own, 'exchange');
+  mkdirSync(folder);
+  const request = aRequest({ source: { host: '127.0.0.1', port: world.port }, ...over });
+  const context: Context = {
+    request,
+    engine,
+    podUID: podUID(pod),
+    files,
+    volume: world.volume,
+    exchange: folder,
+    now: () => new Date(Date.parse(request.createdTime) + 60_000),
+    say: () => undefined,
+  };
+  return { context, terminationLog: join(own, 'termination-log') };
+}
+
+export interface Ended {
+  readonly code: number;
+  /** Undefined: the container left no message. */
+  readonly report: RunReport | undefined;
+}
+
+/** Runs one of our containers. */
+export async function container(verb: 'prepare' | 'report', pod: Pod): Promise<Ended> {
+  const code = await runContainer(verb, pod.context, pod.terminationLog);
+  const message = existsSync(pod.terminationLog) ? readFileSync(pod.terminationLog, 'utf8') : undefined;
+  return { code, report: parseReport(message, pod.context.request.run) };
+}
+
+/** What the engine container does, with the tool of the test in the place of Neo4j's. */
+export async function runTool(pod: Pod, work: Tool): Promise<readonly ToolCall[]> {
+  const { exchange: folder } = pod.context;
+  const calls: ToolCall[] = [];
+  if (existsSync(join(folder, exchange.skip))) return calls;
+  for (const which of attempts) {
+    const file = join(folder, exchange.arguments(which));
+    if (!existsSync(file)) return calls;
+    const call = callOf(which, readFileSync(file, 'utf8').split('\n').slice(0, -1));
+    calls.push(call);
+    const result = await work(call);
+    if (result === undefined) return calls;
+    const { exitCode, output = '' } = result;
+    writeFileSync(join(folder, exchange.head(which)), output);
+    writeFileSync(join(folder, exchange.tail(which)), '');
+    writeFileSync(join(folder, exchange.exitCode(which)), `${exitCode}\n`);
+    if (exitCode === 0 || !isMarked(folder, output)) return calls;
+  }
+  return calls;
+}
+
+function callOf(which: Attempt, argv: readonly string[]): ToolCall {
+  const option = (name: string): string =>
+    argv.find((argument) => argument.startsWith(`--${name}=`))?.slice(name.length + 3) ?? '';
+  return {
+    attempt: which,
+    incremental: option('fallback-to-full') === 'false',
+    store: join(option('backup-dir'), option('name')),
+    argv,
+  };
+}
+
+function isMarked(folder: string, output: string): boolean {
+  const when = join(folder, exchange.secondWhen);
+  if (!existsSync(when)) return false;
+  const marks = readFileSync(when, 'utf8')
+    .split('\n')
+    .filter((mark) => mark !== '');
+  return marks.some((mark) => output.includes(mark));
+}
+
+/** A whole attempt. `calls`: how the tool was called. */
+export interface Attempted extends Ended {
+  readonly calls: readonly ToolCall[];
+  readonly plan: Plan | undefined;
+}
+
+export async function attempt(world: World, options: AttemptOptions, work: Tool): Promise<Attempted> {
+  const pod = aPod(world, options);
+  const prepared = await container('prepare', pod);
+  if (prepared.code !== 0) return { ...prepared, calls: [], plan: planOf(pod) };
+  const calls = await runTool(pod, work);
+  return { ...(await container('report', pod)), calls, plan: planOf(pod) };
+}
+
+export function planOf({ context }: Pod): Plan | undefined {
+  const file = join(context.exchange, exchange.plan);
+  return existsSync(file) ? parsePlan(readFileSync(file, 'utf8')) : undefined;
 }

@@ -1,0 +1,757 @@
+// Whole attempts: prepare, a tool, report, on a volume that is a folder.
+import { createHash } from 'node:crypto';
+import { cpSync, existsSync, mkdtempSync, readFileSync } from 'node:fs';
+import { mkdir, readdir, rm, symlink, truncate, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
+import { afterAll, describe, expect, test } from 'vitest';
+import {
+  aPod,
+  attempt,
+  aWorld,
+  closedPort,
+  container,
+  failingTool,
+  planOf,
+  podUID,
+  runTool,
+  tool,
+  type World,
+} from '../../test/support/agent.ts';
+import { listing } from '../../test/support/temporary.ts';
+import { dyingFiles, failingFiles, filesWith, makeStore } from '../../test/support/volume.ts';
+import { exchange, keptOutputBytes } from '../run/exchange.ts';
+import { readDestination } from '../volume/catalogue.ts';
+import { folders, pointFolder } from '../volume/layout.ts';
+import type { Manifest } from '../volume/manifest.ts';
+import { inspectStore } from '../volume/verify.ts';
+
+const pruned = 'Caused by: org.neo4j.backup.IncrementalBackupNotPossibleException: It has been too long\n';
+const otherStore = { creationTime: 42n, randomId: 7n } as const;
+
+/** Run n of the resource: what the operator asks for an hour later each time. */
+function run(n: number): { run: string; createdTime: string; pod: number } {
+  return { run: `orders-${n}`, createdTime: new Date(Date.UTC(2026, 0, 1, n)).toISOString(), pod: n };
+}
+
+async function pointsOf({ root }: World): Promise<readonly Manifest[]> {
+  const destination = await readDestination(root);
+  return destination.kind === 'ours' ? destination.points : [];
+}
+
+async function stagingOf({ root }: World): Promise<readonly string[]> {
+  return existsSync(join(root, folders.staging)) ? readdir(join(root, folders.staging)) : [];
+}
+
+/** What must never change: the published points. */
+function published({ root }: World): Promise<Readonly<Record<string, string>>> {
+  return listing(join(root, folders.points));
+}
+
+/** A volume on which run 1 took a full backup: made once, copied for each test. */
+const model = mkdtempSync(join(tmpdir(), 'neo4j-backup-agent-'));
+
+afterAll(() => rm(model, { recursive: true }));
+
+async function withFull(): Promise<World> {
+  const world = await aWorld();
+  if (!existsSync(join(model, 'orders'))) {
+    const { code } = await attempt(world, run(1), tool());
+    if (code !== 0) throw new Error('the first backup failed');
+    cpSync(world.volume, model, { recursive: true });
+  } else {
+    cpSync(model, world.volume, { recursive: true });
+  }
+  return world;
+}
+
+function dataOf({ root }: World, { chain, point }: Pick<Manifest, 'chain' | 'point'>): string {
+  return join(root, pointFolder(chain, point), 'data');
+}
+
+async function tipData(world: World): Promise<string> {
+  const tip = (await pointsOf(world)).at(-1);
+  if (tip === undefined) throw new Error('no point');
+  return dataOf(world, tip);
+}
+
+describe('an attempt that takes a backup', () => {
+  test('takes a full one into a blank destination', async () => {
+    const world = await aWorld();
+    const { code, report, calls } = await attempt(world, run(1), tool());
+    expect(calls.map(({ attempt: which, incremental }) => [which, incremental])).toEqual([['first', false]]);
+    expect([code, report]).toMatchObject([
+      0,
+      { reason: 'FullBackupTaken', type: 'Full', fullBecause: 'DestinationBlank', lastTransactionID: '8' },
+    ]);
+    const [point, ...more] = await pointsOf(world);
+    expect(more).toEqual([]);
+    expect(point).toMatchObject({ sequence: 1, type: 'Full', consistent: true, run: 'orders-1' });
+    expect(`orders/${pointFolder(point?.chain ?? '', point?.point ?? '')}`).toBe(report?.path);
+  });
+
+  test('publishes exactly the store and its manifest: no log of the tool, nothing that it left beside', async () => {
+    const world = await aWorld();
+    await attempt(world, run(1), async (call) => {
+      await makeStore(`${call.store}.err.0`, otherStore);
+      await mkdir(`${call.store}.temp.0`);
+      return tool()(call);
+    });
+    const data = await tipData(world);
+    expect((await readdir(join(data, '..'))).toSorted()).toEqual(['data', 'manifest.json']);
+    const [point] = await pointsOf(world);
+    const files = (await readdir(data, { recursive: true, withFileTypes: true })).filter((entry) =>
+      entry.isFile(),
+    );
+    expect(files).toHaveLength(point?.files.length ?? 0);
+    expect(await inspectStore(data)).toMatchObject({ files: point?.files });
+  });
+
+  test('goes on with an increment from a copy of the tip, and leaves the tip as it was', async () => {
+    const world = await withFull();
+    const before = await published(world);
+    let staged: unknown;
+    const { code, report, calls } = await attempt(world, run(2), async (call) => {
+      staged = await inspectStore(call.store);
+      return tool({ lastTransactionId: 29n })(call);
+    });
+    const [full, increment] = await pointsOf(world);
+    expect(staged).toMatchObject({ kind: 'store', lastTransactionID: '8', files: full?.files });
+    expect(calls.map(({ attempt: which, incremental }) => [which, incremental])).toEqual([['first', true]]);
+    expect([code, report]).toMatchObject([0, { reason: 'IncrementalBackupTaken', lastTransactionID: '29' }]);
+    expect(report).not.toHaveProperty('fullBecause');
+    expect(increment).toMatchObject({
+      sequence: 2,
+      chain: full?.chain,
+      parent: full?.point,
+      type: 'Incremental',
+      lastTransactionID: '29',
+    });
+    expect(increment).not.toHaveProperty('consistent'); // OnFull: it was not checked
+    expect(await published(world)).toMatchObject(before);
+  });
+
+  test('takes an increment that brings nothing new', async () => {
+    const world = await withFull();
+    expect((await attempt(world, run(2), tool())).report).toMatchObject({
+      reason: 'IncrementalBackupTaken',
+      lastTransactionID: '8',
+    });
+  });
+
+  test('starts a new chain when a full backup is asked for', async () => {
+    const world = await withFull();
+    const before = await published(world);
+    const { report, calls } = await attempt(
+      world,
+      { ...run(2), requestedType: 'Full' },
+      tool({ lastTransactionId: 9n }),
+    );
+    expect(calls.map(({ incremental }) => incremental)).toEqual([false]);
+    expect(report).toMatchObject({ reason: 'FullBackupTaken', fullBecause: 'Requested' });
+    const [first, second] = await pointsOf(world);
+    expect(second).toMatchObject({ sequence: 2, type: 'Full' });
+    expect(second?.chain).not.toBe(first?.chain);
+    expect(second).not.toHaveProperty('parent');
+    expect(await published(world)).toMatchObject(before);
+  });
+
+  test('takes a full one into a new chain when the logs are pruned', async () => {
+    const world = await withFull();
+    const before = await published(world);
+    const { code, report, calls } = await attempt(world, run(2), (call) =>
+      call.incremental ? failingTool(pruned)(call) : tool({ lastTransactionId: 99n })(call),
+    );
+    expect(calls.map(({ attempt: which, incremental }) => [which, incremental])).toEqual([
+      ['first', true],
+      ['second', false],
+    ]);
+    expect([code, report]).toMatchObject([
+      0,
+      { reason: 'FullBackupTaken', type: 'Full', fullBecause: 'LogsPruned' },
+    ]);
+    const [first, second] = await pointsOf(world);
+    expect(second).toMatchObject({ sequence: 2, lastTransactionID: '99', fullBecause: 'LogsPruned' });
+    expect(second?.chain).not.toBe(first?.chain);
+    expect(await published(world)).toMatchObject(before);
+  });
+
+  interface DamageCase {
+    readonly name: string;
+    readonly damage: (data: string) => Promise<unknown>;
+  }
+  const damages: readonly DamageCase[] = [
+    { name: 'lacks bytes', damage: (data) => truncate(join(data, 'neostore.nodestore.db'), 1) },
+    { name: 'has others', damage: (data) => writeFile(join(data, 'neostore.nodestore.db'), 'rotten') },
+    { name: 'is gone', damage: (data) => rm(join(data, 'neostore')) },
+    {
+      name: 'is a folder',
+      damage: (data) =>
+        rm(data, { recursive: true }).then(() => mkdir(join(data, 'neostore'), { recursive: true })),
+    },
+  ];
+  test.each(damages)('takes a full one when a file of the tip $name', async ({ damage }) => {
+    const world = await withFull();
+    await damage(await tipData(world));
+    const before = await published(world);
+    const { report, calls } = await attempt(world, run(2), tool({ lastTransactionId: 29n }));
+    expect(calls.map(({ incremental }) => incremental)).toEqual([false]);
+    expect(report).toMatchObject({ reason: 'FullBackupTaken', fullBecause: 'ArtifactCorrupt' });
+    expect(await published(world)).toMatchObject(before);
+    expect((await attempt(world, run(3), tool({ lastTransactionId: 30n }))).report).toMatchObject({
+      reason: 'IncrementalBackupTaken',
+    });
+  });
+
+  test('says that what was there is damaged, not that nothing was', async () => {
+    const world = await withFull();
+    await truncate(join(await tipData(world), '../manifest.json'), 10);
+    const { report } = await attempt(world, run(2), tool());
+    expect(report).toMatchObject({ reason: 'FullBackupTaken', fullBecause: 'ArtifactCorrupt' });
+    expect(await pointsOf(world)).toHaveLength(1);
+  });
+
+  test('publishes an inconsistent backup, says so, and goes on from a consistent one', async () => {
+    const world = await withFull();
+    const { code, report } = await attempt(
+      world,
+      { ...run(2), consistencyCheck: 'Always' },
+      tool({ lastTransactionId: 20n }, { exitCode: 3 }),
+    );
+    expect([code, report]).toMatchObject([
+      0,
+      { reason: 'Inconsistent', type: 'Incremental', lastTransactionID: '20' },
+    ]);
+    const [full, bad] = await pointsOf(world);
+    expect(bad).toMatchObject({ sequence: 2, consistent: false });
+
+    const next = await attempt(world, run(3), tool({ lastTransactionId: 30n }));
+    expect(next.report).toMatchObject({ reason: 'IncrementalBackupTaken' });
+    expect((await pointsOf(world)).at(-1)).toMatchObject({ sequence: 3, parent: full?.point });
+  });
+
+  test.each([
+    { check: 'Never', type: 'Full', flag: false, consistent: undefined },
+    { check: 'OnFull', type: 'Full', flag: true, consistent: true },
+    { check: 'Always', type: 'Full', flag: true, consistent: true },
+    { check: 'Never', type: 'Incremental', flag: false, consistent: undefined },
+    { check: 'OnFull', type: 'Incremental', flag: false, consistent: undefined },
+    { check: 'Always', type: 'Incremental', flag: true, consistent: true },
+  ] as const)(
+    'with a check $check, a $type backup is checked: $flag',
+    async ({ check, type, flag, consistent }) => {
+      const world = await withFull();
+      const requestedType = type === 'Full' ? 'Full' : 'Auto';
+      const { calls } = await attempt(world, { ...run(2), consistencyCheck: check, requestedType }, tool());
+      expect(calls[0]?.argv).toContain(`--check-consistency=${flag}`);
+      expect((await pointsOf(world)).at(-1)?.consistent).toBe(consistent);
+    },
+  );
+});
+
+describe('an attempt that must not write', () => {
+  interface ForeignCase {
+    readonly name: string;
+    readonly make: (root: string) => Promise<unknown>;
+  }
+  const foreigners: readonly ForeignCase[] = [
+    { name: 'a backup that a script made', make: (root) => makeStore(join(root, 'graph.db')) },
+    { name: 'a store right in it', make: (root) => makeStore(root) },
+    { name: 'notes', make: (root) => mkdir(root).then(() => writeFile(join(root, 'notes.txt'), 'keep')) },
+    { name: 'a link', make: (root) => mkdir(root).then(() => symlink('/etc', join(root, 'points'))) },
+  ];
+  test.each(foreigners)('changes nothing in a destination that holds $name', async ({ make }) => {
+    const world = await aWorld();
+    await make(world.root);
+    const before = await listing(world.volume);
+    const { code, report, calls } = await attempt(world, run(1), tool());
+    expect([code, report, calls]).toMatchObject([20, { reason: 'DestinationNotABackup' }, []]);
+    expect(await listing(world.volume)).toEqual(before);
+  });
+
+  test('names what it found, bounded, in a message that fits', async () => {
+    const world = await aWorld();
+    await mkdir(world.root);
+    for (const i of [1, 2, 3, 4, 5]) await writeFile(join(world.root, `${i}${'💾'.repeat(60)}`), '');
+    const { report } = await attempt(world, run(1), tool());
+    expect(report?.reason).toBe('DestinationNotABackup');
+    expect(report?.message).toMatch(/1💾.* and 2 more/);
+  });
+
+  test('changes nothing where a newer operator wrote', async () => {
+    const world = await withFull();
+    const point = join(await tipData(world), '../manifest.json');
+    const { manifest } = JSON.parse(readFileSync(point, 'utf8')) as { manifest: object };
+    const body = { ...manifest, schemaVersion: 2 };
+    const sha256 = createHash('sha256').update(JSON.stringify(body)).digest('hex');
+    await writeFile(point, JSON.stringify({ manifest: body, sha256 }));
+    const before = await listing(world.volume);
+    const { code, report } = await attempt(world, run(2), tool());
+    expect([code, report]).toMatchObject([20, { reason: 'LayoutTooNew' }]);
+    expect(await listing(world.volume)).toEqual(before);
+  });
+
+  interface Mismatch {
+    readonly name: string;
+    readonly requestedType: 'Auto' | 'Full';
+    readonly tool: Parameters<typeof attempt>[2];
+  }
+  const mismatches: readonly Mismatch[] = [
+    {
+      name: 'the tool refuses it',
+      requestedType: 'Auto',
+      tool: failingTool('Caused by: org.neo4j.kernel.impl.store.MismatchingStoreIdException: Expected:x\n'),
+    },
+    { name: 'the tool takes it all the same', requestedType: 'Auto', tool: tool(otherStore) },
+    { name: 'a full backup was asked for', requestedType: 'Full', tool: tool(otherStore) },
+    {
+      name: 'the logs are said to be pruned',
+      requestedType: 'Auto',
+      tool: (call) => (call.incremental ? failingTool(pruned)(call) : tool(otherStore)(call)),
+    },
+  ];
+  test.each(mismatches)(
+    'publishes nothing of another store when $name',
+    async ({ requestedType, tool: work }) => {
+      const world = await withFull();
+      const before = await published(world);
+      const { code, report } = await attempt(world, { ...run(2), requestedType }, work);
+      expect([code, report]).toMatchObject([20, { reason: 'StoreMismatch' }]);
+      expect(report).not.toHaveProperty('path');
+      expect(await published(world)).toEqual(before);
+      expect(await stagingOf(world)).toEqual([]);
+    },
+  );
+
+  interface Missing {
+    readonly name: string;
+    readonly spoil: (store: string) => Promise<unknown>;
+  }
+  const missing: readonly Missing[] = [
+    { name: 'wrote nothing', spoil: (store) => rm(store, { recursive: true, force: true }) },
+    { name: 'left its copy unfinished', spoil: (store) => mkdir(join(store, 'temp-copy')) },
+    { name: 'wrote no neostore', spoil: (store) => rm(join(store, 'neostore')) },
+    { name: 'wrote a neostore of nothing', spoil: (store) => truncate(join(store, 'neostore'), 0) },
+    { name: 'left a link', spoil: (store) => symlink('/etc/passwd', join(store, 'link')) },
+    {
+      name: 'wrote a file in the place of the store',
+      spoil: (store) => rm(store, { recursive: true }).then(() => writeFile(store, '')),
+    },
+  ];
+  test.each(missing)('publishes nothing when the tool reports success, but $name', async ({ spoil }) => {
+    const world = await withFull();
+    const before = await published(world);
+    const { code, report } = await attempt(world, { ...run(2), requestedType: 'Full' }, async (call) => {
+      const result = await tool()(call);
+      await spoil(call.store);
+      return result;
+    });
+    expect([code, report]).toMatchObject([20, { reason: 'ArtifactMissing' }]);
+    expect(await published(world)).toEqual(before);
+  });
+
+  test('publishes no increment that goes back behind its parent', async () => {
+    const world = await aWorld();
+    await attempt(world, run(1), tool({ lastTransactionId: 29n }));
+    const before = await published(world);
+    const { report } = await attempt(world, run(2), tool({ lastTransactionId: 28n }));
+    expect(report).toMatchObject({ reason: 'ArtifactMissing', message: expect.stringContaining('28') });
+    expect(await published(world)).toEqual(before);
+  });
+
+  test('publishes nothing when the check could not be completed', async () => {
+    const world = await withFull();
+    const before = await published(world);
+    const { code, report } = await attempt(world, run(2), tool({}, { exitCode: 2 }));
+    expect([code, report]).toMatchObject([20, { reason: 'ConsistencyCheckFailed' }]);
+    expect(await published(world)).toEqual(before);
+  });
+
+  test('publishes nothing when another run published meanwhile', async () => {
+    const world = await withFull();
+    const { code, report } = await attempt(world, run(2), async (call) => {
+      await attempt(world, run(3), tool({ lastTransactionId: 29n }));
+      return tool({ lastTransactionId: 28n })(call);
+    });
+    expect([code, report]).toMatchObject([10, { reason: 'DestinationBusy' }]);
+    expect((await pointsOf(world)).map((point) => point.run)).toEqual(['orders-1', 'orders-3']);
+  });
+
+  test('publishes nothing when another run published an inconsistent backup meanwhile', async () => {
+    const world = await withFull();
+    const { report } = await attempt(world, run(2), async (call) => {
+      await attempt(world, run(3), tool({}, { exitCode: 3 }));
+      return tool()(call);
+    });
+    expect(report).toMatchObject({ reason: 'DestinationBusy' });
+    expect((await pointsOf(world)).map(({ sequence }) => sequence)).toEqual([1, 2]);
+  });
+
+  test('publishes nothing when something foreign came meanwhile', async () => {
+    const world = await aWorld();
+    const { report } = await attempt(world, run(1), async (call) => {
+      await makeStore(join(world.root, 'graph.db'));
+      return tool()(call);
+    });
+    expect(report).toMatchObject({ reason: 'DestinationNotABackup' });
+    expect(existsSync(join(world.root, folders.points))).toBe(false);
+  });
+});
+
+describe('an attempt that fails', () => {
+  interface Case {
+    readonly name: string;
+    readonly output: string;
+    readonly exitCode: number;
+    readonly reason: string;
+    readonly code: number;
+  }
+  const cases: readonly Case[] = [
+    {
+      name: 'a full disk',
+      output: 'java.io.IOException: No space left on device',
+      exitCode: 1,
+      reason: 'NoSpaceLeft',
+      code: 20,
+    },
+    {
+      name: 'a closed connection',
+      output: 'ComException: Channel has been closed',
+      exitCode: 1,
+      reason: 'ServerClosedConnection',
+      code: 10,
+    },
+    {
+      name: 'a refusal',
+      output: 'java.net.ConnectException: Connection refused',
+      exitCode: 1,
+      reason: 'PortUnreachable',
+      code: 10,
+    },
+    { name: 'nothing known', output: 'Boom\n', exitCode: 1, reason: 'EngineFailed', code: 20 },
+    {
+      name: 'no such tool',
+      output: 'sh: neo4j-admin: not found\n',
+      exitCode: 127,
+      reason: 'EngineFailed',
+      code: 20,
+    },
+  ];
+  test.each(cases)(
+    'reports $reason after $name, with exit code $code',
+    async ({ output, exitCode, reason, code }) => {
+      const world = await withFull();
+      const before = await published(world);
+      const ended = await attempt(world, run(2), failingTool(output, exitCode));
+      expect([ended.code, ended.report]).toMatchObject([code, { reason }]);
+      expect(await published(world)).toEqual(before);
+      expect(await stagingOf(world)).toEqual([]);
+      const record = JSON.parse(readFileSync(join(world.root, 'runs/orders-2.json'), 'utf8')) as unknown;
+      expect(record).toMatchObject({ reason, run: 'orders-2', podUID: podUID(2), generation: 'B2' });
+      expect(gunzipSync(readFileSync(join(world.root, 'runs/orders-2.log.gz'))).toString()).toBe(output);
+    },
+  );
+
+  test('names the setting of the server when nobody listens', async () => {
+    const world = await withFull();
+    const before = await published(world);
+    const port = await closedPort();
+    const { code, report, calls } = await attempt(
+      world,
+      { ...run(2), source: { host: '127.0.0.1', port } },
+      tool(),
+    );
+    expect([code, report, calls]).toMatchObject([10, { reason: 'PortUnreachable' }, []]);
+    expect(report?.message).toContain(`dbms.backup.address=0.0.0.0:${port}`);
+    expect(await published(world)).toEqual(before);
+  });
+
+  test('names the host that does not resolve', async () => {
+    const world = await aWorld();
+    const source = { host: 'no-such-host.invalid', port: 6362 };
+    const { code, report } = await attempt(world, { ...run(1), source }, tool());
+    expect([code, report]).toMatchObject([10, { reason: 'HostNotFound' }]);
+    expect(report?.message).toContain('no-such-host.invalid');
+  });
+
+  interface Evidence {
+    readonly name: string;
+    readonly files: Readonly<Record<string, string>>;
+    readonly reason: string;
+  }
+  const evidence: readonly Evidence[] = [
+    { name: 'nothing', files: {}, reason: 'EngineFailed' },
+    { name: 'half an exit code', files: { [exchange.exitCode('first')]: '' }, reason: 'EngineFailed' },
+    {
+      name: 'a deadline',
+      files: { [exchange.expired]: '', [exchange.exitCode('first')]: '143' },
+      reason: 'DeadlineExceeded',
+    },
+    { name: 'a deadline alone', files: { [exchange.expired]: '' }, reason: 'DeadlineExceeded' },
+    {
+      name: 'a stop',
+      files: { [exchange.stopped]: '', [exchange.exitCode('first')]: '143' },
+      reason: 'Interrupted',
+    },
+    { name: 'a stop alone', files: { [exchange.stopped]: '' }, reason: 'Interrupted' },
+    {
+      name: 'a kill for want of memory',
+      files: { [exchange.memory]: 'low 0\noom 1\noom_kill 1\n', [exchange.exitCode('first')]: '137' },
+      reason: 'OutOfMemory',
+    },
+    {
+      name: 'a kill of unknown cause',
+      files: { [exchange.memory]: 'oom 0\noom_kill 0\n', [exchange.exitCode('first')]: '137' },
+      reason: 'EngineFailed',
+    },
+  ];
+  test.each(evidence)('reports $reason where the engine container left $name', async ({ files, reason }) => {
+    const world = await withFull();
+    const pod = aPod(world, run(2));
+    await container('prepare', pod);
+    for (const [name, content] of Object.entries(files))
+      await writeFile(join(pod.context.exchange, name), content);
+    expect((await container('report', pod)).report).toMatchObject({ reason });
+    expect(await pointsOf(world)).toHaveLength(1);
+  });
+
+  test('counts a backup that was complete when the deadline came', async () => {
+    const world = await aWorld();
+    const pod = aPod(world, run(1));
+    await container('prepare', pod);
+    await runTool(pod, tool());
+    await writeFile(join(pod.context.exchange, exchange.expired), '');
+    expect((await container('report', pod)).report).toMatchObject({ reason: 'FullBackupTaken' });
+  });
+
+  test('counts a second command that was complete when the deadline came', async () => {
+    const world = await withFull();
+    const pod = aPod(world, run(2));
+    await container('prepare', pod);
+    await runTool(pod, (call) => (call.incremental ? failingTool(pruned)(call) : tool()(call)));
+    await writeFile(join(pod.context.exchange, exchange.expired), '');
+    expect((await container('report', pod)).report).toMatchObject({ reason: 'FullBackupTaken' });
+  });
+
+  test('reads a cause that falls onto the end of what is kept of the head', async () => {
+    const world = await aWorld();
+    const pod = aPod(world, run(1));
+    await container('prepare', pod);
+    const output = `${'x'.repeat(keptOutputBytes - 20)}\njava.io.IOException: No space left on device\n`;
+    await runTool(pod, failingTool(''));
+    await writeFile(join(pod.context.exchange, exchange.head('first')), output.slice(0, keptOutputBytes));
+    await writeFile(join(pod.context.exchange, exchange.tail('first')), output.slice(keptOutputBytes));
+    expect((await container('report', pod)).report).toMatchObject({ reason: 'NoSpaceLeft' });
+    expect(gunzipSync(readFileSync(join(world.root, 'runs/orders-1.log.gz'))).toString()).toBe(output);
+  });
+
+  test('says that prepare left no plan', async () => {
+    const world = await aWorld();
+    expect(await container('report', aPod(world, run(1)))).toMatchObject({
+      code: 20,
+      report: { reason: 'EngineFailed' },
+    });
+  });
+
+  interface CallCase {
+    readonly code: string;
+    readonly verb: 'makeFolder' | 'copy' | 'sync' | 'rename';
+    readonly reason: string;
+  }
+  const calls: readonly CallCase[] = [
+    { code: 'ENOSPC', verb: 'copy', reason: 'NoSpaceLeft' },
+    { code: 'EDQUOT', verb: 'copy', reason: 'NoSpaceLeft' },
+    { code: 'ENOSPC', verb: 'makeFolder', reason: 'NoSpaceLeft' },
+    { code: 'ENOSPC', verb: 'sync', reason: 'NoSpaceLeft' },
+    { code: 'EACCES', verb: 'makeFolder', reason: 'PermissionDenied' },
+    { code: 'EROFS', verb: 'makeFolder', reason: 'PermissionDenied' },
+    { code: 'EPERM', verb: 'rename', reason: 'PermissionDenied' },
+    { code: 'EIO', verb: 'rename', reason: 'EngineFailed' },
+  ];
+  test.each(calls)(
+    'reports $reason when the volume answers $verb with $code',
+    async ({ code, verb, reason }) => {
+      const world = await withFull();
+      const before = await published(world);
+      const files = failingFiles(code, (operation) => operation.verb === verb);
+      const ended = await attempt(world, { ...run(2), files }, tool({ lastTransactionId: 29n }));
+      expect([ended.code, ended.report]).toMatchObject([
+        20,
+        { reason, message: expect.stringContaining(code) },
+      ]);
+      expect(await published(world)).toEqual(before);
+      expect(await stagingOf(world)).toEqual([]);
+    },
+  );
+
+  test('tells how it ended when not even the record can be written', async () => {
+    const world = await withFull();
+    const files = failingFiles('ENOSPC', ({ paths }) => paths.some((path) => path.includes('/runs')));
+    const { code, report } = await attempt(world, { ...run(2), files }, tool());
+    expect([code, report]).toMatchObject([0, { reason: 'IncrementalBackupTaken' }]);
+  });
+});
+
+describe('a second attempt', () => {
+  test('tells of the point that the first one published before it died, and publishes nothing', async () => {
+    const world = await withFull();
+    const first = aPod(world, run(2));
+    await container('prepare', first);
+    await runTool(first, tool({ lastTransactionId: 29n }));
+    const { report } = await container('report', first);
+    const before = await published(world);
+    const again = await attempt(world, { ...run(2), pod: 22 }, tool({ lastTransactionId: 77n }));
+    expect(again.plan).toEqual({ kind: 'published' });
+    expect([again.code, again.report, again.calls]).toEqual([0, report, []]);
+    expect(await published(world)).toEqual(before);
+  });
+
+  test('is not fooled by a run of the same name of another resource', async () => {
+    const world = await withFull();
+    const resource = { namespace: 'shop', name: 'orders', uid: 'another' };
+    const { report } = await attempt(
+      world,
+      { ...run(2), run: 'orders-1', resource },
+      tool({ lastTransactionId: 29n }),
+    );
+    expect(report).toMatchObject({ reason: 'IncrementalBackupTaken' });
+    expect(await pointsOf(world)).toHaveLength(2);
+  });
+
+  test('tells of the point of a first one that was only slower', async () => {
+    const world = await withFull();
+    const [slow, fast] = [2, 22].map((pod) => aPod(world, { ...run(2), pod })) as [
+      ReturnType<typeof aPod>,
+      ReturnType<typeof aPod>,
+    ];
+    for (const pod of [slow, fast]) {
+      await container('prepare', pod);
+      await runTool(pod, tool({ lastTransactionId: 29n }));
+    }
+    const first = await container('report', fast);
+    expect(first).toMatchObject({ code: 0, report: { reason: 'IncrementalBackupTaken' } });
+    const before = await published(world);
+    expect(await container('report', slow)).toEqual(first);
+    expect(await published(world)).toEqual(before);
+  });
+
+  test('ends well, wherever the first one died, with one point of the run', { timeout: 30_000 }, async () => {
+    const probe = await withFull();
+    const files = filesWith(() => undefined);
+    await attempt(probe, { ...run(2), files }, tool({ lastTransactionId: 29n }));
+    expect(files.operations.length).toBeGreaterThan(40);
+    for (let k = 1; k <= files.operations.length; k += 4) {
+      const world = await withFull();
+      const before = await published(world);
+      await diesAt(world, k);
+      const terminalPods = [podUID(2)];
+      const again = await attempt(
+        world,
+        { ...run(2), pod: 22, terminalPods },
+        tool({ lastTransactionId: 29n }),
+      );
+      expect([again.code, again.report], `died at ${k}`).toMatchObject([
+        0,
+        { reason: 'IncrementalBackupTaken' },
+      ]);
+      expect((await pointsOf(world)).map((point) => point.run)).toEqual(['orders-1', 'orders-2']);
+      expect(await published(world)).toMatchObject(before);
+      if ((await stagingOf(world)).length === 0) continue;
+      await attempt(world, { ...run(3), terminalPods }, failingTool('Boom'));
+      expect(await stagingOf(world)).toEqual([]);
+    }
+  });
+});
+
+/** An attempt of run 2 whose process dies before its k-th change of volume or exchange folder. */
+async function diesAt(world: World, k: number): Promise<void> {
+  const pod = aPod(world, { ...run(2), files: dyingFiles(k) });
+  const { code } = await container('prepare', pod);
+  if (code !== 0 || planOf(pod) === undefined) return;
+  await runTool(pod, tool({ lastTransactionId: 29n }));
+  await container('report', pod);
+}
+
+async function leftover({ root }: World, name: string): Promise<void> {
+  await mkdir(join(root, folders.staging, name), { recursive: true });
+  await writeFile(join(root, folders.staging, name, 'data'), '');
+}
+
+describe('staging', () => {
+  test('of an attempt is gone when it ends, however it ends', async () => {
+    const world = await aWorld();
+    await attempt(world, run(1), tool());
+    expect(await stagingOf(world)).toEqual([]);
+    await attempt(world, run(2), failingTool('Boom'));
+    expect(await stagingOf(world)).toEqual([]);
+    await attempt(world, { ...run(1), pod: 11 }, tool());
+    expect(await stagingOf(world)).toEqual([]);
+  });
+
+  test('of other Pods stays, unless they are said to be gone', async () => {
+    const world = await withFull();
+    const gone = `orders-0.${podUID(70)}`;
+    const alive = `orders-0.${podUID(71)}`;
+    for (const name of [gone, alive, 'not-ours', `x.${podUID(70)}.bak`]) await leftover(world, name);
+    await attempt(world, { ...run(2), terminalPods: [podUID(70)] }, tool());
+    expect((await stagingOf(world)).toSorted()).toEqual(
+      [alive, 'not-ours', `x.${podUID(70)}.bak`].toSorted(),
+    );
+  });
+
+  test('of a Pod that is gone makes room before anything is copied', async () => {
+    const world = await withFull();
+    await leftover(world, `orders-0.${podUID(70)}`);
+    const files = filesWith(() => undefined);
+    await attempt(world, { ...run(2), files, terminalPods: [podUID(70)] }, tool());
+    const first = (verb: string): number =>
+      files.operations.findIndex((operation) => operation.verb === verb);
+    expect(first('remove')).toBeLessThan(first('copy'));
+  });
+});
+
+/** In seconds after prepare began; staging takes so long. */
+async function deadlineOf(stagingSeconds: number, podDeadlineSeconds: number): Promise<number> {
+  const world = await aWorld();
+  const pod = aPod(world, { ...run(1), podDeadlineSeconds });
+  const start = Date.parse(pod.context.request.createdTime);
+  let asked = 0;
+  const now = (): Date => new Date(start + (asked++ === 0 ? 0 : stagingSeconds * 1000));
+  const context = { ...pod.context, now };
+  await container('prepare', { ...pod, context });
+  return Number(readFileSync(join(context.exchange, exchange.deadline), 'utf8')) - start / 1000;
+}
+
+describe('the deadline of the tool', () => {
+  test('lies before that of the Pod, however long staging takes', async () => {
+    for (const staging of [0, 60, 3000])
+      expect(await deadlineOf(staging, 3600)).toBeLessThanOrEqual(3600 - 15);
+  });
+
+  test('leaves the tool most of the time that there is', async () => {
+    expect(await deadlineOf(60, 3600)).toBeGreaterThan(3550);
+  });
+
+  test('is never in the past', async () => {
+    expect(await deadlineOf(0, 1)).toBeGreaterThan(0);
+    expect(await deadlineOf(4000, 3600)).toBeGreaterThan(4000);
+  });
+});
+
+test('a destination that was just made outlives a loss of power: its name is durable too', async () => {
+  const world = await aWorld();
+  const files = filesWith(() => undefined);
+  await attempt(world, { ...run(1), files }, tool());
+  const synced = files.operations.filter(({ verb }) => verb === 'sync').map(({ paths }) => paths[0]);
+  expect(synced).toContain(world.volume);
+});
+
+test('an attempt writes nothing outside of its destination, its exchange folder and the termination message', async () => {
+  const world = await aWorld();
+  await mkdir(join(world.volume, 'neighbour'));
+  const files = filesWith(() => undefined);
+  expect((await attempt(world, { ...run(1), files }, tool())).code).toBe(0);
+  expect((await readdir(world.volume)).toSorted()).toEqual(['neighbour', 'orders']);
+  expect(await readdir(join(world.volume, 'neighbour'))).toEqual([]);
+});
