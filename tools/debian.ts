@@ -4,7 +4,12 @@ import type { Steps } from './steps.ts';
 
 async function absent(names: readonly string[]): Promise<readonly string[]> {
   const { stdout } = await output(['dpkg-query', '-W', '-f', '${Package} ${db:Status-Status}\n', ...names]);
-  const installed = new Set(stdout.split('\n').map((line) => line.split(' ')).flatMap(([name, state]) => (state === 'installed' ? [name] : [])));
+  const installed = new Set(
+    stdout
+      .split('\n')
+      .map((line) => line.split(' '))
+      .flatMap(([name, state]) => (state === 'installed' ? [name] : [])),
+  );
   return names.filter((name) => !installed.has(name));
 }
 

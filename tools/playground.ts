@@ -40,10 +40,15 @@ export function demoManifests(name: string): readonly Manifest[] {
 }
 
 /** Builds what is missing, starts a cluster with the images and the CRD in it, and the operator beside it. */
-export async function startPlayground(name: string, steps: Steps): Promise<Playground> {
+export async function startPlayground(
+  name: string,
+  steps: Steps,
+  operatorFlags: readonly string[] = [],
+): Promise<Playground> {
   const images = await buildImages(steps);
   const cluster = await startCluster({ name, steps });
-  const playground = playgroundOn(cluster, images.operator.ref);
+  const flags = ['--agent-image', images.operator.ref, '--log-level', 'debug', ...operatorFlags];
+  const playground = playgroundOn(cluster, flags);
   try {
     await steps.run('giving the node its images', async () => {
       for (const image of Object.values(images)) await cluster.importImage(image.archive);
@@ -76,7 +81,7 @@ async function buildImages(steps: Steps): Promise<Readonly<Record<'server' | 'to
   };
 }
 
-function playgroundOn(cluster: Cluster, agentImage: string): Playground {
+function playgroundOn(cluster: Cluster, operatorFlags: readonly string[]): Playground {
   const namespace = 'shop';
   const logFile = join(cluster.folder, 'operator.log');
   let operator: Companion | undefined;
@@ -120,8 +125,8 @@ function playgroundOn(cluster: Cluster, agentImage: string): Playground {
     },
     startOperator() {
       const program = [process.execPath, join(root, 'src/main.ts')];
-      const flags = ['--kubeconfig', cluster.kubeconfig, '--agent-image', agentImage, '--log-level', 'debug'];
-      operator = companion([...program, ...flags], { log: logFile, inside: cluster.inside });
+      const flags = ['--kubeconfig', cluster.kubeconfig, ...operatorFlags];
+      operator = companion([...program, ...flags], { log: logFile, inside: (bare) => cluster.inside(bare) });
     },
     stopOperator,
     operatorLog: () => readFileSync(logFile, 'utf8'),

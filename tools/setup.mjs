@@ -14,28 +14,57 @@ const lock = join(root, '.setup.lock'); // holds the pid of the running setup
 
 /** What a real cluster and a real Neo4j are built with: how to ask for it, and the command that provides it. */
 const builders = [
-  { name: 'Go', ask: ['go', 'version'], get: 'apt-get install golang-go   (1.21 or newer: it fetches the release it needs)' },
+  {
+    name: 'Go',
+    ask: ['go', 'version'],
+    get: 'apt-get install golang-go   (1.21 or newer: it fetches the release it needs)',
+  },
   { name: 'Maven', ask: ['mvn', '--version'], get: 'apt-get install maven' },
-  { name: 'a JDK 17 (javac)', ask: ['javac', '-version'], get: 'apt-get install openjdk-17-jdk-headless', match: /javac 17\./ },
-  { name: 'a JDK 17 (jlink)', ask: ['jlink', '--version'], get: 'apt-get install openjdk-17-jdk-headless', match: /^17\./m },
-  { name: 'apt-get (Debian or a relative)', ask: ['apt-get', '--version'], get: 'run it on Debian 12 or newer' },
+  {
+    name: 'a JDK 17 (javac)',
+    ask: ['javac', '-version'],
+    get: 'apt-get install openjdk-17-jdk-headless',
+    match: /javac 17\./,
+  },
+  {
+    name: 'a JDK 17 (jlink)',
+    ask: ['jlink', '--version'],
+    get: 'apt-get install openjdk-17-jdk-headless',
+    match: /^17\./m,
+  },
+  {
+    name: 'apt-get (Debian or a relative)',
+    ask: ['apt-get', '--version'],
+    get: 'run it on Debian 12 or newer',
+  },
 ];
 
+/** What this machine lacks for a command, each with what provides it. */
 function missing(purpose) {
-  const found = [];
-  if (process.platform !== 'linux' || process.arch !== 'x64')
-    found.push(`Linux on x86-64 (this is ${process.platform} ${process.arch})`);
-  const [major] = process.versions.node.split('.').map(Number);
-  if (major < 20) found.push(`Node 20 or newer (this is ${process.version}): apt-get install nodejs`);
   const isRoot = process.getuid?.() === 0;
-  // Without root the tests that need no node still run; the test command names what it left out.
-  if (purpose === 'test' && !isRoot) return found;
-  if (!isRoot) found.push('root, for the Kubernetes node: run it with sudo');
-  for (const { name, ask, get, match } of builders) {
-    const { status, stdout, stderr } = spawnSync(ask[0], ask.slice(1), { encoding: 'utf8' });
-    if (status !== 0 || (match && !match.test(`${stdout}${stderr}`))) found.push(`${name}: ${get}`);
-  }
-  return found;
+  // Without root the tests that need no node still run, and no Debian package can be installed.
+  const needsRoot = purpose !== 'test';
+  const tools = builders.filter(({ name }) => isRoot || !name.startsWith('apt-get'));
+  return [
+    ...wrongPlatform(),
+    ...(needsRoot && !isRoot ? ['root, for the Kubernetes node: run it with sudo'] : []),
+    ...tools.filter((tool) => !isThere(tool)).map(({ name, get }) => `${name}: ${get}`),
+  ];
+}
+
+function wrongPlatform() {
+  const { platform, arch, version, versions } = process;
+  return [
+    ...(platform === 'linux' && arch === 'x64' ? [] : [`Linux on x86-64 (this is ${platform} ${arch})`]),
+    ...(Number.parseInt(versions.node, 10) >= 20
+      ? []
+      : [`Node 20 or newer (this is ${version}): apt-get install nodejs`]),
+  ];
+}
+
+function isThere({ ask: [program, ...args], match }) {
+  const { status, stdout, stderr } = spawnSync(program, args, { encoding: 'utf8' });
+  return status === 0 && (match === undefined || match.test(`${stdout}${stderr}`));
 }
 
 const read = (file) => {

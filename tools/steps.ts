@@ -1,6 +1,6 @@
 // What a person sees while something long goes on: which step of how many, and for how long.
 
-const ticks = process.stderr.isTTY === true;
+const ticks = process.stderr.isTTY;
 
 /** Numbers the steps of one command. Progress goes to stderr: stdout belongs to results. */
 export interface Steps {

@@ -101,7 +101,6 @@ async function verdictOf(context: Context, attempt: Attempt): Promise<Verdict> {
       reason: 'EngineFailed',
       detail: 'The container of the tool ended without a result',
     };
-  const memory = (await read(exchange.memory)) ?? '';
   const output = (await keptOutput(context, attempt)).toString('utf8');
   return context.engine.judge({ exitCode: ended, output });
 }

@@ -99,6 +99,11 @@ export const reasons = {
     says: 'Nothing accepts connections on the backup port of the server.',
     next: 'See that online backup is enabled and its listener set to an address other than loopback; then start a run with a new spec.trigger.id.',
   },
+  ProtocolMismatch: {
+    ...failed,
+    says: 'The server speaks another version of the backup protocol than the tool.',
+    next: 'Set spec.neo4j.version to the version of the server; then start a run with a new spec.trigger.id.',
+  },
   ServerClosedConnection: {
     ...passing,
     says: 'The server ended the connection before the backup was complete.',

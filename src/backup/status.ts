@@ -166,7 +166,10 @@ export function announcements(
   const known = new Set((before?.history ?? []).map(({ id }) => id));
   const runs = (after.history ?? [])
     .filter(({ id }) => !known.has(id))
-    .map(({ id, reason, message }) => ({ reason, note: `${id}: ${message}` }));
+    .map(({ id, reason, message }) => {
+      const whole = after.lastRun?.id === id ? after.lastRun.message : message;
+      return { reason, note: `${id}: ${whole}` };
+    });
   const is = readyCondition(after);
   const blocked =
     is?.status === 'False' && readyCondition(before)?.reason !== is.reason

@@ -1,6 +1,7 @@
 // Generation B2: `neo4j-admin backup` of Neo4j 3.4. What it prints was taken from real runs: test/engine/captures.
 import type { RunReason } from '../api/reasons.ts';
 import { exchange, mounts } from '../run/exchange.ts';
+import { formatStoreID } from '../run/store-id.ts';
 import type { Command, Ended, Engine, Verdict } from './engine.ts';
 
 const environment = {
@@ -21,18 +22,26 @@ const configuration = {
 
 const prunedMarks = ['IncrementalBackupNotPossibleException'] as const;
 
-/** First match wins, so what names a cause stands above what only names a symptom. */
+/**
+ * First match wins, so what names a cause stands above what only names a symptom. The tool tries the protocol of clusters
+ * first and prints how that failed, too: a closed channel, nearly always.
+ */
 const failures: readonly (readonly [mark: RegExp, reason: RunReason])[] = [
   [/MismatchingStoreIdException/, 'StoreMismatch'],
   [/java\.lang\.OutOfMemoryError/, 'OutOfMemory'],
   [/No space left on device|Disk quota exceeded/, 'NoSpaceLeft'],
   [/UpgradeNotAllowed|UnexpectedStoreVersion|StoreUpgrade|UnexpectedUpgradingStoreVersion/, 'OlderVersion'],
   [/AccessDeniedException|Permission denied|Read-only file system/, 'PermissionDenied'],
-  [/UnknownHostException|UnresolvedAddressException|Name or service not known/, 'HostNotFound'],
+  // What a folder that may not be written to looks like to this tool.
+  [/temp-copy\/\S+ \(No such file or directory\)|Can't create id file \[/, 'PermissionDenied'],
+  [/IllegalProtocolVersionException/, 'ProtocolMismatch'],
+  [/UnknownHostException/, 'HostNotFound'],
+  [/UnresolvedAddressException|Name or service not known/, 'HostNotFound'],
   [
     /Connection refused|ConnectTimeoutException|NoRouteToHostException|connection timed out/i,
     'PortUnreachable',
   ],
+  [/BlockingReadTimeoutException|^unrecognized option/, 'EngineFailed'],
   [/Channel has been closed|Connection reset|ClosedChannelException|Broken pipe/, 'ServerClosedConnection'],
 ];
 
@@ -59,39 +68,46 @@ function commandLine({
   ];
 }
 
-function judge({ exitCode, output, outOfMemory }: Ended): Verdict {
+function judge({ exitCode, output }: Ended): Verdict {
   if (exitCode === 0) return { kind: 'taken', check: 'none' };
-  if (outOfMemory) return failed('OutOfMemory', 'the kernel killed it for want of memory');
   // 3 and 2 come only after the copy is complete; a shell that cannot start the tool ends with 126 or 127.
   if (exitCode === 3) return { kind: 'taken', check: 'inconsistent' };
   if (exitCode === 2) return { kind: 'taken', check: 'failed' };
   if (prunedMarks.some((mark) => output.includes(mark))) return { kind: 'pruned' };
+  const lines = output.split('\n').map((line) => line.trim());
   for (const [mark, reason] of failures) {
-    const line = output.split('\n').find((candidate) => mark.test(candidate));
-    if (line !== undefined) return failed(reason, line);
+    const line = lines.findLast((candidate) => mark.test(candidate)); // causes come last
+    if (line !== undefined) return failed(reason, reason === 'StoreMismatch' ? mismatch(line) : line);
   }
-  return failed(
-    'EngineFailed',
-    lastLine(output) ?? `it printed nothing and ended with exit code ${exitCode}`,
+  return failed('EngineFailed', telling(lines) ?? `it printed nothing and ended with exit code ${exitCode}`);
+}
+
+/** The kernel's two store ids as ours. Expected is the one of the folder, encountered that of the server. */
+function mismatch(line: string): string {
+  const ids = [...line.matchAll(/StoreId\{creationTime=(\d{1,20}), randomId=(-?\d{1,20}),/g)].map(
+    ([, creationTime = '0', randomId = '0']) =>
+      formatStoreID({ creationTime: BigInt(creationTime), randomId: BigInt(randomId) }),
   );
+  const [ours, theirs] = ids;
+  return ours === undefined || theirs === undefined
+    ? line
+    : `The destination holds store ${ours}, the server has store ${theirs}`;
 }
 
 function failed(reason: RunReason, detail: string): Verdict {
-  return { kind: 'failed', reason, detail: detail.trim().slice(0, 300) };
+  const plain = detail.replace(/^(Caused by|Suppressed): /, '');
+  return { kind: 'failed', reason, detail: plain.slice(0, 300).toWellFormed() };
 }
 
-/** The last line that says something: stack frames and the progress dots of the consistency check do not. */
-function lastLine(output: string): string | undefined {
-  return output
-    .split('\n')
-    .map((line) => line.trim())
-    .findLast(
-      (line) =>
-        line !== '' &&
-        !line.startsWith('at ') &&
-        !/^\.+ *\d*%?$/.test(line) &&
-        !/^\.\.\. \d+ more/.test(line),
-    );
+/** How the protocol of clusters fails on a single server, in every run, good ones too. */
+const noise = /readerIndex\(\d+\)/;
+
+/** The innermost cause, or else the last line that says something: stack frames and the dots of the check do not. */
+function telling(lines: readonly string[]): string | undefined {
+  return (
+    lines.findLast((line) => line.startsWith('Caused by: ') && !noise.test(line)) ??
+    lines.findLast((line) => line !== '' && !/^at |^\.+ *\d*%?$|^\.\.\. \d+ more/.test(line))
+  );
 }
 
 export const adminBackupB2: Engine = {

@@ -18,8 +18,6 @@ export interface Ended {
   readonly exitCode: number;
   /** What it printed on both streams, head and tail, bounded. */
   readonly output: string;
-  /** The kernel killed a process of the container for want of memory. */
-  readonly outOfMemory: boolean;
 }
 
 /**

@@ -4,7 +4,7 @@ import { KubeError, boundText } from './errors.ts';
 import { kubeObjectSchema, type Resource } from './resource.ts';
 
 /** The object that an event is about. */
-export interface ObjectReference {
+interface ObjectReference {
   readonly apiVersion: string;
   readonly kind: string;
   readonly namespace: string;
@@ -47,7 +47,7 @@ export interface EventRecorderOptions {
 }
 
 /** Events are written and never read back, so only what every object has is parsed. */
-export const eventResource: Resource = {
+const eventResource: Resource = {
   group: 'events.k8s.io',
   version: 'v1',
   plural: 'events',

@@ -23,7 +23,7 @@ export type OwnerReference = z.infer<typeof ownerReferenceSchema>;
  *
  * Instants stay the ISO strings that the server sent, so an object can be sent back as it was read.
  */
-export const metadataSchema = z.object({
+const metadataSchema = z.object({
   name: z.string(),
   namespace: z.string().optional(),
   uid: z.string(),

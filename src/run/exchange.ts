@@ -1,5 +1,7 @@
 // The small emptyDir that the three containers of a run share, and the script that runs Neo4j's tool between ours.
 
+import { exitCodes } from './report.ts';
+
 /** Where the containers see the volume, the exchange folder and their scratch space. */
 export const mounts = { backup: '/backup', exchange: '/exchange', temporary: '/tmp' } as const;
 
@@ -22,8 +24,6 @@ export const exchange = {
   expired: 'expired',
   /** Present: the container was asked to stop. */
   stopped: 'stopped',
-  /** The counters of the memory controller after the tool ended. */
-  memory: 'memory',
 } as const;
 
 export type Attempt = 'first' | 'second';
@@ -47,11 +47,22 @@ const drainSeconds = 3;
  * Guarantees: no text from outside is ever read as shell: arguments come from a file, one a line, and only ever stand
  * as "$@". What the tool prints goes to the log of the container, and head and tail of it to files, bounded. The exit code
  * is a file, not the container's own, so that `report` runs whatever happens. SIGTERM reaches the tool.
+ *
+ * But where the kernel killed something for want of memory, the container must fail: the kubelet takes such an init
+ * container for failed whatever its exit code, and with 0 starts nothing after it and ends nothing either (seen with
+ * 1.36). The operator then reads OOMKilled from the Pod.
  */
 export const engineScript = `
 set -u
 cd ${mounts.exchange} || exit 1
 [ -f ${exchange.skip} ] && exit 0
+oom_kills() { cat /sys/fs/cgroup/memory.events /sys/fs/cgroup/memory/memory.oom_control 2>/dev/null | grep '^oom_kill '; }
+before=$(oom_kills)
+finish() {
+  [ "$(oom_kills)" = "$before" ] || exit ${exitCodes.final}
+  [ "\${code:-0}" = 137 ] && [ ! -f ${exchange.expired} ] && [ ! -f ${exchange.stopped} ] && exit ${exitCodes.final}
+  exit 0
+}
 child=
 trap 'echo > ${exchange.stopped}; [ -n "$child" ] && kill -TERM "$child" 2>/dev/null' TERM INT
 attempt() {
@@ -89,13 +100,12 @@ attempt() {
   wait "$keeper" "$copier"
   kill "$drain" 2>/dev/null
   echo "$code" > "code.$name.partial" && mv "code.$name.partial" "code.$name"
-  cat /sys/fs/cgroup/memory.events /sys/fs/cgroup/memory/memory.oom_control > ${exchange.memory} 2>/dev/null
   return "$code"
 }
-attempt first && exit 0
-[ -f ${exchange.stopped} ] && exit 0
-[ -f ${exchange.expired} ] && exit 0
-[ -f argv.second ] || exit 0
+attempt first && finish
+[ -f ${exchange.stopped} ] && finish
+[ -f ${exchange.expired} ] && finish
+[ -f argv.second ] || finish
 grep -qF -f ${exchange.secondWhen} out.first.head out.first.tail && attempt second
-exit 0
+finish
 `.trimStart();

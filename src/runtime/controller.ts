@@ -7,7 +7,7 @@ import { TerminalError, type Next } from './next.ts';
 import { WorkQueue } from './work-queue.ts';
 
 /** What a controller waits for before its first pass. A Reflector is one. */
-export interface Synced {
+interface Synced {
   whenSynced(signal: AbortSignal): Promise<void>;
 }
 

@@ -5,8 +5,9 @@ import { join } from 'node:path';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { listing, temporaryFolder } from '../../test/support/temporary.ts';
-import { makeStore, type StoreFacts } from '../../test/support/volume.ts';
-import { formatStoreID, inspectStore, isLeftover } from './verify.ts';
+import { makeStore, storeFiles, type StoreFacts } from '../../test/support/volume.ts';
+import { formatStoreID } from '../run/store-id.ts';
+import { inspectStore, isLeftover } from './verify.ts';
 
 async function aStore(facts: StoreFacts = {}): Promise<string> {
   const folder = join(temporaryFolder(), 'data');
@@ -25,16 +26,7 @@ describe('inspectStore', () => {
       lastTransactionID: '4711',
     });
     const files = store.kind === 'store' ? store.files : [];
-    expect(files.map(({ path }) => path)).toEqual([
-      'neostore',
-      'neostore.labeltokenstore.db',
-      'neostore.nodestore.db',
-      'neostore.propertystore.db',
-      'neostore.relationshipstore.db',
-      'neostore.relationshiptypestore.db',
-      'neostore.transaction.db.0',
-      'schema/index/lucene/1/segments_1',
-    ]);
+    expect(files.map(({ path }) => path)).toEqual(['neostore', ...storeFiles]);
     const text = 'schema/index/lucene/1/segments_1 up to 4711';
     expect(files.at(-1)).toEqual({
       path: 'schema/index/lucene/1/segments_1',

@@ -3,7 +3,8 @@ import { readFile, readdir, stat } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { errorCode } from './files.ts';
 import type { FileEntry } from './manifest.ts';
-import { parseNeostore, type StoreId } from './neostore.ts';
+import { formatStoreID } from '../run/store-id.ts';
+import { parseNeostore } from './neostore.ts';
 import { hashFile } from './stage.ts';
 
 /** What a store folder turned out to be. */
@@ -18,15 +19,33 @@ export type Inspected =
     }
   | { readonly kind: 'noStore'; readonly why: string };
 
-/** Without one of these files a folder is no store: the tool leaves such folders behind when it dies half-way. */
+/**
+ * Files that every backup of 3.4 holds (docs/engines.md). All are demanded: a store that opens proves nothing, since the
+ * kernel makes most missing ones anew, and empty.
+ */
 const required = [
   'neostore',
-  'neostore.nodestore.db',
-  'neostore.relationshipstore.db',
-  'neostore.propertystore.db',
+  'neostore.counts.db.a',
+  'neostore.counts.db.b',
+  'neostore.labelscanstore.db',
   'neostore.labeltokenstore.db',
+  'neostore.labeltokenstore.db.names',
+  'neostore.nodestore.db',
+  'neostore.nodestore.db.labels',
+  'neostore.propertystore.db',
+  'neostore.propertystore.db.arrays',
+  'neostore.propertystore.db.index',
+  'neostore.propertystore.db.index.keys',
+  'neostore.propertystore.db.strings',
+  'neostore.relationshipgroupstore.db',
+  'neostore.relationshipstore.db',
   'neostore.relationshiptypestore.db',
+  'neostore.relationshiptypestore.db.names',
+  'neostore.schemastore.db',
 ] as const;
+
+/** The transaction log that a store goes on from: one at least, the number counts up. */
+const transactionLog = /^neostore\.transaction\.db\.\d+$/;
 
 /** The folder that the tool copies into first; still there, the copy is not complete. */
 const unfinished = 'temp-copy';
@@ -36,20 +55,14 @@ export function isLeftover(path: string): boolean {
   return /^debug\.log(\.\d+)?$/.test(path);
 }
 
-/** The identity of a store as one word: creation time and random id, in hexadecimal. */
-export function formatStoreID({
-  creationTime,
-  randomId,
-}: Pick<StoreId, 'creationTime' | 'randomId'>): string {
-  return `${creationTime.toString(16)}-${BigInt.asUintN(64, randomId).toString(16)}`;
-}
-
 /** Reads and hashes every file of a store folder. Changes nothing. Anything but plain files and folders is refused. */
 export async function inspectStore(folder: string): Promise<Inspected> {
   const found = await plainFiles(folder);
   if (typeof found === 'string') return { kind: 'noStore', why: found };
   const missing = required.find((name) => !found.includes(name));
   if (missing !== undefined) return { kind: 'noStore', why: `${missing} is missing` };
+  if (!found.some((path) => transactionLog.test(path)))
+    return { kind: 'noStore', why: 'there is no transaction log' };
 
   const neostore = parseNeostore(await readFile(join(folder, 'neostore')));
   if (!neostore.ok) return { kind: 'noStore', why: `neostore cannot be read: ${neostore.problem.kind}` };

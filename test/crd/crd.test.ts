@@ -12,6 +12,15 @@ function kubectl(args: readonly string[], input?: string): Promise<Output> {
   return output(command, input === undefined ? {} : { input });
 }
 
+async function mustKubectl(args: readonly string[], input?: string): Promise<void> {
+  const { code, stderr } = await kubectl(args, input);
+  if (code !== 0) throw new Error(stderr);
+}
+
+function patch(json: object, ...more: readonly string[]): Promise<Output> {
+  return kubectl(['patch', 'neo4jbackup', 'kept', '--type=merge', '-p', JSON.stringify(json), ...more]);
+}
+
 function aBackup(spec: Spec, name = 'orders'): string {
   const good = {
     source: { serviceRef: { name: 'orders-neo4j' } },
@@ -28,14 +37,14 @@ function aBackup(spec: Spec, name = 'orders'): string {
 
 beforeAll(async () => {
   const crds = join(import.meta.dirname, '../../crds');
-  expect(await kubectl(['apply', '--server-side', '-f', crds])).toMatchObject({ code: 0 });
+  await mustKubectl(['apply', '--server-side', '-f', crds]);
   const established = [
     'wait',
     '--for=condition=Established',
     'crd/neo4jbackups.neo4j-backup.dev',
     '--timeout=30s',
   ];
-  expect(await kubectl(established)).toMatchObject({ code: 0 });
+  await mustKubectl(established);
 });
 
 const claim = { persistentVolumeClaim: { claimName: 'backups' } };
@@ -169,13 +178,8 @@ test.each(rejected)('rejects $name, and says what is wrong', async ({ spec, says
 
 describe('an object that is there', () => {
   beforeAll(async () => {
-    expect(await kubectl(['create', '-f', '-'], aBackup({ trigger: { id: 'a' } }, 'kept'))).toMatchObject({
-      code: 0,
-    });
+    await mustKubectl(['create', '-f', '-'], aBackup({ trigger: { id: 'a' } }, 'kept'));
   });
-
-  const patch = (json: object, ...more: readonly string[]): Promise<Output> =>
-    kubectl(['patch', 'neo4jbackup', 'kept', '--type=merge', '-p', JSON.stringify(json), ...more]);
 
   test.each([
     { name: 'another claim', destination: { persistentVolumeClaim: { claimName: 'others' } } },

@@ -19,7 +19,7 @@ const recordOf = { creationTime: 0, randomId: 1, lastTransactionId: 3 } as const
 const fixture = join(import.meta.dirname, '../../src/volume/testdata/3.4.18-full.neostore');
 
 /** A `neostore` file that the real tool wrote, with other facts patched into its records. */
-export function aNeostore(facts: StoreFacts = {}): Uint8Array {
+function aNeostore(facts: StoreFacts = {}): Uint8Array {
   const bytes = Uint8Array.from(readFileSync(fixture));
   const view = new DataView(bytes.buffer);
   for (const [key, record] of Object.entries(recordOf)) {
@@ -29,13 +29,25 @@ export function aNeostore(facts: StoreFacts = {}): Uint8Array {
   return bytes;
 }
 
-/** Files that make a folder a store, without `neostore`. */
-const storeFiles = [
-  'neostore.nodestore.db',
-  'neostore.relationshipstore.db',
-  'neostore.propertystore.db',
+/** Files that make a folder a store, without `neostore`, sorted. */
+export const storeFiles = [
+  'neostore.counts.db.a',
+  'neostore.counts.db.b',
+  'neostore.labelscanstore.db',
   'neostore.labeltokenstore.db',
+  'neostore.labeltokenstore.db.names',
+  'neostore.nodestore.db',
+  'neostore.nodestore.db.labels',
+  'neostore.propertystore.db',
+  'neostore.propertystore.db.arrays',
+  'neostore.propertystore.db.index',
+  'neostore.propertystore.db.index.keys',
+  'neostore.propertystore.db.strings',
+  'neostore.relationshipgroupstore.db',
+  'neostore.relationshipstore.db',
   'neostore.relationshiptypestore.db',
+  'neostore.relationshiptypestore.db.names',
+  'neostore.schemastore.db',
   'neostore.transaction.db.0',
   'schema/index/lucene/1/segments_1',
 ] as const;

@@ -1,0 +1,97 @@
+// `npm test`: every suite, one after the other, on parts that this machine builds itself. `npm test -- unit api` runs some.
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { attached } from './run.ts';
+
+interface Suite {
+  readonly name: string;
+  readonly says: string;
+  readonly needsRoot: boolean;
+}
+
+/** In the order in which a fault is found soonest. */
+const suites: readonly Suite[] = [
+  { name: 'unit', says: 'functions and stories on fakes', needsRoot: false },
+  { name: 'api', says: 'CRD and client on a real API server', needsRoot: false },
+  { name: 'engine', says: 'the real tool on a real Neo4j', needsRoot: false },
+  { name: 'cluster', says: 'the Kubernetes node that the rest stands on', needsRoot: true },
+  { name: 'e2e', says: 'backups on a real node, with a real Neo4j', needsRoot: true },
+];
+
+interface Counts {
+  readonly passed: number;
+  readonly failed: number;
+  readonly skipped: number;
+}
+
+/** vitest's own summary, as far as we count. */
+interface Summary {
+  readonly numPassedTests: number;
+  readonly numFailedTests: number;
+  readonly numPendingTests: number;
+  readonly numTodoTests: number;
+}
+
+function chosen(names: readonly string[]): readonly Suite[] {
+  const unknown = names.find((name) => suites.every((suite) => suite.name !== name));
+  if (unknown !== undefined)
+    throw new Error(`there is no suite ${unknown}: there are ${suites.map(({ name }) => name).join(', ')}`);
+  return names.length === 0 ? suites : suites.filter(({ name }) => names.includes(name));
+}
+
+/** Runs a suite. One that ends without a count, because its set-up failed, counts as one failure. */
+async function run({ name }: Suite, folder: string): Promise<Counts> {
+  const file = join(folder, `${name}.json`);
+  const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${file}`];
+  const code = await attached(['vitest', 'run', '--project', name, ...reporters]);
+  let summary: Summary | undefined;
+  try {
+    summary = JSON.parse(readFileSync(file, 'utf8')) as Summary;
+  } catch {
+    summary = undefined; // no file: it did not come so far
+  }
+  const { numPassedTests = 0, numFailedTests = 0, numPendingTests = 0, numTodoTests = 0 } = summary ?? {};
+  const failed = code !== 0 && numFailedTests === 0 ? 1 : numFailedTests;
+  return { passed: numPassedTests, failed, skipped: numPendingTests + numTodoTests };
+}
+
+async function main(names: readonly string[]): Promise<number> {
+  const isRoot = process.getuid?.() === 0;
+  const wanted = chosen(names);
+  const runnable = wanted.filter(({ needsRoot }) => isRoot || !needsRoot);
+  const left = wanted.filter((suite) => !runnable.includes(suite));
+  const folder = mkdtempSync(join(tmpdir(), 'test-results-'));
+  const total = { passed: 0, failed: 0, skipped: 0 };
+  try {
+    for (const [i, suite] of runnable.entries()) {
+      console.error(`[${i + 1}/${runnable.length}] ${suite.name}: ${suite.says}`);
+      const begun = performance.now();
+      const counts = await run(suite, folder);
+      total.passed += counts.passed;
+      total.failed += counts.failed;
+      total.skipped += counts.skipped;
+      const seconds = Math.round((performance.now() - begun) / 1000);
+      console.error(
+        `      ${suite.name}: ${counts.passed} passed, ${counts.failed} failed in ${seconds} s\n`,
+      );
+    }
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+  for (const { name, says } of left)
+    console.error(`left out: ${name} (${says}), which needs root. To run it: sudo npm test -- ${name}`);
+  const skips = total.skipped + left.length;
+  if (skips > 0)
+    console.error(`${skips} skipped${process.env['CI'] === undefined ? '' : ': in CI that is a failure'}`);
+  console.log(`${total.passed} passed, ${total.failed} failed`);
+  if (total.failed > 0 || total.passed === 0) return 1;
+  return skips > 0 && process.env['CI'] !== undefined ? 1 : 0;
+}
+
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 2;
+}
