@@ -66,11 +66,11 @@ export function operatorConfig(argv: readonly string[], env: NodeJS.ProcessEnv):
   const agentImage = read('agent-image') ?? '';
   const logLevel = read('log-level') ?? 'info';
   const allowedHosts = splitList(read('allowed-hosts'));
-  const odd = allowedHosts.find((host) => !/^(\*|(\*\.)?[A-Za-z0-9:][-A-Za-z0-9.:]*)$/.test(host));
+  const odd = allowedHosts.filter((host) => !/^(\*|(\*\.)?[A-Za-z0-9:][-A-Za-z0-9.:]*)$/.test(host));
   const problems = [
     ...(agentImage === '' ? ['--agent-image is missing: the image that holds the agent'] : []),
     ...(isLogLevel(logLevel) ? [] : [`--log-level is ${logLevel}: it must be debug, info, warn or error`]),
-    ...(odd === undefined ? [] : [`--allowed-hosts holds ${odd}: it must be a host, *.suffix or *`]),
+    ...odd.map((host) => `--allowed-hosts holds ${host}: it must be a host, *.suffix or *`),
   ];
   if (!isLogLevel(logLevel) || problems.length > 0) throw new ConfigError(problems.join('\n'));
   const instance = env['HOSTNAME'] ?? `pid-${process.pid}`;
@@ -112,28 +112,38 @@ export interface AgentConfig {
   readonly terminationLog: string;
 }
 
-/** @throws ConfigError */
+/** @throws ConfigError with every problem found */
 export function agentConfig(argv: readonly string[], env: NodeJS.ProcessEnv): AgentConfig {
   const [verb] = argv;
-  if (verb !== 'prepare' && verb !== 'report')
-    throw new ConfigError(`usage: agent prepare|report, not ${verb}`);
-  const podUID = env['POD_UID'] ?? '';
-  if (!/^[0-9a-f-]{36}$/.test(podUID))
-    throw new ConfigError(`POD_UID must be the uid of the Pod, not ${podUID}`);
+  const read = (name: string, otherwise = ''): string => env[name] ?? otherwise;
+  const podUID = read('POD_UID');
+  const request = readRequest(read(requestVariable));
+  const problems = [
+    ...(isVerb(verb) ? [] : [`usage: agent prepare|report, not ${verb}`]),
+    ...(/^[0-9a-f-]{36}$/.test(podUID) ? [] : [`POD_UID must be the uid of the Pod, not ${podUID}`]),
+    ...(typeof request === 'string' ? [request] : []),
+  ];
+  if (!isVerb(verb) || typeof request === 'string' || problems.length > 0)
+    throw new ConfigError(problems.join('\n'));
   return {
     verb,
-    request: readRequest(env[requestVariable] ?? ''),
+    request,
     podUID,
-    volume: env['VOLUME_FOLDER'] ?? mounts.backup,
-    exchange: env['EXCHANGE_FOLDER'] ?? mounts.exchange,
-    terminationLog: env['TERMINATION_LOG'] ?? '/dev/termination-log',
+    volume: read('VOLUME_FOLDER', mounts.backup),
+    exchange: read('EXCHANGE_FOLDER', mounts.exchange),
+    terminationLog: read('TERMINATION_LOG', '/dev/termination-log'),
   };
 }
 
-function readRequest(json: string): RunRequest {
+function isVerb(text: string | undefined): text is AgentConfig['verb'] {
+  return text === 'prepare' || text === 'report';
+}
+
+/** The request, or what is wrong with it. */
+function readRequest(json: string): RunRequest | string {
   try {
     return parseRequest(json);
   } catch (error) {
-    throw new ConfigError(error instanceof Error ? error.message : String(error), { cause: error });
+    return error instanceof Error ? error.message : String(error);
   }
 }

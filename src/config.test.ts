@@ -1,0 +1,159 @@
+import { describe, expect, test } from 'vitest';
+import { aRequest, podUID } from '../test/support/agent.ts';
+import { agentConfig, ConfigError, operatorConfig, operatorHelp } from './config.ts';
+
+/** What a configuration is refused with. */
+function problems(read: () => unknown): readonly string[] {
+  try {
+    read();
+  } catch (error) {
+    if (error instanceof ConfigError) return error.message.split('\n');
+    throw error;
+  }
+  throw new Error('it was taken');
+}
+
+describe('operatorConfig', () => {
+  const image = '--agent-image=registry/agent:1';
+
+  test('has a default for all but the image of the agent', () => {
+    expect(operatorConfig([image], { HOSTNAME: 'operator-7f' })).toEqual({
+      kubeconfig: undefined,
+      namespace: undefined,
+      agentImage: 'registry/agent:1',
+      allowedHosts: [],
+      logLevel: 'info',
+      instance: 'operator-7f',
+    });
+  });
+
+  interface Case {
+    readonly flag: string;
+    readonly variable: string;
+    readonly field: string;
+    readonly text: string;
+    readonly value: unknown;
+  }
+  const cases: readonly Case[] = [
+    { flag: 'kubeconfig', variable: 'KUBECONFIG', field: 'kubeconfig', text: '/k', value: '/k' },
+    { flag: 'namespace', variable: 'NAMESPACE', field: 'namespace', text: 'shop', value: 'shop' },
+    { flag: 'agent-image', variable: 'AGENT_IMAGE', field: 'agentImage', text: 'a@b', value: 'a@b' },
+    {
+      flag: 'allowed-hosts',
+      variable: 'ALLOWED_HOSTS',
+      field: 'allowedHosts',
+      text: ' db.example.org, *.internal ,,10.0.0.7,fd00::1',
+      value: ['db.example.org', '*.internal', '10.0.0.7', 'fd00::1'],
+    },
+    { flag: 'log-level', variable: 'LOG_LEVEL', field: 'logLevel', text: 'debug', value: 'debug' },
+  ];
+  test.each(cases)(
+    'takes --$flag from the flag, or else from $variable',
+    ({ flag, variable, field, text, value }) => {
+      const base = { AGENT_IMAGE: 'x' };
+      expect(operatorConfig([`--${flag}=${text}`], base)).toMatchObject({ [field]: value });
+      expect(operatorConfig([`--${flag}`, text], base)).toMatchObject({ [field]: value });
+      expect(operatorConfig([], { ...base, [variable]: text })).toMatchObject({ [field]: value });
+      expect(operatorConfig([`--${flag}=${text}`], { ...base, [variable]: 'error' })).toMatchObject({
+        [field]: value,
+      });
+    },
+  );
+
+  test('takes an empty variable, as a chart leaves it, for none', () => {
+    const empty = { NAMESPACE: '', KUBECONFIG: '', ALLOWED_HOSTS: '', LOG_LEVEL: '' };
+    expect(operatorConfig([image], empty)).toMatchObject({
+      namespace: undefined,
+      kubeconfig: undefined,
+      allowedHosts: [],
+      logLevel: 'info',
+    });
+  });
+
+  test('prints every problem at once', () => {
+    const found = problems(() =>
+      operatorConfig(['--log-level=loud', '--allowed-hosts=a b,good.example.org,10.0.0.0/8'], {}),
+    );
+    expect(found).toEqual([
+      expect.stringMatching(/^--agent-image is missing/),
+      expect.stringMatching(/^--log-level is loud/),
+      expect.stringMatching(/^--allowed-hosts holds a b:/),
+      expect.stringMatching(/^--allowed-hosts holds 10\.0\.0\.0\/8:/),
+    ]);
+  });
+
+  test.each(['*.', '**', '*a', '-a', 'a/b', 'http://a', '[::1]', 'a*', '.a'])(
+    'does not allow the host %j',
+    (host) => {
+      expect(problems(() => operatorConfig([image, `--allowed-hosts=${host}`], {}))).toHaveLength(1);
+    },
+  );
+
+  test.each([
+    { name: 'an option unknown', argv: ['--frobnicate'] },
+    { name: 'a word', argv: ['run'] },
+    { name: 'an option without its value', argv: ['--namespace'] },
+    { name: 'a flag with a value', argv: ['--help=yes'] },
+  ])('refuses $name', ({ argv }) => {
+    expect(problems(() => operatorConfig(argv, { AGENT_IMAGE: 'x' }))).not.toEqual([]);
+  });
+
+  test('asks for nothing when help is wanted', () => {
+    expect(operatorConfig(['--help'], {})).toBeUndefined();
+  });
+});
+
+test('the help names every option, and where its twin in the environment is', () => {
+  const help = operatorHelp();
+  for (const name of ['kubeconfig', 'namespace', 'agent-image', 'allowed-hosts', 'log-level', 'help'])
+    expect(help).toMatch(new RegExp(`^  --${name} +\\w`, 'm'));
+  expect(help).toContain('AGENT_IMAGE');
+});
+
+describe('agentConfig', () => {
+  const env = { POD_UID: podUID(1), NEO4J_BACKUP_RUN: JSON.stringify(aRequest()) };
+
+  test.each(['prepare', 'report'] as const)('reads the request of %s', (verb) => {
+    expect(agentConfig([verb], env)).toEqual({
+      verb,
+      request: aRequest(),
+      podUID: podUID(1),
+      volume: '/backup',
+      exchange: '/exchange',
+      terminationLog: '/dev/termination-log',
+    });
+  });
+
+  test('takes other folders from the environment', () => {
+    const folders = { VOLUME_FOLDER: '/v', EXCHANGE_FOLDER: '/e', TERMINATION_LOG: '/t' };
+    expect(agentConfig(['prepare'], { ...env, ...folders })).toMatchObject({
+      volume: '/v',
+      exchange: '/e',
+      terminationLog: '/t',
+    });
+  });
+
+  test('prints every problem at once', () => {
+    expect(problems(() => agentConfig([], {}))).toEqual([
+      expect.stringContaining('usage: agent prepare|report'),
+      expect.stringContaining('POD_UID'),
+      expect.stringContaining('NEO4J_BACKUP_RUN'),
+    ]);
+  });
+
+  test.each(['', 'x', '../../etc', podUID(1).toUpperCase().replace(/0/g, 'G'), `${podUID(1)}/..`])(
+    'refuses the Pod %j: it becomes the name of a folder',
+    (uid) => {
+      expect(problems(() => agentConfig(['prepare'], { ...env, POD_UID: uid }))).toEqual([
+        expect.stringContaining('POD_UID'),
+      ]);
+    },
+  );
+
+  test('names the field of a request that is wrong', () => {
+    const text = JSON.stringify({ ...aRequest(), path: '../orders' });
+    expect(problems(() => agentConfig(['report'], { ...env, NEO4J_BACKUP_RUN: text })).join()).toContain(
+      'path',
+    );
+  });
+});
