@@ -136,11 +136,13 @@ export async function keptOutput(context: Context, attempt: Attempt): Promise<Bu
 }
 
 async function readBounded(path: string): Promise<Buffer> {
-  if ((await stat(path).catch(() => undefined)) === undefined) return Buffer.alloc(0);
+  const found = await stat(path).catch(() => undefined);
+  if (found === undefined) return Buffer.alloc(0);
   const file = await open(path, 'r');
   try {
-    const { buffer, bytesRead } = await file.read({ buffer: Buffer.alloc(keptOutputBytes), position: 0 });
-    return buffer.subarray(0, bytesRead);
+    const room = Buffer.alloc(Math.min(found.size, keptOutputBytes));
+    const { bytesRead } = await file.read(room, 0, room.length, 0);
+    return room.subarray(0, bytesRead);
   } finally {
     await file.close();
   }

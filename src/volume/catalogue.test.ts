@@ -198,9 +198,9 @@ describe('readDestination', () => {
   test('changes nothing', async () => {
     const root = await destination(first, second);
     await truncate(join(root, folderOf(second), 'manifest.json'), 10);
-    const before = await listing(root);
+    const before = listing(root);
     await readDestination(root);
-    expect(await listing(root)).toEqual(before);
+    expect(listing(root)).toEqual(before);
   });
 });
 

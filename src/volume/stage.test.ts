@@ -22,7 +22,7 @@ async function aPoint(): Promise<Staged> {
 
 /** Files only: the modes of folders are ours to choose. */
 async function filesIn(folder: string): Promise<Readonly<Record<string, string>>> {
-  const entries = Object.entries(await listing(folder));
+  const entries = Object.entries(listing(folder));
   return Object.fromEntries(entries.filter(([, line]) => line.startsWith('100')));
 }
 
@@ -35,26 +35,26 @@ async function flipByte(path: string): Promise<void> {
 describe('stageCopy', () => {
   test('makes a copy that equals the original, folders and all, and leaves the original alone', async () => {
     const { from, to, entries } = await aPoint();
-    const before = await listing(from);
+    const before = listing(from);
     expect(await stageCopy(realFiles, from, to, entries)).toBeUndefined();
     expect(await filesIn(to)).toEqual(await filesIn(from));
-    expect(await listing(from)).toEqual(before);
+    expect(listing(from)).toEqual(before);
   });
 
   test('makes a copy that shares no bytes: what the tool does to it stays there', async () => {
     const { from, to, entries } = await aPoint();
     await stageCopy(realFiles, from, to, entries);
-    const before = await listing(from);
+    const before = listing(from);
     await writeFile(join(to, 'neostore'), 'overwritten', { flag: 'r+' });
     await truncate(join(to, 'neostore.nodestore.db'), 0);
-    expect(await listing(from)).toEqual(before);
+    expect(listing(from)).toEqual(before);
   });
 
   test('copies nothing that the manifest does not name', async () => {
     const { from, to, entries } = await aPoint();
     await writeFile(join(from, 'store_lock'), '');
     expect(await stageCopy(realFiles, from, to, entries)).toBeUndefined();
-    expect(Object.keys(await listing(to))).not.toContain('store_lock');
+    expect(Object.keys(listing(to))).not.toContain('store_lock');
   });
 
   interface Case {

@@ -1,19 +1,31 @@
 // A private copy of the tip for the tool to work on: it updates in place, and the only good backup must never be that place.
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import { errorCode, type Files } from './files.ts';
 import type { FileEntry } from './manifest.ts';
 
+/** How much of a file is read at a time. */
+const chunkBytes = 1_048_576;
+
 /**
- * SHA-256 of a file, streaming.
+ * SHA-256 of a file, in constant memory.
  * @throws the system error when it cannot be read whole
  */
 export async function hashFile(path: string): Promise<string> {
   const hash = createHash('sha256');
-  await pipeline(createReadStream(path, { highWaterMark: 1_048_576 }), hash);
-  return hash.digest('hex');
+  const file = await open(path, 'r');
+  try {
+    const { size } = await file.stat();
+    const buffer = Buffer.allocUnsafe(Math.max(1, Math.min(size, chunkBytes))); // most files of a store are small
+    for (;;) {
+      const { bytesRead } = await file.read(buffer, 0, buffer.length);
+      if (bytesRead === 0) return hash.digest('hex');
+      hash.update(buffer.subarray(0, bytesRead));
+    }
+  } finally {
+    await file.close();
+  }
 }
 
 /** The original is gone, is no file any more, or lies where the disk cannot read. */

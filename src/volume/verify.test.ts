@@ -11,7 +11,7 @@ import { inspectStore, isLeftover } from './verify.ts';
 
 async function aStore(facts: StoreFacts = {}): Promise<string> {
   const folder = join(temporaryFolder(), 'data');
-  await makeStore(folder, facts);
+  makeStore(folder, facts);
   return folder;
 }
 
@@ -47,9 +47,9 @@ describe('inspectStore', () => {
 
   test('changes nothing', async () => {
     const folder = await aStore();
-    const before = await listing(folder);
+    const before = listing(folder);
     await inspectStore(folder);
-    expect(await listing(folder)).toEqual(before);
+    expect(listing(folder)).toEqual(before);
   });
 
   interface Case {

@@ -55,9 +55,9 @@ export type Tool = (call: ToolCall) => Promise<ToolResult | undefined>;
 
 /** A tool that works: it writes a store, or brings the one that is there up to date. */
 export function tool(facts: StoreFacts = {}, result: Partial<ToolResult> = {}): Tool {
-  return async ({ store }) => {
-    await makeStore(store, facts);
-    return { exitCode: 0, output: 'Backup complete.\n', ...result };
+  return ({ store }) => {
+    makeStore(store, facts);
+    return Promise.resolve({ exitCode: 0, output: 'Backup complete.\n', ...result });
   };
 }
 

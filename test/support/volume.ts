@@ -1,5 +1,5 @@
 // Stores, points and manifests for tests, and ports that die or fail on the volume.
-import { readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { realFiles, type Files } from '../../src/volume/files.ts';
@@ -16,11 +16,11 @@ export interface StoreFacts {
 
 const recordOf = { creationTime: 0, randomId: 1, lastTransactionId: 3 } as const;
 
-const fixture = join(import.meta.dirname, '../../src/volume/testdata/3.4.18-full.neostore');
+const fixture = readFileSync(join(import.meta.dirname, '../../src/volume/testdata/3.4.18-full.neostore'));
 
 /** A `neostore` file that the real tool wrote, with other facts patched into its records. */
 function aNeostore(facts: StoreFacts = {}): Uint8Array {
-  const bytes = Uint8Array.from(readFileSync(fixture));
+  const bytes = Uint8Array.from(fixture);
   const view = new DataView(bytes.buffer);
   for (const [key, record] of Object.entries(recordOf)) {
     const value = facts[key as keyof StoreFacts];
@@ -56,13 +56,11 @@ export const storeFiles = [
  * Writes a store as the tool leaves one: with a log of its own, and a folder below. Over an existing one it writes what
  * an increment would.
  */
-export async function makeStore(folder: string, facts: StoreFacts = {}): Promise<void> {
+export function makeStore(folder: string, facts: StoreFacts = {}): void {
   const content = `up to ${facts.lastTransactionId ?? 8n}`;
-  for (const path of [...storeFiles, 'debug.log']) {
-    await mkdir(dirname(join(folder, path)), { recursive: true });
-    await writeFile(join(folder, path), `${path} ${content}`);
-  }
-  await writeFile(join(folder, 'neostore'), aNeostore(facts));
+  mkdirSync(dirname(join(folder, 'schema/index/lucene/1/segments_1')), { recursive: true });
+  for (const path of [...storeFiles, 'debug.log']) writeFileSync(join(folder, path), `${path} ${content}`);
+  writeFileSync(join(folder, 'neostore'), aNeostore(facts));
 }
 
 /** The name of the n-th point. */
@@ -108,7 +106,7 @@ export async function makePoint(
   const planned = aManifest(over);
   const folder = join(root, pointFolder(planned.chain, planned.point));
   const data = join(folder, pointEntries.data);
-  await makeStore(data, facts);
+  makeStore(data, facts);
   await realFiles.remove(join(data, 'debug.log'));
   const store = await inspectStore(data);
   if (store.kind !== 'store') throw new Error(store.why);
