@@ -16,7 +16,7 @@ export default defineConfig({
       {
         test: {
           name: 'api',
-          include: ['test/contract/**/*.test.ts', 'test/crd/**/*.test.ts'],
+          include: ['test/contract/**/*.test.ts', 'test/crd/**/*.test.ts', 'test/docs/**/*.test.ts'],
           globalSetup: ['test/support/api-server.ts'],
           testTimeout: minutes(1),
         },

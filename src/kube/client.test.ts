@@ -1,13 +1,19 @@
 import { afterAll } from 'vitest';
-import { configMaps, jobs, kubeClientContract } from '../../test/contract/kube-client.ts';
+import {
+  configMaps,
+  expiryContract,
+  jobs,
+  kubeClientContract,
+  type ForgettingWorld,
+} from '../../test/contract/kube-client.ts';
 import { serveFakeKube } from '../../test/support/fake-kube-server.ts';
 import { FakeKube } from '../../test/support/fake-kube.ts';
 import { kubeClient } from './http.ts';
 
-kubeClientContract('the fake', async () => {
+async function fakeWorld(): Promise<ForgettingWorld> {
   const fake = new FakeKube();
-  return { client: fake, namespace: 'contract', expiredVersion: async () => expire(fake) };
-});
+  return { client: fake, namespace: 'contract', expiredVersion: () => expire(fake) };
+}
 
 const toClose: (() => Promise<void>)[] = [];
 
@@ -15,7 +21,7 @@ afterAll(async () => {
   await Promise.all(toClose.map((close) => close()));
 });
 
-kubeClientContract('HTTP, before the fake', async () => {
+async function httpWorld(): Promise<ForgettingWorld> {
   const fake = new FakeKube();
   const server = await serveFakeKube(fake, [configMaps, jobs]);
   const client = kubeClient({ kubeConfig: server.kubeConfig, userAgent: 'contract/1' });
@@ -23,10 +29,15 @@ kubeClientContract('HTTP, before the fake', async () => {
     await client.close();
     await server.close();
   });
-  return { client, namespace: 'contract', expiredVersion: async () => expire(fake) };
-});
+  return { client, namespace: 'contract', expiredVersion: () => expire(fake) };
+}
 
 function expire(fake: FakeKube): string {
   fake.expireHistory();
   return '1';
 }
+
+kubeClientContract('the fake', fakeWorld);
+expiryContract('the fake', fakeWorld);
+kubeClientContract('HTTP, before the fake', httpWorld);
+expiryContract('HTTP, before the fake', httpWorld);

@@ -1,0 +1,64 @@
+// What the documentation shows is what there is: its manifests are accepted, its commands exist, its links lead somewhere.
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { beforeAll, describe, expect, inject, test } from 'vitest';
+import { output, type Output } from '../../tools/run.ts';
+
+const root = join(import.meta.dirname, '../..');
+const pages = ['README.md', 'CHANGELOG.md', ...readdirSync(join(root, 'docs')).map((name) => `docs/${name}`)];
+
+function read(page: string): string {
+  return readFileSync(join(root, page), 'utf8');
+}
+
+function blocks(page: string, language: string): readonly string[] {
+  const fence = new RegExp(`^\`\`\`${language}\\n([\\s\\S]*?)^\`\`\``, 'gm');
+  return [...read(page).matchAll(fence)].map(([, block = '']) => block);
+}
+
+function kubectl(args: readonly string[], input: string): Promise<Output> {
+  return output([inject('kubectl'), '--kubeconfig', inject('kubeconfig'), ...args], { input });
+}
+
+beforeAll(async () => {
+  const { code, stderr } = await kubectl(['apply', '--server-side', '-f', join(root, 'crds')], '');
+  if (code !== 0) throw new Error(stderr);
+});
+
+const manifests = pages.flatMap((page) => blocks(page, 'yaml').map((block, i) => ({ page, block, i })));
+
+test('there are manifests to look at', () => {
+  expect(manifests).not.toEqual([]);
+});
+
+test.each(manifests)('the API server accepts manifest $i of $page', async ({ block }) => {
+  const { stderr, code } = await kubectl(
+    ['create', '--dry-run=server', '--validate=strict', '-f', '-'],
+    block,
+  );
+  expect({ stderr, code }).toEqual({ stderr: '', code: 0 });
+});
+
+describe('the pages', () => {
+  test.each(pages)('%s links only to what is there', (page) => {
+    const links = [...read(page).matchAll(/\]\((?!https?:)([^)#]+)/g)].map(([, link = '']) => link);
+    expect(links.filter((link) => !existsSync(join(root, dirname(page), link)))).toEqual([]);
+  });
+
+  test.each(pages)('%s names only scripts of package.json', (page) => {
+    const { scripts } = JSON.parse(read('package.json')) as {
+      readonly scripts: Readonly<Record<string, string>>;
+    };
+    const named = [...read(page).matchAll(/npm (?:run )?(?:-s )?([a-z]+(?::[a-z]+)*)/g)].map(
+      ([, name = '']) => name,
+    );
+    expect(named.filter((name) => name !== 'ci' && name !== 'run' && scripts[name] === undefined)).toEqual(
+      [],
+    );
+  });
+});
+
+test('the README shows the smallest resource in about ten lines', () => {
+  const [first = ''] = blocks('README.md', 'yaml');
+  expect(first.trim().split('\n').length).toBeLessThanOrEqual(12);
+});
