@@ -1,6 +1,6 @@
 // The first container of a run: decides full or incremental, and stages what the tool will work on.
 import { join } from 'node:path';
-import { exchange } from '../run/exchange.ts';
+import { exchange, formatArguments } from '../run/exchange.ts';
 import type { RunReport } from '../run/report.ts';
 import { pointOfRun, readDestination, tipOf, nextSequence, type Destination } from '../volume/catalogue.ts';
 import { listFolder } from '../volume/files.ts';
@@ -159,13 +159,6 @@ export function checksConsistency(
   type: 'Full' | 'Incremental',
 ): boolean {
   return when === 'Always' || (when === 'OnFull' && type === 'Full');
-}
-
-/** One argument a line. @throws Error on an argument that holds a line break: it would become two */
-export function formatArguments(argv: readonly string[]): string {
-  const broken = argv.find((argument) => /[\n\r\0]/.test(argument));
-  if (broken !== undefined) throw new Error(`an argument must be one line: ${JSON.stringify(broken)}`);
-  return argv.map((argument) => `${argument}\n`).join('');
 }
 
 async function writePlan({ files, exchange: folder }: Context, plan: Plan): Promise<void> {

@@ -6,8 +6,14 @@ import { join } from 'node:path';
 import * as fc from 'fast-check';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { temporaryFolder } from '../../test/support/temporary.ts';
-import { formatArguments } from '../agent/prepare.ts';
-import { engineScript, exchange, keptOutputBytes, mounts, type Attempt } from './exchange.ts';
+import {
+  engineScript,
+  exchange,
+  formatArguments,
+  keptOutputBytes,
+  mounts,
+  type Attempt,
+} from './exchange.ts';
 
 const farAway = Math.floor(Date.now() / 1000) + 600;
 const longGone = 1;

@@ -29,6 +29,13 @@ export const exchange = {
 export type Attempt = 'first' | 'second';
 export const attempts: readonly Attempt[] = ['first', 'second'];
 
+/** One argument a line. @throws Error on an argument that holds a line break: it would become two */
+export function formatArguments(argv: readonly string[]): string {
+  const broken = argv.find((argument) => /[\n\r\0]/.test(argument));
+  if (broken !== undefined) throw new Error(`an argument must be one line: ${JSON.stringify(broken)}`);
+  return argv.map((argument) => `${argument}\n`).join('');
+}
+
 /**
  * How much of the tool's output is kept at either end, in bytes: enough for 4,000 lines of progress, whatever it prints.
  * Where `head` is busybox's, up to a block between the two ends is lost: it reads ahead.
@@ -93,6 +100,10 @@ attempt() {
     code=$?
     kill -0 "$child" 2>/dev/null || break
   done
+  # A signal may have ended the wait when the tool was gone already: then its own code is still to be had.
+  wait "$child" 2>/dev/null
+  again=$?
+  [ "$again" -eq 127 ] || code=$again
   child=
   kill "$watchdog" 2>/dev/null
   ( sleep ${drainSeconds}; kill "$copier"; sleep 1; kill "$keeper" ) > /dev/null 2>&1 &
