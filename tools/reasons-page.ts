@@ -1,13 +1,5 @@
 // docs/reasons.md, made from the table: a heading for each reason, to link to.
-import { reasons } from '../src/api/reasons.ts';
-
-interface Row {
-  readonly condition: string;
-  readonly event: string;
-  readonly retryable: boolean;
-  readonly says: string;
-  readonly next?: string;
-}
+import { reasons, type ReasonRow } from '../src/api/reasons.ts';
 
 const parts: readonly (readonly [condition: string, heading: string])[] = [
   ['Stalled', 'Only an edit can help'],
@@ -16,7 +8,7 @@ const parts: readonly (readonly [condition: string, heading: string])[] = [
   ['LastRunSucceeded', 'How a run ended'],
 ];
 
-function section(name: string, { event, retryable, says, next }: Row): string {
+function section(name: string, { event, retryable, says, next }: ReasonRow): string {
   return [
     `### ${name}`,
     says,
@@ -28,7 +20,7 @@ function section(name: string, { event, retryable, says, next }: Row): string {
 }
 
 export function reasonsPage(): string {
-  const rows: readonly (readonly [string, Row])[] = Object.entries(reasons);
+  const rows: readonly (readonly [string, ReasonRow])[] = Object.entries(reasons);
   const sections = parts.map(([condition, heading]) =>
     [
       `## ${heading}`,

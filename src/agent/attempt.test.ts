@@ -600,6 +600,15 @@ describe('a second attempt', () => {
     expect(published(world)).toEqual(before);
   });
 
+  test('is not called a success when what an earlier attempt published has changed since', async () => {
+    const world = await withFull();
+    const { report } = await attempt(world, { ...run(2), pod: 21 }, tool());
+    const damaged = join(world.volume, report?.path ?? '', 'data/neostore.nodestore.db');
+    await writeFile(damaged, 'what was not written');
+    const again = await attempt(world, { ...run(2), pod: 22 }, tool());
+    expect([again.code, again.report]).toMatchObject([20, { reason: 'ArtifactCorrupt' }]);
+  });
+
   test('is not fooled by a run of the same name of another resource', async () => {
     const world = await withFull();
     const resource = { namespace: 'shop', name: 'orders', uid: 'another' };

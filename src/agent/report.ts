@@ -1,13 +1,14 @@
 // The last container of a run: judges what the tool did, verifies what arrived, publishes it, and says so.
 import { open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import type { RunReason } from '../api/reasons.ts';
 import type { Verdict } from '../engine/engine.ts';
 import { exchange, keptOutputBytes, type Attempt } from '../run/exchange.ts';
 import type { RunReport } from '../run/report.ts';
 import { nextSequence, pointOfRun, readDestination, tipOf } from '../volume/catalogue.ts';
 import { listFolder, readText } from '../volume/files.ts';
-import { pointEntries, pointName } from '../volume/layout.ts';
+import { pointEntries, pointFolder, pointName } from '../volume/layout.ts';
 import type { Manifest } from '../volume/manifest.ts';
 import { publishPoint } from '../volume/publish.ts';
 import { inspectStore, isLeftover, type Inspected } from '../volume/verify.ts';
@@ -49,12 +50,20 @@ export async function report(context: Context): Promise<RunReport> {
   return publish(context, plan, taken);
 }
 
-/** What the first attempt published, told again. */
+/** What another attempt of this run published: read back once more, and told again. */
 async function reportAgain(context: Context): Promise<RunReport> {
-  const destination = await readDestination(foldersOf(context).root);
+  const { root } = foldersOf(context);
+  const destination = await readDestination(root);
   const points = destination.kind === 'ours' ? destination.points : [];
   const point = pointOfRun(points, context.request.run, context.request.resource.uid);
   if (point === undefined) return failedReport(context, 'ArtifactMissing', 'The point of this run is gone');
+  const store = await inspectStore(join(root, pointFolder(point.chain, point.point), pointEntries.data));
+  if (store.kind === 'noStore' || !isDeepStrictEqual(store.files, point.files))
+    return failedReport(
+      context,
+      'ArtifactCorrupt',
+      `The point ${point.point} of this run is not what was published`,
+    );
   return publishedReport(context, point);
 }
 

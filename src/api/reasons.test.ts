@@ -6,18 +6,14 @@ import {
   isSuccess,
   reasons,
   type Reason,
+  type ReasonRow,
   type RunReason,
 } from './reasons.ts';
 
-interface Row {
-  readonly condition: string;
-  readonly event: string;
-  readonly retryable: boolean;
-  readonly says: string;
-  readonly next?: string;
-}
-
-const rows = Object.entries<Row>(reasons).map(([reason, row]) => ({ reason: reason as Reason, ...row }));
+const rows = Object.entries<ReasonRow>(reasons).map(([reason, row]) => ({
+  reason: reason as Reason,
+  ...row,
+}));
 
 describe.each(rows)('$reason', ({ reason, condition, event, retryable, says, next }) => {
   test('is a word that Kubernetes takes for a reason, and no gerund', () => {

@@ -8,7 +8,7 @@
  * `says`: one sentence for people, true whenever the reason is used; the message of the moment adds the facts.
  * `next`: what to do. Every reason that warns has one.
  */
-interface ReasonRow {
+export interface ReasonRow {
   readonly condition: 'Ready' | 'Stalled' | 'Reconciling' | 'LastRunSucceeded';
   readonly event: 'Normal' | 'Warning' | 'none';
   readonly retryable: boolean;

@@ -39,7 +39,7 @@ const Manifest = z.object({
   storeID: z.string().max(64),
   storeVersion: z.string().max(32),
   lastTransactionID: z.string().regex(/^[0-9]{1,20}$/),
-  /** Absent: the consistency check was not asked for, or could not be completed. */
+  /** Absent: the consistency check was not asked for. */
   consistent: z.boolean().optional(),
   startTime: z.iso.datetime(),
   completionTime: z.iso.datetime(),
