@@ -2,21 +2,37 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { engine } from './engines.ts';
+import { neo4jServerImage, neo4jToolsImage } from './images.ts';
+import { controlPlaneParts, parts } from './parts.ts';
 import { attached } from './run.ts';
+import { steps, type Steps } from './steps.ts';
 
 interface Suite {
   readonly name: string;
   readonly says: string;
   readonly needsRoot: boolean;
+  /** Builds what the suite stands on, before it starts: no test's patience should have to cover that. */
+  readonly build?: (progress: Steps) => Promise<unknown>;
 }
 
 /** In the order in which a fault is found soonest. */
 const suites: readonly Suite[] = [
   { name: 'unit', says: 'functions and stories on fakes', needsRoot: false },
-  { name: 'api', says: 'CRD and client on a real API server', needsRoot: false },
-  { name: 'engine', says: 'the real tool on a real Neo4j', needsRoot: false },
-  { name: 'cluster', says: 'the Kubernetes node that the rest stands on', needsRoot: true },
-  { name: 'e2e', says: 'backups on a real node, with a real Neo4j', needsRoot: true },
+  {
+    name: 'api',
+    says: 'CRD, docs and client on a real API server',
+    needsRoot: false,
+    build: controlPlaneParts,
+  },
+  {
+    name: 'engine',
+    says: 'the real tool on a real Neo4j',
+    needsRoot: false,
+    build: (progress) => engine('3.4.18', progress),
+  },
+  { name: 'cluster', says: 'the Kubernetes node that the rest stands on', needsRoot: true, build: parts },
+  { name: 'e2e', says: 'backups on a real node, with a real Neo4j', needsRoot: true, build: buildAll },
 ];
 
 interface Counts {
@@ -31,6 +47,12 @@ interface Summary {
   readonly numFailedTests: number;
   readonly numPendingTests: number;
   readonly numTodoTests: number;
+}
+
+async function buildAll(progress: Steps): Promise<void> {
+  await parts(progress);
+  await neo4jServerImage(progress);
+  await neo4jToolsImage(progress);
 }
 
 function chosen(names: readonly string[]): readonly Suite[] {
@@ -67,6 +89,7 @@ async function main(names: readonly string[]): Promise<number> {
     for (const [i, suite] of runnable.entries()) {
       console.error(`[${i + 1}/${runnable.length}] ${suite.name}: ${suite.says}`);
       const begun = performance.now();
+      await suite.build?.(steps());
       const counts = await run(suite, folder);
       total.passed += counts.passed;
       total.failed += counts.failed;
