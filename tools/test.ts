@@ -78,11 +78,7 @@ async function run({ name }: Suite, folder: string): Promise<Counts> {
   return { passed: numPassedTests, failed, skipped: numPendingTests + numTodoTests };
 }
 
-async function main(names: readonly string[]): Promise<number> {
-  const isRoot = process.getuid?.() === 0;
-  const wanted = chosen(names);
-  const runnable = wanted.filter(({ needsRoot }) => isRoot || !needsRoot);
-  const left = wanted.filter((suite) => !runnable.includes(suite));
+async function runAll(runnable: readonly Suite[]): Promise<Counts> {
   const folder = mkdtempSync(join(tmpdir(), 'test-results-'));
   const total = { passed: 0, failed: 0, skipped: 0 };
   try {
@@ -102,14 +98,22 @@ async function main(names: readonly string[]): Promise<number> {
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+  return total;
+}
+
+async function main(names: readonly string[]): Promise<number> {
+  const isCI = process.env['CI'] !== undefined;
+  const isRoot = process.getuid?.() === 0;
+  const wanted = chosen(names);
+  const runnable = wanted.filter(({ needsRoot }) => isRoot || !needsRoot);
+  const left = wanted.filter((suite) => !runnable.includes(suite));
+  const { passed, failed, skipped } = await runAll(runnable);
   for (const { name, says } of left)
     console.error(`left out: ${name} (${says}), which needs root. To run it: sudo npm test -- ${name}`);
-  const skips = total.skipped + left.length;
-  if (skips > 0)
-    console.error(`${skips} skipped${process.env['CI'] === undefined ? '' : ': in CI that is a failure'}`);
-  console.log(`${total.passed} passed, ${total.failed} failed`);
-  if (total.failed > 0 || total.passed === 0) return 1;
-  return skips > 0 && process.env['CI'] !== undefined ? 1 : 0;
+  const skips = skipped + left.length;
+  if (skips > 0) console.error(`${skips} skipped${isCI ? ': in CI that is a failure' : ''}`);
+  console.log(`${passed} passed, ${failed} failed`);
+  return failed > 0 || passed === 0 || (isCI && skips > 0) ? 1 : 0;
 }
 
 try {
