@@ -4,6 +4,7 @@ import type { KubeClient } from '../kube/client.ts';
 import { isKubeError } from '../kube/errors.ts';
 import { keyOf, type ObjectKey } from '../kube/resource.ts';
 import type { Action } from './decide.ts';
+import { isOwnedBy } from './observe.ts';
 import { jobs, type Job, type Neo4jBackup } from './resources.ts';
 
 export type ActOutcome =
@@ -11,7 +12,7 @@ export type ActOutcome =
   /** The API server said no to the Job: for people to mend. */
   | { readonly kind: 'refused'; readonly reason: WaitingReason; readonly detail: string }
   /** Anything else: tried again with back-off. */
-  | { readonly kind: 'failed'; readonly error: unknown };
+  | { readonly kind: 'failed'; readonly error: unknown; readonly created?: Job };
 
 /** Does the actions in order; the first that fails ends it. Never throws. */
 export async function act(
@@ -38,7 +39,7 @@ export async function act(
       created = outcome.created;
     }
   } catch (error) {
-    return { kind: 'failed', error };
+    return { kind: 'failed', error, ...(created === undefined ? {} : { created }) };
   }
   return { kind: 'done', ...(created === undefined ? {} : { created }) };
 }
@@ -57,10 +58,10 @@ async function createOrAdopt(
     if (isKubeError(error, 'forbidden', 'invalid'))
       return { kind: 'refused', reason: 'JobRejected', detail: error.message };
     if (!isKubeError(error, 'alreadyExists')) throw error;
+    // Ours: an answer that was lost, or another operator. Anybody else's: never touched.
+    const existing = await client.get(jobs, key, { signal });
+    if (existing === undefined) throw error; // gone meanwhile: the next pass sees how things stand
+    if (isOwnedBy(existing, backup.metadata.uid)) return { kind: 'done', created: existing };
   }
-  // Ours: an answer that was lost, or a cache that lags. Anybody else's: never touched.
-  const existing = await client.get(jobs, key, { signal });
-  if (existing?.metadata.ownerReferences?.some(({ uid }) => uid === backup.metadata.uid) === true)
-    return { kind: 'done', created: existing };
   return { kind: 'refused', reason: 'NameConflict', detail: `The name of the Job is ${key.name}` };
 }

@@ -12,8 +12,8 @@ import type { Log } from '../runtime/log.ts';
 import type { Next } from '../runtime/next.ts';
 import { Reflector } from '../runtime/reflector.ts';
 import { act } from './act.ts';
-import { decide, type Policy } from './decide.ts';
-import { byOwner, observe } from './observe.ts';
+import { decide, needsFreshEyes, type Policy } from './decide.ts';
+import { byOwner, observe, observeAfresh, type Observed } from './observe.ts';
 import { backups, jobs, pods, type Job, type Neo4jBackup, type Pod } from './resources.ts';
 import { announcements, nextStatus } from './status.ts';
 
@@ -71,15 +71,8 @@ export class BackupController {
 
   /** One pass over one resource. Safe to run again at any time, from any point, after any crash. */
   async reconcile(key: ObjectKey, signal: AbortSignal): Promise<Next> {
-    const { client, clock, policy } = this.#deps;
-    const deps = {
-      client,
-      backups: this.#backups,
-      jobs: this.#jobs,
-      pods: this.#pods,
-      now: () => clock.now(),
-    };
-    const seen = await observe(key, deps, signal);
+    const { client, policy } = this.#deps;
+    const seen = await this.#see(key, signal);
     if (seen === undefined) return { kind: 'settled' };
 
     const { backup } = seen;
@@ -93,6 +86,22 @@ export class BackupController {
     }
     if (outcome.kind === 'failed') throw outcome.error;
     return outcome.kind === 'refused' ? { kind: 'after', delayMs: 30_000 } : decision.next;
+  }
+
+  /** What the caches say, unless it would start a run or tell of its end: that is looked at once more, at its source. */
+  async #see(key: ObjectKey, signal: AbortSignal): Promise<Observed | undefined> {
+    const { client, clock, policy } = this.#deps;
+    const deps = {
+      client,
+      backups: this.#backups,
+      jobs: this.#jobs,
+      pods: this.#pods,
+      now: () => clock.now(),
+    };
+    const cached = await observe(key, deps, signal);
+    return cached !== undefined && needsFreshEyes(cached, decide(cached, policy))
+      ? observeAfresh(key, deps, signal)
+      : cached;
   }
 
   /** The one status write of a pass. False: the object has changed since it was seen, so the pass was for nothing. */

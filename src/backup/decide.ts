@@ -1,7 +1,7 @@
 // What to do about one Neo4jBackup, given everything seen in this pass. Pure: no clock, no client, no log.
 import type { V1Job } from '@kubernetes/client-node';
 import type { RunStatus } from '../api/neo4jbackup.ts';
-import { explain, isReason, type StalledReason, type WaitingReason } from '../api/reasons.ts';
+import { explain, isReason, reasons, type StalledReason, type WaitingReason } from '../api/reasons.ts';
 import { selectEngine, servedVersions } from '../engine/select.ts';
 import type { Next } from '../runtime/next.ts';
 import { buildJob } from './job.ts';
@@ -15,7 +15,7 @@ import {
   type RunView,
 } from './outcome.ts';
 import type { Job } from './resources.ts';
-import { dueRun } from './run.ts';
+import { dueRun, rememberedRuns } from './run.ts';
 
 /** What the operator's configuration decides. */
 export interface Policy {
@@ -78,17 +78,24 @@ export function decide(seen: Observed, policy: Policy): Decision {
   return {
     standing: { kind: 'starting' },
     ended,
-    actions: [...actions, { kind: 'createJob', job }],
+    // The run first: tidying up that fails must not keep a backup from being taken.
+    actions: [{ kind: 'createJob', job }, ...actions],
     next: { kind: 'onChange' },
   };
 }
 
+/** Must this be decided on more than caches: does it start a run, end one, or go on with one that status knows as ended? */
+export function needsFreshEyes({ backup }: Observed, { standing, ended }: Decision): boolean {
+  if (standing.kind === 'starting' || ended.length > 0) return true;
+  return standing.kind === 'running' && knownRuns(backup).has(standing.run.id);
+}
+
 function underWay({ backup, now }: Observed, run: RunView): Pick<Decision, 'standing' | 'next'> {
-  const outcome = judgeRun(run, now);
+  const outcome = judgeRun(run, now, lastObstacle(backup, run.job));
   const obstacle = outcome.kind === 'active' ? outcome.obstacle : undefined;
   // A Pod that is not placed becomes an obstacle by time alone, and no watch tells of time.
-  const young =
-    now.getTime() - Date.parse(run.job.metadata.creationTimestamp) < 2 * schedulingGraceSeconds * 1000;
+  const { creationTimestamp } = (run.pods.at(-1) ?? run.job).metadata;
+  const young = now.getTime() - Date.parse(creationTimestamp) < 2 * schedulingGraceSeconds * 1000;
   return {
     standing: {
       kind: 'running',
@@ -128,7 +135,7 @@ function endedRuns({ backup, runs, now }: Observed): readonly RunStatus[] {
 }
 
 function knownRuns({ status }: Observed['backup']): ReadonlySet<string> {
-  return new Set((status?.history ?? []).map(({ id }) => id));
+  return new Set(rememberedRuns(status).map(({ id }) => id));
 }
 
 /** What the conditions of the pass before say stood in the way of this run. */
@@ -136,7 +143,10 @@ function lastObstacle({ status }: Observed['backup'], job: Job): Obstacle | unde
   if (status?.currentRun?.id !== job.metadata.name) return undefined;
   const ready = status.conditions?.find(({ type }) => type === 'Ready');
   if (ready?.status !== 'False' || !isReason(ready.reason)) return undefined;
-  return { reason: ready.reason as WaitingReason, detail: ready.message };
+  const row = reasons[ready.reason];
+  // The advice comes once, when the message is made anew.
+  const detail = 'next' in row ? ready.message.replace(row.next, '').trim() : ready.message;
+  return { reason: ready.reason as WaitingReason, detail };
 }
 
 type Objection = Extract<Standing, { kind: 'stalled' | 'waiting' }>;
@@ -191,20 +201,25 @@ function claimThere({ backup, claimExists }: Observed): Objection | undefined {
   return { kind: 'waiting', reason: 'ClaimNotFound', detail };
 }
 
-/** Is the host one of the allowed ones: an exact name, below a `*.suffix`, or any under `*`. Case does not count. */
+/**
+ * Is the host one of the allowed ones: an exact name, below a `*.suffix`, or any under `*`. Case does not count. What
+ * holds a colon is below no suffix: `evil:6362.example.com` must not come to mean another host to somebody else.
+ */
 export function isAllowed(host: string, allowedHosts: readonly string[]): boolean {
   const wanted = host.toLowerCase();
   return allowedHosts.some((entry) => {
     const allowed = entry.toLowerCase();
     return (
-      allowed === '*' || allowed === wanted || (allowed.startsWith('*.') && wanted.endsWith(allowed.slice(1)))
+      allowed === '*' ||
+      allowed === wanted ||
+      (allowed.startsWith('*.') && !wanted.includes(':') && wanted.endsWith(allowed.slice(1)))
     );
   });
 }
 
 /** Finished Jobs that status knows, but for the newest that succeeded and the newest that failed. */
 function expiredJobs({ backup, runs }: Observed): readonly Action[] {
-  const results = new Map((backup.status?.history ?? []).map(({ id, result }) => [id, result]));
+  const results = new Map(rememberedRuns(backup.status).map(({ id, result }) => [id, result]));
   const seen = new Set<string>();
   const expired: Action[] = [];
   for (const { job } of runs.toReversed()) {

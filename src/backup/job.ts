@@ -169,7 +169,7 @@ function requestOf(
     consistencyCheck: spec.consistencyCheck,
     podDeadlineSeconds,
     ...(run.triggerID === undefined ? {} : { triggerID: run.triggerID }),
-    terminalPods: terminalPods.slice(0, 64),
+    terminalPods: terminalPods.slice(-64),
   };
 }
 

@@ -1,9 +1,10 @@
 // One pass of reads: everything that a decision may depend on, as one value.
+import { labels } from '../api/names.ts';
 import type { KubeClient } from '../kube/client.ts';
-import type { ObjectKey } from '../kube/resource.ts';
+import type { KubeObject, ObjectKey } from '../kube/resource.ts';
 import type { Reflector } from '../runtime/reflector.ts';
 import type { RunView } from './outcome.ts';
-import { claims, jobs, services, type Job, type Neo4jBackup, type Pod } from './resources.ts';
+import { backups, claims, jobs, pods, services, type Job, type Neo4jBackup, type Pod } from './resources.ts';
 
 /** Name of the index under which Jobs are found by the uid of their resource, and Pods by that of their Job. */
 export const byOwner = 'owner';
@@ -26,48 +27,68 @@ export interface Observed {
   readonly service: 'none' | 'absent' | 'externalName' | 'present';
 }
 
-/** @returns undefined when the resource is gone, or about to be: then there is nothing to do */
+/** A pass over the caches. @returns undefined when the resource is gone, or about to be: then there is nothing to do */
 export async function observe(
   key: ObjectKey,
   deps: ObserveDeps,
   signal: AbortSignal,
 ): Promise<Observed | undefined> {
   const backup = deps.backups.get(key);
-  if (backup === undefined || backup.metadata.deletionTimestamp !== undefined) return undefined;
-  const { namespace } = key;
+  if (isGone(backup)) return undefined;
+  const owned = deps.jobs.byIndex(byOwner, backup.metadata.uid);
+  const runs = runsOf(owned, ({ metadata }) => deps.pods.byIndex(byOwner, metadata.uid));
+  return { backup, runs, ...(await references(backup, key.namespace, { deps, signal })) };
+}
+
+/**
+ * The same, from the API server itself: caches lag, each at its own pace, and neither the start of a run nor how one
+ * ended may depend on that. The order counts: whatever a Job's end tells of is there when the Pods are read.
+ */
+export async function observeAfresh(
+  key: ObjectKey,
+  deps: Pick<ObserveDeps, 'client' | 'now'>,
+  signal: AbortSignal,
+): Promise<Observed | undefined> {
+  const { client } = deps;
+  const backup = await client.get(backups, key, { signal });
+  if (isGone(backup)) return undefined;
+  const { uid } = backup.metadata;
+  const ours = { namespace: key.namespace, labelSelector: `${labels.backupUID}=${uid}`, signal };
+  const foundJobs = await client.list(jobs, ours);
+  const foundPods = await client.list(pods, ours);
+  const owned = foundJobs.items.filter((job) => isOwnedBy(job, uid));
+  const runs = runsOf(owned, ({ metadata }) => foundPods.items.filter((pod) => isOwnedBy(pod, metadata.uid)));
+  return { backup, runs, ...(await references(backup, key.namespace, { deps, signal })) };
+}
+
+function isGone(backup: Neo4jBackup | undefined): backup is undefined {
+  return backup === undefined || backup.metadata.deletionTimestamp !== undefined;
+}
+
+export function isOwnedBy({ metadata }: KubeObject, uid: string): boolean {
+  return metadata.ownerReferences?.some((owner) => owner.uid === uid) === true;
+}
+
+function runsOf(owned: readonly Job[], podsOf: (job: Job) => readonly Pod[]): readonly RunView[] {
+  return oldestFirst(owned).map((job) => ({ job, pods: oldestFirst(podsOf(job)) }));
+}
+
+interface Calls {
+  readonly deps: Pick<ObserveDeps, 'client' | 'now'>;
+  readonly signal: AbortSignal;
+}
+
+async function references(
+  backup: Neo4jBackup,
+  namespace: string,
+  { deps, signal }: Calls,
+): Promise<Pick<Observed, 'now' | 'claimExists' | 'service'>> {
   const { claimName } = backup.spec.destination.persistentVolumeClaim;
   const [claim, service] = await Promise.all([
     deps.client.get(claims, { namespace, name: claimName }, { signal }),
     observeService(backup, namespace, { deps, signal }),
   ]);
-  const owned = await ownedJobs(backup, namespace, { deps, signal });
-  const runs = oldestFirst(owned).map((job) => ({
-    job,
-    pods: oldestFirst(deps.pods.byIndex(byOwner, job.metadata.uid)),
-  }));
-  return { now: deps.now(), backup, runs, claimExists: claim !== undefined, service };
-}
-
-interface Calls {
-  readonly deps: ObserveDeps;
-  readonly signal: AbortSignal;
-}
-
-/**
- * The Jobs of a resource from the cache. The one that status speaks of is asked for when the cache lacks it: a cache that
- * lags behind our own create must not look like a Job that is gone.
- */
-async function ownedJobs(
-  { metadata, status }: Neo4jBackup,
-  namespace: string,
-  { deps, signal }: Calls,
-): Promise<readonly Job[]> {
-  const cached = deps.jobs.byIndex(byOwner, metadata.uid);
-  const current = status?.currentRun?.id;
-  if (current === undefined || cached.some((job) => job.metadata.name === current)) return cached;
-  const job = await deps.client.get(jobs, { namespace, name: current }, { signal });
-  const isOurs = job?.metadata.ownerReferences?.some(({ uid }) => uid === metadata.uid) === true;
-  return job !== undefined && isOurs ? [...cached, job] : cached;
+  return { now: deps.now(), claimExists: claim !== undefined, service };
 }
 
 async function observeService(

@@ -1,7 +1,8 @@
 // How a run stands: judged from its Job and Pods. Pure.
-import { annotations } from '../api/names.ts';
+import { annotations, containers } from '../api/names.ts';
 import type { RunStatus } from '../api/neo4jbackup.ts';
 import { explain, isSuccess, type RunReason, type WaitingReason } from '../api/reasons.ts';
+import { boundText } from '../kube/errors.ts';
 import { parseReport, type RunReport } from '../run/report.ts';
 import type { ContainerStatus, Job, Pod } from './resources.ts';
 
@@ -28,6 +29,9 @@ interface Ending {
 /** A Pod may wait for a volume to be bound, or for a place, for so long before it counts as stuck. Seconds. */
 export const schedulingGraceSeconds = 20;
 
+/** What others say may be of any length: the message with our advice must fit its field. */
+const maxDetailBytes = 512;
+
 /**
  * @param lastObstacle what stood in the way of this run when it was last looked at: when the Job's deadline has removed
  *   its Pods, nothing else remembers
@@ -35,7 +39,8 @@ export const schedulingGraceSeconds = 20;
 export function judgeRun(view: RunView, now: Date, lastObstacle?: Obstacle): Outcome {
   const finished = finishedCondition(view.job);
   if (finished === undefined) {
-    const obstacle = obstacleOf(view, now);
+    // Without a Pod nothing shows that the way is free: when the deadline strikes, the Pods go before the Job has ended.
+    const obstacle = view.pods.length === 0 ? lastObstacle : obstacleOf(view, now);
     return { kind: 'active', ...(obstacle === undefined ? {} : { obstacle }) };
   }
   const completed = finished.lastTransitionTime ?? now.toISOString();
@@ -48,7 +53,7 @@ export function judgeRun(view: RunView, now: Date, lastObstacle?: Obstacle): Out
       ...common(view.job),
       result: 'Failed',
       reason,
-      message: explain(reason, detail),
+      message: explain(reason, detail === undefined ? undefined : boundText(detail, maxDetailBytes)),
       completionTime: completed,
     },
   };
@@ -88,11 +93,15 @@ function fromReport(job: Job, report: RunReport): RunStatus {
   return { ...common(job), ...known, result, reason, message, completionTime };
 }
 
-/** What the containers of the Pods left behind: of a Pod that published, else of the last one that said anything. */
+/**
+ * What our containers of the Pods left behind: of a Pod that published, else of the last one that said anything. Nobody
+ * else is believed: the image of the tool is the user's.
+ */
 function latestReport({ job, pods }: RunView): RunReport | undefined {
-  const said = pods.flatMap((pod) =>
-    statusesOf(pod).flatMap(({ state }) => parseReport(state?.terminated?.message, job.metadata.name) ?? []),
-  );
+  const said = pods
+    .flatMap(statusesOf)
+    .filter(({ name }) => name === containers.prepare || name === containers.report)
+    .flatMap(({ state }) => parseReport(state?.terminated?.message, job.metadata.name) ?? []);
   return said.find(({ path }) => path !== undefined) ?? said.at(-1);
 }
 

@@ -1,6 +1,7 @@
 // Which run is due, and its name: pure. The name is the lock: whoever makes the Job of that name first has made the run.
 import { createHash } from 'node:crypto';
 import { annotations } from '../api/names.ts';
+import type { Neo4jBackupStatus, RunStatus } from '../api/neo4jbackup.ts';
 import type { Job, Neo4jBackup } from './resources.ts';
 
 export interface DueRun {
@@ -54,11 +55,17 @@ function hasRun({ status }: Neo4jBackup, jobs: readonly Job[]): boolean {
   return jobs.length > 0 || status?.lastRun !== undefined || status?.currentRun !== undefined;
 }
 
+/** Every run that status knows as ended: the history is bounded, and the newest of a kind may be older than all of it. */
+export function rememberedRuns(status: Neo4jBackupStatus | undefined): readonly RunStatus[] {
+  const { history = [], lastRun, lastFull, lastIncremental, lastFailure } = status ?? {};
+  return [...history, lastRun, lastFull, lastIncremental, lastFailure].filter((run) => run !== undefined);
+}
+
 function firedTriggers({ status }: Neo4jBackup, jobs: readonly Job[]): ReadonlySet<string | undefined> {
   return new Set([
     status?.lastTriggerID,
     status?.currentRun?.triggerID,
-    ...(status?.history ?? []).map(({ triggerID }) => triggerID),
+    ...rememberedRuns(status).map(({ triggerID }) => triggerID),
     ...jobs.map(({ metadata }) => metadata.annotations?.[annotations.triggerID]),
   ]);
 }

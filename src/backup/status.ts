@@ -55,7 +55,7 @@ function nextHistory(
 function afterActing(standing: Standing, outcome: ActOutcome): Standing {
   if (outcome.kind === 'refused') return { kind: 'waiting', reason: outcome.reason, detail: outcome.detail };
   if (standing.kind !== 'starting') return standing;
-  if (outcome.kind === 'failed' || outcome.created === undefined) return { kind: 'idle' };
+  if (outcome.created === undefined) return { kind: 'idle' };
   return { kind: 'running', run: currentRunOf(outcome.created) };
 }
 

@@ -1,0 +1,160 @@
+// A cluster, its clock, and whatever operators a story lets run in it. The story plays everybody else.
+import { Neo4jBackupStatus } from '../../src/api/neo4jbackup.ts';
+import { BackupController } from '../../src/backup/controller.ts';
+import { backups, claims, jobs, pods, services, type Neo4jBackup } from '../../src/backup/resources.ts';
+import type { CallOptions } from '../../src/kube/client.ts';
+import { KubeError } from '../../src/kube/errors.ts';
+import type { EventInput } from '../../src/kube/events.ts';
+import type { KubeObject, Resource } from '../../src/kube/resource.ts';
+import { formatReport, type RunReport } from '../../src/run/report.ts';
+import { aSpec, ended } from '../support/builders.ts';
+import { FakeClock, quiet } from '../support/fake-clock.ts';
+import { FakeKube } from '../support/fake-kube.ts';
+import { quietLog } from '../support/quiet-log.ts';
+
+export const namespace = 'shop';
+export const key = { namespace, name: 'orders' };
+export const cutOff = (): KubeError => new KubeError('unavailable', 'the connection was reset');
+
+/** Remembers every Job that came into being, whatever the caller was told. */
+class Kube extends FakeKube {
+  readonly made = new Map<string, string>();
+
+  override async create<T extends KubeObject>(
+    resource: Resource<T>,
+    inNamespace: string,
+    object: object,
+    options?: CallOptions,
+  ): Promise<T> {
+    try {
+      return await super.create(resource, inNamespace, object, options);
+    } finally {
+      for (const { metadata } of this.all(jobs)) this.made.set(metadata.uid, metadata.name);
+    }
+  }
+}
+
+export class Scene {
+  readonly clock = new FakeClock();
+  readonly kube = new Kube({ now: () => this.clock.now() });
+  readonly events: EventInput[] = [];
+  #running: { readonly stop: AbortController; readonly done: Promise<void> }[] = [];
+
+  constructor({ withClaim = true } = {}) {
+    this.kube.put(services, namespace, { metadata: { name: 'orders-neo4j' }, spec: { type: 'ClusterIP' } });
+    if (withClaim) this.makeClaim();
+  }
+
+  makeClaim(): void {
+    this.kube.put(claims, namespace, { metadata: { name: 'backups' } });
+  }
+
+  apply(spec: Readonly<Record<string, unknown>> = {}): void {
+    this.kube.put(backups, namespace, { metadata: { name: key.name }, spec: aSpec(spec) });
+  }
+
+  edit(change: Readonly<Record<string, unknown>>): void {
+    this.kube.edit(backups, key, (draft) => Object.assign(draft['spec'] as object, change));
+  }
+
+  trigger(id: string): void {
+    this.edit({ trigger: { id } });
+  }
+
+  /** Starts an operator. */
+  async start(): Promise<void> {
+    const stop = new AbortController();
+    const controller = new BackupController({
+      client: this.kube,
+      events: { record: (event) => this.events.push(event), flush: async () => undefined },
+      clock: this.clock,
+      random: () => 0.5,
+      log: quietLog(),
+      policy: { agentImage: 'agent:1', allowedHosts: [] },
+    });
+    this.#running.push({ stop, done: controller.run(stop.signal) });
+    await quiet();
+  }
+
+  /** Ends all operators. What they had asked for and not been answered yet is void. */
+  async stop(): Promise<void> {
+    const running = this.#running;
+    this.#running = [];
+    for (const operator of running) operator.stop.abort();
+    await this.clock.advance(10_000);
+    await Promise.all(running.map(({ done }) => done));
+  }
+
+  /** Lets time pass: enough for every retry and every second look. */
+  async settle(spanMs = 60_000): Promise<void> {
+    await this.clock.advance(spanMs);
+  }
+
+  backup(): Neo4jBackup {
+    const backup = this.kube.peek(backups, key);
+    if (backup === undefined) throw new Error('the resource is gone');
+    return backup;
+  }
+
+  status(): Neo4jBackupStatus {
+    return Neo4jBackupStatus.parse(this.backup().status ?? {});
+  }
+
+  /** Reason of the condition Ready. */
+  ready(): string | undefined {
+    return this.status().conditions?.find(({ type }) => type === 'Ready')?.reason;
+  }
+
+  /** Names of the Jobs that are there. */
+  jobNames(): readonly string[] {
+    return this.kube.all(jobs).map(({ metadata }) => metadata.name);
+  }
+
+  /** Names of the Jobs that were ever made, in that order. */
+  madeJobs(): readonly string[] {
+    return [...this.kube.made.values()];
+  }
+
+  /** The one Job that has not ended. */
+  activeJob(): string {
+    const active = this.kube.all(jobs).filter(({ status }) => (status?.conditions ?? []).length === 0);
+    const [job] = active;
+    if (job === undefined || active.length > 1) throw new Error(`${active.length} Jobs have not ended`);
+    return job.metadata.name;
+  }
+
+  /** The Pod of a Job runs and leaves its report; then the Job ends. */
+  finish(job: string, report: RunReport): void {
+    const owner = this.kube.peek(jobs, { namespace, name: job });
+    if (owner === undefined) throw new Error(`there is no Job ${job}`);
+    const { labels, uid } = owner.metadata;
+    const message = formatReport({ ...report, run: job });
+    const exitCode = report.path === undefined ? 20 : 0;
+    const name = `${job}-a`;
+    const ownerReferences = [{ apiVersion: 'batch/v1', kind: 'Job', name: job, uid }];
+    this.kube.put(pods, namespace, {
+      metadata: { name, labels, ownerReferences },
+      status: { phase: 'Running' },
+    });
+    this.kube.edit(pods, { namespace, name }, (draft) => {
+      draft['status'] = {
+        phase: exitCode === 0 ? 'Succeeded' : 'Failed',
+        containerStatuses: [ended('report', exitCode, { message })],
+      };
+    });
+    this.end(job, exitCode === 0 ? 'Complete' : 'Failed');
+  }
+
+  end(job: string, type: 'Complete' | 'Failed', reason = 'PodFailurePolicy'): void {
+    const lastTransitionTime = '2026-01-01T00:05:00Z';
+    this.kube.edit(jobs, { namespace, name: job }, (draft) => {
+      draft['status'] = { conditions: [{ type, status: 'True', reason, lastTransitionTime }] };
+    });
+  }
+
+  /** How many writes were asked for. */
+  writes(): number {
+    const verbs: readonly string[] = ['create', 'replaceStatus', 'delete'];
+    return this.kube.requests.filter(({ verb }) => verbs.includes(verb)).length;
+  }
+}
