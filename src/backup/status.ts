@@ -1,6 +1,8 @@
 // What was seen, decided and done, as the next status. Pure.
 import type { Condition, Neo4jBackupStatus, RunStatus } from '../api/neo4jbackup.ts';
 import { explain, isReason, reasons, type Reason } from '../api/reasons.ts';
+import { boundText } from '../kube/errors.ts';
+import { cut } from '../run/report.ts';
 import type { ActOutcome } from './act.ts';
 import type { Decision, Standing } from './decide.ts';
 import type { Observed } from './observe.ts';
@@ -9,8 +11,11 @@ import { currentRunOf } from './outcome.ts';
 /** Runs in status.history. */
 const keptRuns = 20;
 
-/** Characters of a message in the history: 20 of them must not make the object large. The newest run has its whole one. */
-const historyMessage = 160;
+/** Bytes of a message in the history, within JSON: 20 of them must not make the object large. The newest run has its whole one. */
+const historyMessageBytes = 72;
+
+/** Bytes of the message of a condition. */
+const conditionMessageBytes = 1024;
 
 export function nextStatus(seen: Observed, decision: Decision, outcome: ActOutcome): Neo4jBackupStatus {
   const before = seen.backup.status ?? {};
@@ -77,7 +82,7 @@ function conditionsOf(
     const before = backup.status?.conditions?.find(({ type }) => type === condition.type);
     return {
       ...condition,
-      message: condition.message.slice(0, 1024),
+      message: boundText(condition.message, conditionMessageBytes),
       lastTransitionTime:
         before?.status === condition.status
           ? before.lastTransitionTime
@@ -140,10 +145,7 @@ function databasesOf(ended: readonly RunStatus[]): Neo4jBackupStatus['databases'
 }
 
 function shortened(run: RunStatus): RunStatus {
-  const { message } = run;
-  return message.length <= historyMessage
-    ? run
-    : { ...run, message: `${message.slice(0, historyMessage - 1)}…` };
+  return { ...run, message: cut(run.message, historyMessageBytes) };
 }
 
 function withoutUndefined(status: {

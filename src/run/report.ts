@@ -44,7 +44,7 @@ export function formatReport(report: RunReport): string {
 }
 
 /** The beginning of a text that takes at most so many bytes within JSON, where quotes and line breaks take more. */
-function cut(text: string, mostBytes: number): string {
+export function cut(text: string, mostBytes: number): string {
   if (bytesOf(text) <= mostBytes) return text;
   let left = mostBytes - bytesOf('…');
   let kept = '';

@@ -1,0 +1,289 @@
+import { describe, expect, test } from 'vitest';
+import { aBackup, aJob, aPod, aRun, complete, ended, jobFailed } from '../../test/support/builders.ts';
+import { explain, type Reason } from '../api/reasons.ts';
+import { parseRequest, requestVariable } from '../run/request.ts';
+import { decide, isAllowed, needsFreshEyes, type Action, type Policy } from './decide.ts';
+import type { Observed } from './observe.ts';
+import { runName } from './run.ts';
+
+const policy: Policy = { agentImage: 'agent:1', allowedHosts: ['*.example.com'] };
+const now = new Date('2026-01-01T00:10:00Z');
+
+function seeing(overrides: Partial<Observed> = {}): Observed {
+  return { now, backup: aBackup(), runs: [], claimExists: true, service: 'present', ...overrides };
+}
+
+function namesOf(actions: readonly Action[]): readonly string[] {
+  return actions.map(({ kind, job }) => `${kind} ${job.metadata?.name}`);
+}
+
+const current = { id: 'orders-1', requestedType: 'Auto', startTime: '2026-01-01T00:00:00Z' } as const;
+const withSource = (source: object): Observed['backup'] => aBackup({ spec: { source } });
+
+describe('how the resource stands', () => {
+  interface Case {
+    readonly name: string;
+    readonly seen: Partial<Observed>;
+    readonly standing: string;
+    readonly reason?: Reason;
+    readonly next?: string;
+  }
+  const cases: readonly Case[] = [
+    { name: 'starts the first run when all is there', seen: {}, standing: 'starting' },
+    {
+      name: 'is idle when nothing is due',
+      seen: { backup: aBackup({ status: { lastRun: aRun(), history: [aRun()] } }) },
+      standing: 'idle',
+    },
+    {
+      name: 'is stalled by a version that nothing serves',
+      seen: { backup: aBackup({ spec: { neo4j: { version: '9.9.9', acceptLicenseAgreement: true } } }) },
+      standing: 'stalled',
+      reason: 'UnsupportedVersion',
+    },
+    {
+      name: 'is stalled by a license that nobody accepted',
+      seen: { backup: aBackup({ spec: { neo4j: { version: '3.4.18' } } }) },
+      standing: 'stalled',
+      reason: 'LicenseNotAccepted',
+    },
+    {
+      name: 'needs no license for an image of the user’s own',
+      seen: { backup: aBackup({ spec: { neo4j: { version: '3.4.18', image: 'mine:1' } } }) },
+      standing: 'starting',
+    },
+    {
+      name: 'is stalled by a host that is not allowed',
+      seen: { backup: withSource({ host: 'db.example.org' }), service: 'none' },
+      standing: 'stalled',
+      reason: 'HostNotAllowed',
+    },
+    {
+      name: 'takes a host that is allowed',
+      seen: { backup: withSource({ host: 'db.example.com' }), service: 'none' },
+      standing: 'starting',
+    },
+    {
+      name: 'is stalled by a Service that points anywhere',
+      seen: { service: 'externalName' },
+      standing: 'stalled',
+      reason: 'ExternalNameRefused',
+    },
+    {
+      name: 'waits for a Service',
+      seen: { service: 'absent' },
+      standing: 'waiting',
+      reason: 'ServiceNotFound',
+      next: 'after',
+    },
+    {
+      name: 'waits for a claim',
+      seen: { claimExists: false },
+      standing: 'waiting',
+      reason: 'ClaimNotFound',
+      next: 'after',
+    },
+    {
+      name: 'names what only an edit can mend before what heals by itself',
+      seen: {
+        backup: aBackup({ spec: { neo4j: { version: '3.4.18' } } }),
+        service: 'absent',
+        claimExists: false,
+      },
+      standing: 'stalled',
+      reason: 'LicenseNotAccepted',
+    },
+    {
+      name: 'is running while its Job is, whatever else has gone',
+      seen: { runs: [{ job: aJob(), pods: [aPod()] }], claimExists: false, service: 'absent' },
+      standing: 'running',
+      next: 'after',
+    },
+    {
+      name: 'waits for a watch once the run is in status and past its start',
+      seen: {
+        backup: aBackup({ status: { currentRun: current } }),
+        runs: [{ job: aJob(), pods: [aPod()] }],
+      },
+      standing: 'running',
+    },
+    {
+      name: 'looks again at a Pod that is young, however old its Job is',
+      seen: {
+        backup: aBackup({ status: { currentRun: current } }),
+        runs: [{ job: aJob(), pods: [aPod({ metadata: { creationTimestamp: '2026-01-01T00:09:50Z' } })] }],
+      },
+      standing: 'running',
+      next: 'after',
+    },
+  ];
+  test.for(cases)('$name', ({ seen, standing, reason, next = 'onChange' }) => {
+    const decision = decide(seeing(seen), policy);
+    expect(decision.standing).toMatchObject({ kind: standing, ...(reason === undefined ? {} : { reason }) });
+    expect(decision.next.kind).toBe(next);
+    const starts = namesOf(decision.actions).filter((name) => name.startsWith('createJob'));
+    expect(starts).toHaveLength(standing === 'starting' ? 1 : 0);
+  });
+
+  test('tells what stands in the way of a run, and goes on telling it while its Pods are removed', () => {
+    const waiting = { reason: 'ImagePullBackOff', message: 'not found' };
+    const status = { initContainerStatuses: [{ name: 'engine', state: { waiting } }] };
+    const runs = [{ job: aJob(), pods: [aPod({ status })] }];
+    const { standing } = decide(seeing({ runs }), policy);
+    expect(standing).toMatchObject({ kind: 'running', obstacle: { reason: 'ImagePullFailed' } });
+
+    const gone = decide(seeing({ backup: blocked(), runs: [{ job: aJob(), pods: [] }] }), policy);
+    expect(gone.standing).toMatchObject({ obstacle: { reason: 'ImagePullFailed', detail: 'No image.' } });
+  });
+
+  test('tells the advice of an obstacle once when the deadline has struck', () => {
+    const runs = [{ job: aJob({ conditions: [jobFailed('DeadlineExceeded')] }), pods: [] }];
+    const { ended: over } = decide(seeing({ backup: blocked(), runs }), policy);
+    expect(over).toMatchObject([
+      { reason: 'ImagePullFailed', message: explain('ImagePullFailed', 'No image.') },
+    ]);
+  });
+});
+
+/** A resource whose run waits for an image. */
+function blocked(): Observed['backup'] {
+  const condition = {
+    type: 'Ready',
+    status: 'False',
+    reason: 'ImagePullFailed',
+    message: explain('ImagePullFailed', 'No image.'),
+    lastTransitionTime: '2026-01-01T00:00:00Z',
+  } as const;
+  return aBackup({ status: { currentRun: current, conditions: [condition] } });
+}
+
+describe('isAllowed', () => {
+  test.each([
+    { host: 'db.example.com', allowed: [], is: false },
+    { host: 'db.example.com', allowed: ['db.example.com'], is: true },
+    { host: 'DB.Example.com', allowed: ['db.eXample.COM'], is: true },
+    { host: 'db.example.com', allowed: ['*.example.com'], is: true },
+    { host: 'a.db.example.com', allowed: ['*.EXAMPLE.com'], is: true },
+    { host: 'example.com', allowed: ['*.example.com'], is: false },
+    { host: 'evilexample.com', allowed: ['*.example.com'], is: false },
+    { host: 'db.example.com.evil.org', allowed: ['*.example.com', 'db.example.com'], is: false },
+    { host: 'evil.org:6362.example.com', allowed: ['*.example.com'], is: false },
+    { host: 'db.example.com', allowed: ['example.com', 'db', 'db.*'], is: false },
+    { host: 'fd00::1', allowed: ['FD00::1'], is: true },
+    { host: 'anything', allowed: ['*'], is: true },
+  ])('says $is to $host where $allowed may be named', ({ host, allowed, is }) => {
+    expect(isAllowed(host, allowed)).toBe(is);
+  });
+});
+
+describe('runs that ended', () => {
+  const lost = aBackup({ status: { currentRun: { ...current, triggerID: 'first' } } });
+  const over = (name: string, minute: number): Observed['runs'][number] => ({
+    job: aJob({
+      metadata: { name, creationTimestamp: `2026-01-01T00:0${minute}:00Z` },
+      conditions: [complete],
+    }),
+    pods: [],
+  });
+
+  test('a run whose Job is gone is lost, and its trigger stays fired', () => {
+    const { ended: gone, actions } = decide(seeing({ backup: lost }), policy);
+    expect(gone).toMatchObject([{ id: 'orders-1', triggerID: 'first', reason: 'ResultLost' }]);
+    expect(actions).toEqual([]);
+  });
+
+  test('a run that status knows as ended ends no second time', () => {
+    const status = { history: [aRun()] };
+    expect(
+      decide(seeing({ backup: aBackup({ status }), runs: [over('orders-1', 1)] }), policy).ended,
+    ).toEqual([]);
+  });
+
+  test.each(['lastFull', 'lastIncremental', 'lastFailure', 'lastRun'])(
+    'a run that only status.%s knows ends no second time',
+    (field) => {
+      const history = Array.from({ length: 20 }, (_, index) => aRun({ id: `newer-${index}` }));
+      const backup = aBackup({ status: { history, [field]: aRun() } });
+      expect(decide(seeing({ backup, runs: [over('orders-1', 1)] }), policy).ended).toEqual([]);
+    },
+  );
+
+  test('come oldest first', () => {
+    const runs = [over('orders-2', 1), over('orders-3', 2)];
+    const ids = decide(seeing({ backup: lost, runs }), policy).ended.map(({ id }) => id);
+    expect(ids).toEqual(['orders-1', 'orders-2', 'orders-3']);
+  });
+
+  test('leave of their Jobs the newest of either result', () => {
+    const history = ['4', '3', '2', '1'].map((id) =>
+      aRun({ id: `orders-${id}`, result: id === '2' ? 'Failed' : 'Succeeded' }),
+    );
+    const runs = [
+      over('orders-1', 1),
+      over('orders-2', 2),
+      over('orders-3', 3),
+      over('orders-4', 4),
+      over('orders-5', 5),
+    ];
+    const backup = aBackup({ status: { history } });
+    expect(namesOf(decide(seeing({ backup, runs }), policy).actions)).toEqual([
+      'deleteJob orders-3',
+      'deleteJob orders-1',
+    ]);
+  });
+
+  test('lose no Job before their end is in status', () => {
+    const runs = [over('orders-1', 1), over('orders-2', 2)];
+    expect(decide(seeing({ runs }), policy).actions).toEqual([]);
+  });
+
+  test('make way: the next run starts before anything is tidied up', () => {
+    const history = [aRun({ id: 'orders-2' }), aRun()];
+    const backup = aBackup({ spec: { trigger: { id: 'next' } }, status: { history } });
+    const runs = [over('orders-1', 1), over('orders-2', 2)];
+    expect(namesOf(decide(seeing({ backup, runs }), policy).actions)).toEqual([
+      `createJob ${runName(backup, 'trigger\0next')}`,
+      'deleteJob orders-1',
+    ]);
+  });
+
+  test('give the next one the Pods that will never write again', () => {
+    const pods = [
+      aPod({ metadata: { name: 'failed' }, status: { phase: 'Failed' } }),
+      aPod({
+        metadata: { name: 'done' },
+        status: { phase: 'Succeeded', containerStatuses: [ended('report', 0)] },
+      }),
+      aPod({ metadata: { name: 'working' }, status: { phase: 'Running' } }),
+      aPod({ metadata: { name: 'unknown' }, status: {} }),
+    ];
+    const backup = aBackup({ spec: { trigger: { id: 'next' } }, status: { history: [aRun()] } });
+    const { actions } = decide(seeing({ backup, runs: [{ ...over('orders-1', 1), pods }] }), policy);
+    const text = JSON.stringify(actions);
+    expect(text).toContain(requestVariable);
+    const [action] = actions;
+    const made = action?.kind === 'createJob' ? action.job.spec?.template.spec?.containers[0]?.env : [];
+    const request = made?.find(({ name }) => name === requestVariable)?.value ?? '';
+    expect(parseRequest(request).terminalPods).toEqual(['failed-uid', 'done-uid']);
+  });
+});
+
+describe('needsFreshEyes', () => {
+  const running = [{ job: aJob(), pods: [] }];
+  const over = [{ job: aJob({ conditions: [complete] }), pods: [] }];
+  test.each([
+    { name: 'a start', seen: seeing(), is: true },
+    { name: 'an end', seen: seeing({ runs: over }), is: true },
+    { name: 'a lost Job', seen: seeing({ backup: blocked() }), is: true },
+    {
+      name: 'a Job under way that status knows as ended',
+      seen: seeing({ backup: aBackup({ status: { history: [aRun()] } }), runs: running }),
+      is: true,
+    },
+    { name: 'a Job under way', seen: seeing({ runs: running }), is: false },
+    { name: 'a wait', seen: seeing({ claimExists: false }), is: false },
+    { name: 'rest', seen: seeing({ backup: aBackup({ status: { lastRun: aRun() } }) }), is: false },
+  ])('is $is for $name', ({ seen, is }) => {
+    expect(needsFreshEyes(seen, decide(seen, policy))).toBe(is);
+  });
+});

@@ -1,0 +1,249 @@
+import type { V1Container, V1Job, V1PodSpec } from '@kubernetes/client-node';
+import * as fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { aBackup } from '../../test/support/builders.ts';
+import { annotations, labels, managedBy } from '../api/names.ts';
+import { selectEngine } from '../engine/select.ts';
+import { engineScript } from '../run/exchange.ts';
+import { parseRequest, requestVariable, type RunRequest } from '../run/request.ts';
+import { buildJob, type JobInput } from './job.ts';
+import type { Neo4jBackup } from './resources.ts';
+
+const engine = selectEngine('3.4.18');
+if (engine === undefined) throw new Error('no engine serves 3.4.18');
+
+const input: JobInput = {
+  run: { id: 'orders-0123456789', requestedType: 'Full', triggerID: 'first' },
+  engine,
+  agentImage: 'agent:1',
+  now: new Date('2026-01-01T00:00:00Z'),
+  terminalPods: ['pod-uid'],
+};
+
+function podOf(job: V1Job): V1PodSpec {
+  const pod = job.spec?.template.spec;
+  if (pod === undefined || pod === null) throw new Error('the Job has no Pod');
+  return pod;
+}
+
+function containersOf(job: V1Job): readonly V1Container[] {
+  const pod = podOf(job);
+  return [...(pod.initContainers ?? []), ...pod.containers];
+}
+
+function requestsOf(job: V1Job): readonly RunRequest[] {
+  return containersOf(job)
+    .flatMap(({ env }) => env ?? [])
+    .filter(({ name }) => name === requestVariable)
+    .map(({ value }) => parseRequest(value ?? ''));
+}
+
+const job = buildJob(aBackup(), input);
+
+describe('the Job', () => {
+  test('is what it is called and whose it is, and blocks no deletion', () => {
+    expect(job.metadata).toEqual({
+      name: 'orders-0123456789',
+      namespace: 'shop',
+      labels: { [labels.managedBy]: managedBy, [labels.backup]: 'orders', [labels.backupUID]: 'backup-uid' },
+      annotations: { [annotations.requestedType]: 'Full', [annotations.triggerID]: 'first' },
+      ownerReferences: [
+        {
+          apiVersion: 'neo4j-backup.dev/v1alpha1',
+          kind: 'Neo4jBackup',
+          name: 'orders',
+          uid: 'backup-uid',
+          controller: true,
+        },
+      ],
+    });
+    expect(job.spec?.template.metadata?.labels).toMatchObject(job.metadata?.labels ?? {});
+  });
+
+  test('tries again only what can heal, and one attempt at a time', () => {
+    expect(job.spec).toMatchObject({
+      backoffLimit: 1,
+      completions: 1,
+      parallelism: 1,
+      podReplacementPolicy: 'Failed',
+      ttlSecondsAfterFinished: 604_800,
+    });
+    expect(job.spec?.podFailurePolicy?.rules).toEqual([
+      { action: 'FailJob', onExitCodes: { operator: 'In', values: [20] } },
+      { action: 'Ignore', onPodConditions: [{ type: 'DisruptionTarget', status: 'True' }] },
+    ]);
+    expect(podOf(job).restartPolicy).toBe('Never');
+  });
+
+  test('runs prepare, the tool, report, in this order', () => {
+    expect(containersOf(job).map(({ name, image }) => [name, image])).toEqual([
+      ['prepare', 'agent:1'],
+      ['engine', 'neo4j:3.4.18-enterprise'],
+      ['report', 'agent:1'],
+    ]);
+  });
+
+  test('has no token and no links to services', () => {
+    expect(podOf(job)).toMatchObject({ automountServiceAccountToken: false, enableServiceLinks: false });
+  });
+
+  test.each([60, 604_800])('nests its deadlines when it may take %i s', (activeDeadlineSeconds) => {
+    const short = buildJob(aBackup({ spec: { job: { activeDeadlineSeconds } } }), input);
+    const podDeadlineSeconds = podOf(short).activeDeadlineSeconds ?? 0;
+    expect(short.spec?.activeDeadlineSeconds).toBe(activeDeadlineSeconds);
+    expect(podDeadlineSeconds).toBeLessThan(activeDeadlineSeconds);
+    // Prepare keeps back some of this for the end of the tool and for the report: half a minute must be left of it.
+    expect(podDeadlineSeconds).toBeGreaterThanOrEqual(50);
+    expect(requestsOf(short).map((request) => request.podDeadlineSeconds)).toEqual([
+      podDeadlineSeconds,
+      podDeadlineSeconds,
+    ]);
+  });
+
+  test('asks both of our containers for the same', () => {
+    const [prepare, report, ...others] = requestsOf(job);
+    expect(others).toEqual([]);
+    expect(report).toEqual(prepare);
+    expect(prepare).toEqual({
+      schemaVersion: 1,
+      run: 'orders-0123456789',
+      resource: { namespace: 'shop', name: 'orders', uid: 'backup-uid' },
+      createdTime: '2026-01-01T00:00:00.000Z',
+      path: 'orders',
+      source: { host: 'orders-neo4j.shop.svc', port: 6362 },
+      neo4jVersion: '3.4.18',
+      requestedType: 'Full',
+      consistencyCheck: 'OnFull',
+      podDeadlineSeconds: 86_390,
+      triggerID: 'first',
+      terminalPods: ['pod-uid'],
+    });
+  });
+
+  test('names the newest Pods that ended where they are too many', () => {
+    const terminalPods = Array.from({ length: 70 }, (_, index) => `pod-${index}`);
+    const [request] = requestsOf(buildJob(aBackup(), { ...input, terminalPods }));
+    expect(request?.terminalPods).toEqual(terminalPods.slice(6));
+  });
+
+  test('gives the tool the resources of the spec, as text', () => {
+    const resources = { requests: { cpu: 2 }, limits: { memory: '2Gi' } };
+    const [, tool] = containersOf(buildJob(aBackup({ spec: { job: { resources } } }), input));
+    expect(tool?.resources).toEqual({ requests: { cpu: '2' }, limits: { memory: '2Gi' } });
+  });
+});
+
+function isRestricted({ securityContext, ports = [] }: V1Container): boolean {
+  const { privileged, allowPrivilegeEscalation, capabilities, runAsUser, runAsNonRoot } =
+    securityContext ?? {};
+  const drops = capabilities?.drop?.includes('ALL') === true && capabilities.add === undefined;
+  const escalates = privileged === true || allowPrivilegeEscalation !== false;
+  const isRoot = runAsUser === 0 || runAsNonRoot === false;
+  return [drops, !escalates, !isRoot, ports.length === 0].every(Boolean);
+}
+
+/** What of the restricted Pod Security profile a Job breaks. https://kubernetes.io/docs/concepts/security/pod-security-standards */
+function breaches(made: V1Job): readonly string[] {
+  const { securityContext, hostNetwork, hostPID, hostIPC, volumes = [] } = podOf(made);
+  const rules: readonly (readonly [string, boolean])[] = [
+    ['host namespaces', hostNetwork === true || hostPID === true || hostIPC === true],
+    ['runs as root', securityContext?.runAsNonRoot !== true || securityContext.runAsUser === 0],
+    ['seccomp', securityContext?.seccompProfile?.type !== 'RuntimeDefault'],
+    ['volumes', volumes.some(({ emptyDir, persistentVolumeClaim }) => !emptyDir && !persistentVolumeClaim)],
+    ...containersOf(made).map((container) => [container.name, !isRestricted(container)] as const),
+  ];
+  return rules.filter(([, isBroken]) => isBroken).map(([rule]) => rule);
+}
+
+/** Specs that the schema takes, as nasty as it lets them be. */
+const word = fc.stringMatching(/^[A-Za-z0-9]([-A-Za-z0-9_.]{0,40}[A-Za-z0-9])?$/);
+const nasty = fc.oneof(
+  fc.constantFrom('$(reboot)', '`id`', '"; rm -rf / #', '$(POD_UID)', '-x', '\n--flag', '${HOME}'),
+  fc.string({ maxLength: 60 }),
+);
+const hostileBackup: fc.Arbitrary<Neo4jBackup> = fc
+  .record({
+    host: fc.stringMatching(/^[A-Za-z0-9]([-A-Za-z0-9.:]{0,60}[A-Za-z0-9])?$/),
+    version: fc.stringMatching(/^3\.4\.[0-9]{1,3}([-+.][0-9A-Za-z.]{1,10})?$/),
+    image: fc.stringMatching(/^[a-zA-Z0-9][-a-zA-Z0-9._:/@]{0,60}$/),
+    claimName: fc.stringMatching(/^[a-z0-9]([-a-z0-9]{0,60}[a-z0-9])?$/),
+    id: word,
+    nodeSelector: fc.dictionary(nasty, nasty, { maxKeys: 4 }),
+    uid: fc.integer({ min: 1, max: 2_147_483_647 }),
+  })
+  .map(({ host, version, image, claimName, id, nodeSelector, uid }) =>
+    aBackup({
+      spec: {
+        source: { host },
+        neo4j: { version, image },
+        destination: { persistentVolumeClaim: { claimName } },
+        trigger: { id },
+        job: { nodeSelector, securityContext: { runAsUser: uid, runAsGroup: uid, fsGroup: uid } },
+      },
+    }),
+  );
+
+/** The Job without the fields where the user's text belongs. */
+function withoutKnownFields(made: V1Job): unknown {
+  const copy = structuredClone(made);
+  const pod = podOf(copy);
+  delete pod.nodeSelector;
+  delete pod.securityContext;
+  delete copy.metadata?.annotations;
+  for (const container of containersOf(copy)) {
+    if (container.name === 'engine') container.image = 'masked';
+    for (const variable of container.env ?? [])
+      if (variable.name === requestVariable) variable.value = 'masked';
+  }
+  for (const { persistentVolumeClaim } of pod.volumes ?? [])
+    if (persistentVolumeClaim !== undefined) persistentVolumeClaim.claimName = 'masked';
+  return copy;
+}
+
+describe('any spec that the schema takes', () => {
+  test('stays within the restricted profile', () => {
+    expect(breaches(job)).toEqual([]);
+    fc.assert(
+      fc.property(hostileBackup, (backup) => {
+        expect(breaches(buildJob(backup, input))).toEqual([]);
+      }),
+    );
+  });
+
+  test('puts the text of the user into the known fields and nowhere else', () => {
+    const calm = withoutKnownFields(job);
+    fc.assert(
+      fc.property(hostileBackup, (backup) => {
+        const run = { ...input.run, triggerID: backup.spec.trigger?.id ?? '' };
+        expect(withoutKnownFields(buildJob(backup, { ...input, run }))).toEqual(calm);
+      }),
+    );
+  });
+
+  test('runs the same commands', () => {
+    fc.assert(
+      fc.property(hostileBackup, (backup) => {
+        const commands = containersOf(buildJob(backup, input)).map(({ command, args }) => [command, args]);
+        expect(commands).toEqual([
+          [undefined, ['prepare']],
+          [['/bin/sh', '-c', engineScript], undefined],
+          [undefined, ['report']],
+        ]);
+      }),
+    );
+  });
+
+  test('makes a request that the agent can read', () => {
+    fc.assert(
+      fc.property(hostileBackup, (backup) => {
+        const run = { ...input.run, triggerID: backup.spec.trigger?.id ?? '' };
+        for (const request of requestsOf(buildJob(backup, { ...input, run })))
+          expect(request).toMatchObject({
+            source: { host: backup.spec.source.host },
+            triggerID: run.triggerID,
+            neo4jVersion: backup.spec.neo4j.version,
+          });
+      }),
+    );
+  });
+});
