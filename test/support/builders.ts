@@ -7,7 +7,7 @@ import type { RunReport } from '../../src/run/report.ts';
 type PodStatus = NonNullable<Pod['status']>;
 type JobCondition = NonNullable<NonNullable<Job['status']>['conditions']>[number];
 
-export const createdTime = '2026-01-01T00:00:00Z';
+const createdTime = '2026-01-01T00:00:00Z';
 
 /** A spec as a user writes it, before defaults. */
 export function aSpec(overrides: Readonly<Record<string, unknown>> = {}): Record<string, unknown> {
