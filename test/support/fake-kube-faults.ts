@@ -1,7 +1,5 @@
 export type FakeVerb = 'get' | 'list' | 'watch' | 'create' | 'replaceStatus' | 'delete';
 
-export const writeVerbs: readonly FakeVerb[] = ['create', 'replaceStatus', 'delete'];
-
 /** One call that the fake was asked to do, in order of arrival, whether it was refused or not. */
 export interface FakeRequest {
   readonly verb: FakeVerb;
