@@ -2,7 +2,13 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse, parseAllDocuments } from 'yaml';
-import { demoManifests, startPlayground, type Manifest, type Playground } from './playground.ts';
+import {
+  demoManifests,
+  playgroundSteps,
+  startPlayground,
+  type Manifest,
+  type Playground,
+} from './playground.ts';
 import { steps } from './steps.ts';
 import { stopRequested } from './stopping.ts';
 
@@ -18,7 +24,8 @@ interface Seen {
   };
 }
 
-const progress = steps();
+/** Neo4j, three runs, and the end. */
+const progress = steps(playgroundSteps + 5);
 
 function say(text = ''): void {
   process.stdout.write(`${text}\n`);
@@ -134,7 +141,7 @@ async function story(on: Playground): Promise<void> {
 async function main(): Promise<number> {
   say('neo4j-backup-operator: a real Kubernetes node, a real Neo4j, a full and an incremental backup.');
   say(
-    'Needs about 4 GB of disk and, the first time, 15 to 25 minutes to build Kubernetes; later about 3 minutes.',
+    'Needs about 4 GB of disk and, the first time, about a quarter of an hour to build Kubernetes; later two minutes.',
   );
   say('Ctrl-C removes everything again but what was built.');
   const stopped = stopRequested();

@@ -85,12 +85,12 @@ async function compile(recipe: Recipe, out: string): Promise<void> {
   });
 }
 
-async function build(name: PartName, steps: Steps): Promise<string> {
+async function build(name: PartName, which: string, steps: Steps): Promise<string> {
   const recipe: Recipe = recipes[name];
   const flags = [recipe.source, ...(recipe.tags ?? []), linkerFlags(recipe), process.arch];
   const folder = await cached(`part-${name}`, hashOf([folderOf(recipe.module)], flags), async (partial) => {
     if (recipe.cgo) await ensurePackages(recipe.cgo, steps);
-    await steps.run(`building ${name}`, async () => compile(recipe, join(partial, name)));
+    await steps.run(`building ${name} (${which})`, async () => compile(recipe, join(partial, name)));
   });
   return join(folder, name);
 }
@@ -109,7 +109,10 @@ async function gather<Name extends PartName>(
 ): Promise<Readonly<Record<Name, string>>> {
   const paths: [Name, string][] = [];
   // One after the other: each build keeps every core busy.
-  for (const name of names) paths.push([name, provided(name) ?? (await build(name, steps))]);
+  for (const [i, name] of names.entries()) {
+    const which = `program ${i + 1} of ${names.length}`;
+    paths.push([name, provided(name) ?? (await build(name, which, steps))]);
+  }
   return Object.fromEntries(paths) as Record<Name, string>;
 }
 

@@ -39,14 +39,19 @@ export function demoManifests(name: string): readonly Manifest[] {
   return parseAllDocuments(text).map((document) => document.toJS() as Manifest);
 }
 
+/** How many steps {@link startPlayground} takes. */
+export const playgroundSteps = 4;
+
 /** Builds what is missing, starts a cluster with the images and the CRD in it, and the operator beside it. */
 export async function startPlayground(
   name: string,
   steps: Steps,
   operatorFlags: readonly string[] = [],
 ): Promise<Playground> {
-  const images = await buildImages(steps);
-  const cluster = await startCluster({ name, steps });
+  const images = await steps.run('the images: Neo4j, its backup tool, and ours', () => buildImages(steps));
+  const cluster = await steps.run('a Kubernetes node: its programs, then the node', () =>
+    startCluster({ name, steps }),
+  );
   const flags = ['--agent-image', images.operator.ref, '--log-level', 'debug', ...operatorFlags];
   const playground = playgroundOn(cluster, flags);
   try {

@@ -10,33 +10,46 @@ export interface Steps {
   note(text: string): void;
 }
 
-/** @param total how many steps the command has; undefined where that depends on what is found */
+/**
+ * @param total how many steps the command has. Steps within a step are not counted; without a total none are, and each
+ *   shows by an indent of its own.
+ */
 export function steps(total?: number): Steps {
-  let n = 0;
+  let begunSteps = 0;
+  /** The steps under way, outermost first. Only the innermost shows its seconds. */
+  const underWay: symbol[] = [];
+  const write = (text: string): void => {
+    process.stderr.write(`${'  '.repeat(Math.max(0, underWay.length - 1))}${text}`);
+  };
+  const headOf = (): string => {
+    if (total === undefined || underWay.length > 1) return '·';
+    begunSteps += 1;
+    return `[${begunSteps}/${total}]`;
+  };
   return {
-    note: (text) => {
-      process.stderr.write(`      ${text}\n`);
-    },
+    note: (text) => write(`      ${text}\n`),
     async run(title, work) {
-      n += 1;
-      const head = total === undefined ? `[${n}]` : `[${n}/${total}]`;
+      const self = Symbol(title);
+      underWay.push(self);
       const begun = performance.now();
       const seconds = (): string => `${((performance.now() - begun) / 1000).toFixed(1)} s`;
-      process.stderr.write(`${head} ${title} …\n`);
+      write(`${headOf()} ${title} …\n`);
+      const tell = (): void => {
+        if (underWay.at(-1) === self)
+          write(ticks ? `      ${seconds()} \r` : `      still at it, ${seconds()}\n`);
+      };
       // A terminal sees the seconds run on one line; a log file a line a minute, so that silence never looks like a hang.
-      const timer = setInterval(
-        () => process.stderr.write(ticks ? `\r      ${seconds()} ` : `      still at it, ${seconds()}\n`),
-        ticks ? 1_000 : 60_000,
-      );
+      const timer = setInterval(tell, ticks ? 1_000 : 60_000);
       try {
         const result = await work();
-        process.stderr.write(`${ticks ? '\r' : ''}      done in ${seconds()}\n`);
+        write(`      done in ${seconds()}\n`);
         return result;
       } catch (error) {
-        process.stderr.write(`${ticks ? '\r' : ''}      failed after ${seconds()}\n`);
+        write(`      failed after ${seconds()}\n`);
         throw error;
       } finally {
         clearInterval(timer);
+        underWay.splice(underWay.indexOf(self), 1);
       }
     },
   };
