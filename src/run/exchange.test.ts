@@ -52,7 +52,13 @@ class Bench {
 
   start(stdout: 'pipe' | 'ignore' = 'pipe'): ChildProcess {
     // In a group of its own, so that what an end leaves running goes with the test: in a Pod, the container does that.
-    const shell = spawn('sh', ['-c', this.#script], { detached: true, stdio: ['ignore', stdout, 'inherit'] });
+    // The PATH of an image, not that of whoever runs the tests: a folder in it that may not be read changes exit codes.
+    const env = { PATH: '/usr/local/bin:/usr/bin:/bin' };
+    const shell = spawn('sh', ['-c', this.#script], {
+      detached: true,
+      stdio: ['ignore', stdout, 'inherit'],
+      env,
+    });
     onTestFinished(() => {
       try {
         process.kill(-(shell.pid ?? 0), 'SIGKILL');
