@@ -80,7 +80,8 @@ test('bounds every message to 1 KiB', () => {
 });
 
 test('cuts texts at the bound, never inside a character, and leaves short ones alone', () => {
-  const texts = fc.string({ unit: 'grapheme', maxLength: 60 });
+  // The mark of a broken character must not be there to begin with, or finding it would say nothing.
+  const texts = fc.string({ unit: 'grapheme', maxLength: 60 }).filter((text) => !text.includes('\ufffd'));
   fc.assert(
     fc.property(texts, fc.integer({ min: 3, max: 80 }), (text, maxBytes) => {
       const bounded = boundText(text, maxBytes);
