@@ -1,9 +1,10 @@
 // `npm run demo`: the main job on real parts, for somebody who has never seen it. Exit code 0 only if all of it was seen.
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { parse, parseAllDocuments } from 'yaml';
 import {
   demoManifests,
+  demoText,
+  parseManifests,
   playgroundSteps,
   startPlayground,
   type Manifest,
@@ -33,10 +34,6 @@ function say(text = ''): void {
 
 function heading(text: string): void {
   say(`\n━━ ${text} ${'━'.repeat(Math.max(3, 96 - text.length))}\n`);
-}
-
-function manifestText(name: string): string {
-  return readFileSync(join(import.meta.dirname, 'demo', name), 'utf8').trim();
 }
 
 async function show(on: Playground, ...args: readonly string[]): Promise<void> {
@@ -80,16 +77,17 @@ function tree(folder: string, indent = ''): readonly string[] {
 
 /** The same server, but as Neo4j listens when nobody tells it otherwise: on loopback only, where no probe can reach it. */
 function loopbackServer(): readonly Manifest[] {
-  const text = manifestText('neo4j.yaml')
-    .replaceAll('orders-neo4j', 'loopback-neo4j')
-    .replace('dbms.backup.address=0.0.0.0:6362', 'dbms.backup.address=127.0.0.1:6362')
-    .replace(/ +readinessProbe:\n +tcpSocket.*\n +periodSeconds.*\n/, '');
-  return parseAllDocuments(text).map((document) => document.toJS() as Manifest);
+  return parseManifests(
+    demoText('neo4j.yaml')
+      .replaceAll('orders-neo4j', 'loopback-neo4j')
+      .replace('dbms.backup.address=0.0.0.0:6362', 'dbms.backup.address=127.0.0.1:6362')
+      .replace(/ +readinessProbe:\n +tcpSocket.*\n +periodSeconds.*\n/, ''),
+  );
 }
 
 async function story(on: Playground): Promise<void> {
   heading('A Neo4j 3.4.18 with online backup, behind a Service on port 6362, and a claim for the backups');
-  say(manifestText('claim.yaml'));
+  say(demoText('claim.yaml'));
   await on.apply(...demoManifests('neo4j.yaml'), ...demoManifests('claim.yaml'));
   await progress.run('waiting for Neo4j', () =>
     on.kubectl(['rollout', 'status', 'deployment/orders-neo4j', '--timeout=120s']),
@@ -97,7 +95,7 @@ async function story(on: Playground): Promise<void> {
   await show(on, 'get', 'deployments,services,pods');
 
   heading('The wish: this server is backed up to this claim');
-  say(manifestText('backup.yaml'));
+  say(demoText('backup.yaml'));
   await on.apply(...demoManifests('backup.yaml'));
   await progress.run('the first run: the destination is blank, so it takes a full backup', () =>
     runEnds(on, 'orders', 'FullBackupTaken'),
@@ -116,14 +114,14 @@ async function story(on: Playground): Promise<void> {
   say(tree(await on.volumeOf('backups')).join('\n'));
 
   heading('A server that listens on loopback only, which is what Neo4j does unless told otherwise');
-  const failing = parse(
-    manifestText('backup.yaml')
+  const failing = parseManifests(
+    demoText('backup.yaml')
       .replace('name: orders-neo4j', 'name: loopback-neo4j')
       .replace('name: orders\n', 'name: loopback\n'),
-  ) as Manifest;
+  );
   await on.apply(...loopbackServer());
   await on.kubectl(['rollout', 'status', 'deployment/loopback-neo4j', '--timeout=120s']);
-  await on.apply(failing);
+  await on.apply(...failing);
   await progress.run('the run that cannot succeed (two attempts)', () =>
     runEnds(on, 'loopback', 'PortUnreachable'),
   );
@@ -141,7 +139,7 @@ async function story(on: Playground): Promise<void> {
 async function main(): Promise<number> {
   say('neo4j-backup-operator: a real Kubernetes node, a real Neo4j, a full and an incremental backup.');
   say(
-    'Needs about 4 GB of disk and, the first time, about a quarter of an hour to build Kubernetes; later two minutes.',
+    'Needs about 10 GB of disk (most of it for Go) and, the first time, about a quarter of an hour to build Kubernetes; later two minutes.',
   );
   say('Ctrl-C removes everything again but what was built.');
   const stopped = stopRequested();

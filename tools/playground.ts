@@ -33,16 +33,24 @@ export interface Playground {
   stop(): Promise<void>;
 }
 
+/** The text of a file of tools/demo. */
+export function demoText(name: string): string {
+  return readFileSync(join(root, 'tools/demo', name), 'utf8').trim();
+}
+
+export function parseManifests(text: string): readonly Manifest[] {
+  return parseAllDocuments(text).map((document) => document.toJS() as Manifest);
+}
+
 /** The manifests of a file of tools/demo. */
 export function demoManifests(name: string): readonly Manifest[] {
-  const text = readFileSync(join(root, 'tools/demo', name), 'utf8');
-  return parseAllDocuments(text).map((document) => document.toJS() as Manifest);
+  return parseManifests(demoText(name));
 }
 
 /** How many steps {@link startPlayground} takes. */
 export const playgroundSteps = 4;
 
-/** Builds what is missing, starts a cluster with the images and the CRD in it, and the operator beside it. */
+/** Builds what is missing, starts a cluster with the images and the CRD in it, and the operator's bundle beside it. */
 export async function startPlayground(
   name: string,
   steps: Steps,
@@ -78,7 +86,7 @@ export async function startPlayground(
 }
 
 async function buildImages(steps: Steps): Promise<Readonly<Record<'server' | 'tools' | 'operator', Image>>> {
-  await bundle(['agent']);
+  await bundle(['main', 'agent']);
   return {
     server: await neo4jServerImage(steps),
     tools: await neo4jToolsImage(steps),
@@ -129,7 +137,7 @@ function playgroundOn(cluster: Cluster, operatorFlags: readonly string[]): Playg
       return cluster.volumePath(volume);
     },
     startOperator() {
-      const program = [process.execPath, join(root, 'src/main.ts')];
+      const program = [process.execPath, join(bundleFolder, 'main.mjs')];
       const flags = ['--kubeconfig', cluster.kubeconfig, ...operatorFlags];
       operator = companion([...program, ...flags], { log: logFile, inside: (bare) => cluster.inside(bare) });
     },

@@ -50,21 +50,22 @@ export async function report(context: Context): Promise<RunReport> {
   return publish(context, plan, taken);
 }
 
-/** What another attempt of this run published: read back once more, and told again. */
+/** Tells of what another attempt of this run published, after reading it back: no report rests on somebody else's word. */
 async function reportAgain(context: Context): Promise<RunReport> {
+  const { request } = context;
   const { root } = foldersOf(context);
   const destination = await readDestination(root);
   const points = destination.kind === 'ours' ? destination.points : [];
-  const point = pointOfRun(points, context.request.run, context.request.resource.uid);
+  const point = pointOfRun(points, request.run, request.resource.uid);
   if (point === undefined) return failedReport(context, 'ArtifactMissing', 'The point of this run is gone');
   const store = await inspectStore(join(root, pointFolder(point.chain, point.point), pointEntries.data));
-  if (store.kind === 'noStore' || !isDeepStrictEqual(store.files, point.files))
-    return failedReport(
-      context,
-      'ArtifactCorrupt',
-      `The point ${point.point} of this run is not what was published`,
-    );
-  return publishedReport(context, point);
+  if (store.kind === 'store' && isDeepStrictEqual(store.files, point.files))
+    return publishedReport(context, point);
+  return failedReport(
+    context,
+    'ArtifactCorrupt',
+    `The point ${point.point} of this run is not what was published`,
+  );
 }
 
 interface Failure {
@@ -167,8 +168,8 @@ async function publish(context: Context, plan: Take, taken: Taken): Promise<RunR
   const refused = refuse(context, destination);
   if (refused !== undefined) return refused;
   const points = destination.kind === 'ours' ? destination.points : [];
-  const own = pointOfRun(points, context.request.run, context.request.resource.uid);
-  if (own !== undefined) return publishedReport(context, own); // another attempt of this run was faster
+  const { run, resource } = context.request;
+  if (pointOfRun(points, run, resource.uid) !== undefined) return reportAgain(context); // another attempt was faster
   const objection = compare(plan, taken.type, store) ?? moved(plan, points);
   if (objection !== undefined) return failedReport(context, objection.reason, objection.detail);
 

@@ -76,12 +76,12 @@ export const reasons = {
   ImagePullFailed: {
     ...ready,
     says: 'An image of the run cannot be pulled.',
-    next: 'Correct spec.neo4j.image or make the image available: the run goes on by itself.',
+    next: 'Make the image available: a run that waits goes on by itself. Where spec.neo4j.image is wrong, correct it, delete the Job of the run, and start another with a new spec.trigger.id.',
   },
   Unschedulable: {
     ...ready,
     says: 'No node can take the Pod of the run.',
-    next: 'Make room or correct spec.job.nodeSelector: the run goes on by itself.',
+    next: 'Make room: a run that waits goes on by itself. Where spec.job.nodeSelector is wrong, correct it, delete the Job of the run, and start another with a new spec.trigger.id.',
   },
 
   // a run that took a backup
@@ -114,12 +114,12 @@ export const reasons = {
   DestinationNotABackup: {
     ...failed,
     says: 'The destination holds something that is not a backup of this operator.',
-    next: 'Choose a folder of its own in spec.destination.path of a new resource, or move away what is there; nothing was changed.',
+    next: 'Choose a folder of its own in spec.destination.path of a new resource, or move away what is there; nothing was changed. Then start a run with a new spec.trigger.id.',
   },
   StoreMismatch: {
     ...failed,
     says: 'The destination holds backups of a different store.',
-    next: 'Point spec.source back to the server that was backed up so far, or give the other store a resource with a path of its own; nothing was changed.',
+    next: 'Point spec.source back to the server that was backed up so far, or give the other store a resource with a path of its own; nothing was changed. Then start a run with a new spec.trigger.id.',
   },
   OlderVersion: {
     ...failed,
@@ -129,22 +129,22 @@ export const reasons = {
   DestinationBusy: {
     ...passing,
     says: 'Another run published to the destination meanwhile.',
-    next: 'Give each resource a path of its own.',
+    next: 'Give each resource a path of its own. Then start a run with a new spec.trigger.id.',
   },
   LayoutTooNew: {
     ...failed,
     says: 'A newer version of the operator wrote to the destination.',
-    next: 'Upgrade the operator; nothing was changed.',
+    next: 'Upgrade the operator; nothing was changed. Then start a run with a new spec.trigger.id.',
   },
   NoSpaceLeft: {
     ...failed,
     says: 'The volume is full.',
-    next: 'Enlarge the claim or make room; what was published before is untouched.',
+    next: 'Enlarge the claim or make room; what was published before is untouched. Then start a run with a new spec.trigger.id.',
   },
   PermissionDenied: {
     ...failed,
     says: 'The Pod may not write to the volume.',
-    next: 'Set spec.job.securityContext to ids that may write there, fsGroup above all.',
+    next: 'Set spec.job.securityContext to ids that may write there, fsGroup above all. Then start a run with a new spec.trigger.id.',
   },
   ArtifactMissing: {
     ...failed,
@@ -166,12 +166,12 @@ export const reasons = {
   ConsistencyCheckFailed: {
     ...failed,
     says: 'The backup was taken, but the consistency check could not be completed.',
-    next: 'Give the tool more memory and time, or set spec.consistencyCheck to Never and check elsewhere.',
+    next: 'Give the tool more memory and time, or set spec.consistencyCheck to Never and check elsewhere. Then start a run with a new spec.trigger.id.',
   },
   OutOfMemory: {
     ...failed,
     says: 'The tool ran out of memory.',
-    next: 'Raise spec.job.resources.limits.memory: 512Mi is a safe start.',
+    next: 'Raise spec.job.resources.limits.memory: 512Mi is a safe start. Then start a run with a new spec.trigger.id.',
   },
   Evicted: {
     ...passing,
@@ -186,7 +186,7 @@ export const reasons = {
   DeadlineExceeded: {
     ...failed,
     says: 'The run took longer than spec.job.activeDeadlineSeconds.',
-    next: 'Raise spec.job.activeDeadlineSeconds, or find out what held the run up: a peer that is not a backup service never answers.',
+    next: 'Raise spec.job.activeDeadlineSeconds, or find out what held the run up: a peer that is not a backup service never answers. Then start a run with a new spec.trigger.id.',
   },
   ResultLost: {
     ...failed,

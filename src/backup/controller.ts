@@ -12,7 +12,7 @@ import type { Log } from '../runtime/log.ts';
 import type { Next } from '../runtime/next.ts';
 import { Reflector } from '../runtime/reflector.ts';
 import { act } from './act.ts';
-import { decide, needsFreshEyes, type Policy } from './decide.ts';
+import { decide, needsFreshEyes, type Decision, type Policy } from './decide.ts';
 import { byOwner, observe, observeAfresh, type Observed } from './observe.ts';
 import { backups, jobs, pods, type Job, type Neo4jBackup, type Pod } from './resources.ts';
 import { announcements, nextStatus } from './status.ts';
@@ -30,6 +30,9 @@ export interface BackupControllerDeps {
 
 /** How long to wait for the cache to catch up with what we, or others, wrote. Milliseconds. */
 const staleCacheMs = 500;
+
+/** How long to wait before a Job is offered again that the API server refused: quota and admission tell nobody when they change. Milliseconds. */
+const refusedMs = 30_000;
 
 export class BackupController {
   readonly #deps: BackupControllerDeps;
@@ -71,12 +74,12 @@ export class BackupController {
 
   /** One pass over one resource. Safe to run again at any time, from any point, after any crash. */
   async reconcile(key: ObjectKey, signal: AbortSignal): Promise<Next> {
-    const { client, policy } = this.#deps;
-    const seen = await this.#see(key, signal);
-    if (seen === undefined) return { kind: 'settled' };
+    const { client } = this.#deps;
+    const looked = await this.#look(key, signal);
+    if (looked === undefined) return { kind: 'settled' };
 
+    const { seen, decision } = looked;
     const { backup } = seen;
-    const decision = decide(seen, policy);
     const outcome = await act(decision.actions, backup, client, signal);
     const status = nextStatus(seen, decision, outcome);
     if (!isDeepStrictEqual(status, backup.status ?? {})) {
@@ -85,11 +88,14 @@ export class BackupController {
       this.#announce(backup, status);
     }
     if (outcome.kind === 'failed') throw outcome.error;
-    return outcome.kind === 'refused' ? { kind: 'after', delayMs: 30_000 } : decision.next;
+    return outcome.kind === 'refused' ? { kind: 'after', delayMs: refusedMs } : decision.next;
   }
 
-  /** What the caches say, unless it would start a run or tell of its end: that is looked at once more, at its source. */
-  async #see(key: ObjectKey, signal: AbortSignal): Promise<Observed | undefined> {
+  /** Decides on what the caches say, unless that would start a run or tell of its end: then on what their source says. */
+  async #look(
+    key: ObjectKey,
+    signal: AbortSignal,
+  ): Promise<{ readonly seen: Observed; readonly decision: Decision } | undefined> {
     const { client, clock, policy } = this.#deps;
     const deps = {
       client,
@@ -99,9 +105,11 @@ export class BackupController {
       now: () => clock.now(),
     };
     const cached = await observe(key, deps, signal);
-    return cached !== undefined && needsFreshEyes(cached, decide(cached, policy))
-      ? observeAfresh(key, deps, signal)
-      : cached;
+    if (cached === undefined) return undefined;
+    const decision = decide(cached, policy);
+    if (!needsFreshEyes(cached, decision)) return { seen: cached, decision };
+    const seen = await observeAfresh(key, deps, signal);
+    return seen === undefined ? undefined : { seen, decision: decide(seen, policy) };
   }
 
   /** The one status write of a pass. False: the object has changed since it was seen, so the pass was for nothing. */
