@@ -85,7 +85,7 @@ export async function operatorImage({ bundles }: { readonly bundles: string }, s
   return pack(
     'localhost/neo4j-backup-operator:dev',
     [await nodeRuntime(), await appLayer(bundles)],
-    { user: '65532:65532', workingDir: '/app', entrypoint: ['/usr/bin/node', '/app/agent.mjs'] },
+    { user: '65532:65532', workingDir: '/app', entrypoint: ['/usr/bin/node', '/app/main.mjs'] },
     steps,
   );
 }

@@ -225,9 +225,9 @@ describe('any spec that the schema takes', () => {
       fc.property(hostileBackup, (backup) => {
         const commands = containersOf(buildJob(backup, input)).map(({ command, args }) => [command, args]);
         expect(commands).toEqual([
-          [undefined, ['prepare']],
+          [['node', '/app/agent.mjs'], ['prepare']],
           [['/bin/sh', '-c', engineScript], undefined],
-          [undefined, ['report']],
+          [['node', '/app/agent.mjs'], ['report']],
         ]);
       }),
     );
