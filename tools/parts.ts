@@ -48,6 +48,8 @@ const recipes = {
   },
   coredns: { module: 'coredns', source: '.' },
   pause: { module: 'pause', source: '.' },
+  helm: { module: 'helm', source: 'helm.sh/helm/v4/cmd/helm' },
+  kubeconform: { module: 'kubeconform', source: 'github.com/yannh/kubeconform/cmd/kubeconform' },
 } as const satisfies Readonly<Record<string, Recipe>>;
 
 export type PartName = keyof typeof recipes;
@@ -55,9 +57,13 @@ export type PartName = keyof typeof recipes;
 /** What an API server without a node needs: enough for everything that only talks to the API. */
 const controlPlane = ['etcd', 'kube-apiserver', 'kubectl'] as const satisfies readonly PartName[];
 
+/** What the tests of the chart run beside the control plane. */
+const chartTools = ['helm', 'kubectl', 'kubeconform'] as const satisfies readonly PartName[];
+
 /** The path of each program. */
 export type Parts = Readonly<Record<PartName, string>>;
 export type ControlPlaneParts = Pick<Parts, (typeof controlPlane)[number]>;
+type ChartParts = Pick<Parts, (typeof chartTools)[number]>;
 
 /** Kubernetes refuses to work with components that do not know their version; it comes from what go.mod pins. */
 function kubernetesVersion(): readonly string[] {
@@ -127,4 +133,14 @@ export async function parts(steps: Steps): Promise<Parts> {
 /** Gives etcd, kube-apiserver and kubectl alone. They are also the first that {@link parts} builds. */
 export async function controlPlaneParts(steps: Steps): Promise<ControlPlaneParts> {
   return gather(controlPlane, steps);
+}
+
+/** Gives helm, kubectl and kubeconform: what the tests of the chart need beside an API server. */
+export async function chartParts(steps: Steps): Promise<ChartParts> {
+  return gather(chartTools, steps);
+}
+
+/** Gives the path of helm. */
+export async function helmPart(steps: Steps): Promise<string> {
+  return (await gather(['helm'], steps)).helm;
 }
