@@ -38,7 +38,7 @@ async function main(): Promise<number> {
     random: Math.random,
     log,
     namespace,
-    policy: { agentImage, allowedHosts },
+    policy: { agentImage, allowedHosts, allowedImages: [] },
   });
   log.info({ namespace: namespace ?? 'all', agentImage, allowedHosts }, 'starting');
   await controller.run(stop.signal);

@@ -41,6 +41,11 @@ export const reasons = {
     says: 'The operator is not configured to back up from this host.',
     next: "Use spec.source.serviceRef, or have the host added to the operator's allowed hosts.",
   },
+  ImageNotAllowed: {
+    ...stalled,
+    says: 'The operator is not configured to run this image.',
+    next: "Name an allowed image in spec.neo4j.image, or have this one added to the operator's allowed images.",
+  },
   ExternalNameRefused: {
     ...stalled,
     says: 'A Service of type ExternalName is refused: it can point anywhere.',

@@ -4,6 +4,7 @@ import type { RunStatus } from '../api/neo4jbackup.ts';
 import { explain, isReason, reasons, type StalledReason, type WaitingReason } from '../api/reasons.ts';
 import { selectEngine, servedVersions } from '../engine/select.ts';
 import type { Next } from '../runtime/next.ts';
+import { isAllowedHost, isAllowedImage } from './allowed.ts';
 import { buildJob } from './job.ts';
 import type { Observed } from './observe.ts';
 import {
@@ -22,6 +23,8 @@ export interface Policy {
   readonly agentImage: string;
   /** Hosts that a resource may name: exact names, `*.suffix`, or `*`. */
   readonly allowedHosts: readonly string[];
+  /** Images that a run may use for the tool: exact, or with `*` and `**` (allowed.ts). Empty: every image. */
+  readonly allowedImages: readonly string[];
 }
 
 export type Action =
@@ -153,7 +156,7 @@ type Objection = Extract<Standing, { kind: 'stalled' | 'waiting' }>;
 
 /** Why no run may start, if so: what only an edit can mend comes first. */
 function objectionTo(seen: Observed, policy: Policy): Objection | undefined {
-  for (const rule of [versionServed, licenseAccepted, hostAllowed, sourceThere, claimThere]) {
+  for (const rule of [versionServed, licenseAccepted, imageAllowed, hostAllowed, sourceThere, claimThere]) {
     const objection = rule(seen, policy);
     if (objection !== undefined) return objection;
   }
@@ -176,9 +179,19 @@ function licenseAccepted({ backup }: Observed): Objection | undefined {
 
 function hostAllowed({ backup }: Observed, { allowedHosts }: Policy): Objection | undefined {
   const { host } = backup.spec.source;
-  if (host === undefined || isAllowed(host, allowedHosts)) return undefined;
+  if (host === undefined || isAllowedHost(host, allowedHosts)) return undefined;
   const detail = `spec.source.host is ${host}; allowed are: ${allowedHosts.join(', ') || 'none'}`;
   return { kind: 'stalled', reason: 'HostNotAllowed', detail };
+}
+
+function imageAllowed({ backup }: Observed, { allowedImages }: Policy): Objection | undefined {
+  const { image, version } = backup.spec.neo4j;
+  const used = image ?? selectEngine(version)?.defaultImage(version) ?? '';
+  if (allowedImages.length === 0 || isAllowedImage(used, allowedImages)) return undefined;
+  const what =
+    image === undefined ? `The default image of spec.neo4j.version ${version}` : 'spec.neo4j.image';
+  const detail = `${what} is ${used}; allowed are: ${allowedImages.join(', ')}`;
+  return { kind: 'stalled', reason: 'ImageNotAllowed', detail };
 }
 
 function sourceThere({ backup, service }: Observed): Objection | undefined {
@@ -199,22 +212,6 @@ function claimThere({ backup, claimExists }: Observed): Objection | undefined {
   const { claimName } = backup.spec.destination.persistentVolumeClaim;
   const detail = `There is no claim ${claimName} in the namespace ${backup.metadata.namespace}`;
   return { kind: 'waiting', reason: 'ClaimNotFound', detail };
-}
-
-/**
- * Is the host one of the allowed ones: an exact name, below a `*.suffix`, or any under `*`. Case does not count. What
- * holds a colon is below no suffix: `evil:6362.example.com` must not come to mean another host to somebody else.
- */
-export function isAllowed(host: string, allowedHosts: readonly string[]): boolean {
-  const wanted = host.toLowerCase();
-  return allowedHosts.some((entry) => {
-    const allowed = entry.toLowerCase();
-    return (
-      allowed === '*' ||
-      allowed === wanted ||
-      (allowed.startsWith('*.') && !wanted.includes(':') && wanted.endsWith(allowed.slice(1)))
-    );
-  });
 }
 
 /** Finished Jobs that status knows, but for the newest that succeeded and the newest that failed. */

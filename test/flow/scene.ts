@@ -70,7 +70,7 @@ export class Scene {
       clock: this.clock,
       random: () => 0.5,
       log: quietLog(),
-      policy: { agentImage: 'agent:1', allowedHosts: [] },
+      policy: { agentImage: 'agent:1', allowedHosts: [], allowedImages: [] },
     });
     this.#running.push({ stop, done: controller.run(stop.signal) });
     await quiet();
