@@ -22,6 +22,9 @@ describe('operatorConfig', () => {
       namespace: undefined,
       agentImage: 'registry/agent:1',
       allowedHosts: [],
+      allowedImages: [],
+      healthPort: undefined,
+      leaderElectionNamespace: undefined,
       logLevel: 'info',
       instance: 'operator-7f',
     });
@@ -45,6 +48,21 @@ describe('operatorConfig', () => {
       text: ' db.example.org, *.internal ,,10.0.0.7,fd00::1',
       value: ['db.example.org', '*.internal', '10.0.0.7', 'fd00::1'],
     },
+    {
+      flag: 'allowed-images',
+      variable: 'ALLOWED_IMAGES',
+      field: 'allowedImages',
+      text: 'neo4j:3.4.18-enterprise, registry.example.org:5000/neo4j/*,a@sha256:1f',
+      value: ['neo4j:3.4.18-enterprise', 'registry.example.org:5000/neo4j/*', 'a@sha256:1f'],
+    },
+    { flag: 'health-port', variable: 'HEALTH_PORT', field: 'healthPort', text: '8081', value: 8081 },
+    {
+      flag: 'leader-election-namespace',
+      variable: 'LEADER_ELECTION_NAMESPACE',
+      field: 'leaderElectionNamespace',
+      text: 'backup',
+      value: 'backup',
+    },
     { flag: 'log-level', variable: 'LOG_LEVEL', field: 'logLevel', text: 'debug', value: 'debug' },
   ];
   test.each(cases)(
@@ -61,12 +79,13 @@ describe('operatorConfig', () => {
   );
 
   test('takes an empty variable, as a chart leaves it, for none', () => {
-    const empty = { NAMESPACE: '', KUBECONFIG: '', ALLOWED_HOSTS: '', LOG_LEVEL: '' };
+    const empty = { NAMESPACE: '', KUBECONFIG: '', ALLOWED_HOSTS: '', LOG_LEVEL: '', HEALTH_PORT: '' };
     expect(operatorConfig([image], empty)).toMatchObject({
       namespace: undefined,
       kubeconfig: undefined,
       allowedHosts: [],
       logLevel: 'info',
+      healthPort: undefined,
     });
   });
 
@@ -89,6 +108,22 @@ describe('operatorConfig', () => {
     },
   );
 
+  test.each(['a b', '/a', '-a', ':1', 'a;b', 'a?', 'https://[a]'])('does not allow the image %j', (text) => {
+    expect(problems(() => operatorConfig([`--allowed-images=${text}`], { AGENT_IMAGE: 'x' }))).toHaveLength(
+      1,
+    );
+  });
+
+  test('serves no health on port 0', () => {
+    expect(operatorConfig([image, '--health-port=0'], {})?.healthPort).toBeUndefined();
+  });
+
+  test.each(['-1', '65536', '80.5', 'http', '0x'])('refuses the health port %j', (port) => {
+    expect(problems(() => operatorConfig([image, `--health-port=${port}`], {}))).toEqual([
+      expect.stringMatching(/^--health-port is /),
+    ]);
+  });
+
   test.each([
     { name: 'an option unknown', argv: ['--frobnicate'] },
     { name: 'a word', argv: ['run'] },
@@ -105,8 +140,9 @@ describe('operatorConfig', () => {
 
 test('the help names every option, and where its twin in the environment is', () => {
   const help = operatorHelp();
-  for (const name of ['kubeconfig', 'namespace', 'agent-image', 'allowed-hosts', 'log-level', 'help'])
-    expect(help).toMatch(new RegExp(`^  --${name} +\\w`, 'm'));
+  const names = ['kubeconfig', 'namespace', 'agent-image', 'allowed-hosts', 'allowed-images'];
+  const others = ['health-port', 'leader-election-namespace', 'log-level', 'help'];
+  for (const name of [...names, ...others]) expect(help).toMatch(new RegExp(`^  --${name} +\\w`, 'm'));
   expect(help).toContain('AGENT_IMAGE');
 });
 

@@ -17,7 +17,14 @@ export interface OperatorConfig {
   readonly agentImage: string;
   /** Hosts that spec.source.host may name: exact names, `*.suffix`, or `*`. Empty: none. */
   readonly allowedHosts: readonly string[];
+  /** Images that backups may use; `*` stands for any text without a slash, `**` for any. Empty: all. */
+  readonly allowedImages: readonly string[];
+  /** TCP port of /healthz and /readyz. Absent: they are not served. */
+  readonly healthPort: number | undefined;
+  /** Namespace of the Lease by which replicas agree who works. Absent: this process works alone. */
+  readonly leaderElectionNamespace: string | undefined;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
+  /** Name of this process among its replicas. */
   readonly instance: string;
 }
 
@@ -36,6 +43,15 @@ const options = {
   'allowed-hosts': {
     type: 'string',
     help: 'hosts that spec.source.host may name, comma-separated: exact, *.suffix or *',
+  },
+  'allowed-images': {
+    type: 'string',
+    help: 'images that backups may use, comma-separated; * is any text without a slash, ** any; absent: all',
+  },
+  'health-port': { type: 'string', help: 'port of /healthz and /readyz; absent or 0: none' },
+  'leader-election-namespace': {
+    type: 'string',
+    help: 'namespace of the Lease by which replicas agree who works; absent: no election',
   },
   'log-level': { type: 'string', help: 'debug, info, warn or error; default info' },
   help: { type: 'boolean', help: 'this text' },
@@ -63,25 +79,50 @@ export function operatorConfig(argv: readonly string[], env: NodeJS.ProcessEnv):
     const value = values[name] ?? env[name.toUpperCase().replaceAll('-', '_')];
     return typeof value === 'string' && value !== '' ? value : undefined;
   };
-  const agentImage = read('agent-image') ?? '';
-  const logLevel = read('log-level') ?? 'info';
-  const allowedHosts = splitList(read('allowed-hosts'));
-  const odd = allowedHosts.filter((host) => !/^(\*|(\*\.)?[A-Za-z0-9:][-A-Za-z0-9.:]*)$/.test(host));
-  const problems = [
-    ...(agentImage === '' ? ['--agent-image is missing: the image that holds the agent'] : []),
-    ...(isLogLevel(logLevel) ? [] : [`--log-level is ${logLevel}: it must be debug, info, warn or error`]),
-    ...odd.map((host) => `--allowed-hosts holds ${host}: it must be a host, *.suffix or *`),
-  ];
+  const wanted = {
+    agentImage: read('agent-image') ?? '',
+    allowedHosts: splitList(read('allowed-hosts')),
+    allowedImages: splitList(read('allowed-images')),
+    healthPort: read('health-port') ?? '0',
+    logLevel: read('log-level') ?? 'info',
+  };
+  const problems = problemsIn(wanted);
+  const { logLevel, healthPort } = wanted;
   if (!isLogLevel(logLevel) || problems.length > 0) throw new ConfigError(problems.join('\n'));
-  const instance = env['HOSTNAME'] ?? `pid-${process.pid}`;
   return {
+    ...wanted,
     kubeconfig: read('kubeconfig'),
     namespace: read('namespace'),
-    agentImage,
-    allowedHosts,
+    healthPort: Number(healthPort) === 0 ? undefined : Number(healthPort),
+    leaderElectionNamespace: read('leader-election-namespace'),
     logLevel,
-    instance,
+    instance: env['HOSTNAME'] ?? `pid-${process.pid}`,
   };
+}
+
+interface Wanted {
+  readonly agentImage: string;
+  readonly allowedHosts: readonly string[];
+  readonly allowedImages: readonly string[];
+  readonly healthPort: string;
+  readonly logLevel: string;
+}
+
+function problemsIn(wanted: Wanted): readonly string[] {
+  const { agentImage, allowedHosts, allowedImages, healthPort, logLevel } = wanted;
+  const hosts = allowedHosts.filter((host) => !/^(\*|(\*\.)?[A-Za-z0-9:][-A-Za-z0-9.:]*)$/.test(host));
+  const images = allowedImages.filter((image) => !/^[A-Za-z0-9*][-\w.:/@*]*$/.test(image));
+  return [
+    ...(agentImage === '' ? ['--agent-image is missing: the image that holds the agent'] : []),
+    ...(isLogLevel(logLevel) ? [] : [`--log-level is ${logLevel}: it must be debug, info, warn or error`]),
+    ...(isPort(healthPort) ? [] : [`--health-port is ${healthPort}: it must be a number from 0 to 65535`]),
+    ...hosts.map((host) => `--allowed-hosts holds ${host}: it must be a host, *.suffix or *`),
+    ...images.map((image) => `--allowed-images holds ${image}: it must be an image, in which * is any text`),
+  ];
+}
+
+function isPort(text: string): boolean {
+  return /^\d{1,5}$/.test(text) && Number(text) <= 65_535;
 }
 
 function parseFlags(argv: readonly string[]): Readonly<Record<string, string | boolean | undefined>> {

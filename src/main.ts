@@ -30,7 +30,7 @@ async function main(): Promise<number> {
   for (const signal of ['SIGTERM', 'SIGINT'] as const)
     process.once(signal, () => stop.abort(new Error(signal)));
 
-  const { agentImage, allowedHosts, namespace } = config;
+  const { agentImage, allowedHosts, allowedImages, namespace } = config;
   const controller = new BackupController({
     client,
     events,
@@ -38,7 +38,7 @@ async function main(): Promise<number> {
     random: Math.random,
     log,
     namespace,
-    policy: { agentImage, allowedHosts, allowedImages: [] },
+    policy: { agentImage, allowedHosts, allowedImages },
   });
   log.info({ namespace: namespace ?? 'all', agentImage, allowedHosts }, 'starting');
   await controller.run(stop.signal);
