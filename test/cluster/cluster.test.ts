@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
+import type { AuditEntry } from '../../tools/cluster/audit.ts';
 import { startCluster, type Cluster } from '../../tools/cluster/cluster.ts';
 import { clustersFolder, nodeAddress } from '../../tools/cluster/places.ts';
 import { eventually } from '../../tools/cluster/processes.ts';
@@ -177,6 +178,62 @@ test('a container that takes more memory than its limit is killed, and its statu
 
   const hog = await read<PodStatus>('pod', 'hog', '-n', 'shop');
   expect(hog.status.containerStatuses[0]?.state.terminated?.reason).toBe('OOMKilled');
+});
+
+describe('the audit log', () => {
+  const account = 'system:serviceaccount:shop:default';
+  const entries = (): readonly AuditEntry[] => cluster.auditLog().filter(({ user }) => user === account);
+
+  test('has what an account asked for and was refused, with the program that asked', async () => {
+    const token = (await kubectl('create', 'token', 'default', '-n', 'shop')).trim();
+    await cluster.kubectl(['get', 'job', 'writes', '-n', 'shop', `--token=${token}`]);
+
+    await eventually(() => entries().length > 0, { withinMs: 5_000 });
+    expect(entries()).toEqual([
+      {
+        time: expect.closeTo(Date.now(), -5),
+        user: account,
+        userAgent: expect.stringMatching(/^kubectl/),
+        verb: 'get',
+        group: 'batch',
+        resource: 'jobs',
+        namespace: 'shop',
+        name: 'writes',
+        code: 403,
+      },
+    ]);
+  });
+
+  test('has a watch from its beginning, once', async () => {
+    const reader = 'nobody';
+    const watches = (): readonly AuditEntry[] =>
+      cluster.auditLog().filter(({ user, verb }) => user === reader && verb === 'watch');
+    await kubectl('create', 'clusterrolebinding', 'reader', '--clusterrole=view', `--user=${reader}`);
+    const [program = '', ...args] = cluster.kubectlCommand(['get', 'pods', '--watch-only', `--as=${reader}`]);
+    const watcher = spawn(program, args, { stdio: 'ignore' });
+    const ended = once(watcher, 'exit');
+
+    await eventually(() => watches().length > 0, { withinMs: 15_000 });
+    expect(watches().map(({ resource, code }) => ({ resource, code }))).toEqual([
+      { resource: 'pods', code: 200 },
+    ]);
+
+    watcher.kill();
+    await ended;
+    const log = (): string => cluster.log('audit');
+    const isOver = (): boolean =>
+      log()
+        .split('\n')
+        .filter((line) => line.includes(`"${reader}"`)).length > 1;
+    expect(await eventually(isOver, { withinMs: 15_000 })).toBe(true);
+    expect(watches()).toHaveLength(1);
+  });
+
+  test('has nothing of the node’s own programs', () => {
+    const users = new Set(cluster.auditLog().map(({ user }) => user));
+
+    expect([...users].toSorted()).toEqual(['admin', 'nobody', account]);
+  });
 });
 
 test('a component that ends early is named, with its last words, and nothing is left of the cluster', async () => {

@@ -8,6 +8,7 @@ import { packImage } from '../oci.ts';
 import { parts as findParts, type Parts } from '../parts.ts';
 import { background, must, output, type Background, type Output } from '../run.ts';
 import type { Steps } from '../steps.ts';
+import { readAuditLog, type AuditEntry } from './audit.ts';
 import { createCgroup } from './cgroups.ts';
 import { makeCredentials } from './certificates.ts';
 import {
@@ -57,6 +58,8 @@ export interface Cluster {
   volumePath(name: string): string;
   /** What a component of the cluster printed: `kubelet`, `containerd`, `kube-apiserver`, ... */
   log(component: string): string;
+  /** What was asked of the API server so far, but by the node's own programs; see {@link readAuditLog}. */
+  auditLog(): readonly AuditEntry[];
   /** Ends it and removes every trace. Safe to call more than once. */
   stop(): Promise<void>;
 }
@@ -123,6 +126,7 @@ function clusterAt(
     },
     volumePath: volume,
     log: (component) => (existsSync(log(component)) ? readFileSync(log(component), 'utf8') : ''),
+    auditLog: () => readAuditLog(folder),
     async stop() {
       await tearDown(folder);
       releaseName(folder);

@@ -2,6 +2,7 @@
 import { statfsSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Parts } from '../parts.ts';
+import { auditPolicy } from './audit.ts';
 import type { User } from './certificates.ts';
 import { cgroupVersion } from './cgroups.ts';
 import { cgroupOf, containerdSocket, nodeAddress, nodeName, placesIn } from './places.ts';
@@ -128,6 +129,7 @@ export function writeConfigs(folder: string, parts: Parts): void {
   const write = (file: string, content: string): void =>
     writeFileSync(config(file), content, { mode: 0o600 });
   write('containerd.toml', containerdConfig(folder, parts));
+  write('audit.json', JSON.stringify(auditPolicy()));
   write('kubelet.json', JSON.stringify(kubeletConfig(folder)));
   write('Corefile', dnsConfig(folder));
   write('cni/pods.conflist', JSON.stringify(networkConfig()));
@@ -139,7 +141,7 @@ function flags(values: Readonly<Record<string, string>>): readonly string[] {
 
 /** What can be started at once; the API server waits for etcd by itself. */
 export function foundation(folder: string, parts: Parts): readonly Component[] {
-  const { certificate, config, key } = placesIn(folder);
+  const { certificate, config, key, log } = placesIn(folder);
   const etcd = flags({
     'data-dir': join(folder, 'etcd'),
     'unsafe-no-fsync': 'true',
@@ -170,6 +172,9 @@ export function foundation(folder: string, parts: Parts): readonly Component[] {
     'kubelet-preferred-address-types': 'InternalIP',
     'kubelet-client-certificate': certificate('apiserver-to-kubelet'),
     'kubelet-client-key': key('apiserver-to-kubelet'),
+    'audit-policy-file': config('audit.json'),
+    'audit-log-path': log('audit'),
+    'audit-log-maxbackup': '1', // a cluster that stays for weeks fills no disk
   });
   return [
     { name: 'etcd', command: [parts.etcd, ...etcd] },
