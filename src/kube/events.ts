@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { KubeClient } from './client.ts';
 import { KubeError, boundText } from './errors.ts';
+import type { Permission } from './permission.ts';
 import { kubeObjectSchema, type Resource } from './resource.ts';
 
 /** The object that an event is about. */
@@ -54,6 +55,11 @@ const eventResource: Resource = {
   kind: 'Event',
   schema: kubeObjectSchema,
 };
+
+/** What sending Events asks of the API server: they are never read, and never changed. */
+export const eventPermissions: readonly Permission[] = [
+  { apiGroup: eventResource.group, resource: eventResource.plural, verbs: ['create'] },
+];
 
 /** The server refuses longer notes. Bytes. */
 const maxNoteBytes = 1024;

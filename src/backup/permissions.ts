@@ -1,0 +1,16 @@
+// What this folder asks of the API server. Every call made here has its verb here, and the other way round.
+import { group, plural } from '../api/names.ts';
+import type { Permission } from '../kube/permission.ts';
+
+const cached = ['get', 'list', 'watch'];
+
+export const backupPermissions: readonly Permission[] = [
+  { apiGroup: group, resource: plural, verbs: cached },
+  // PUT with the resourceVersion seen: a stale leader loses. Spec and metadata are never written.
+  { apiGroup: group, resource: `${plural}/status`, verbs: ['update'] },
+  { apiGroup: 'batch', resource: 'jobs', verbs: [...cached, 'create', 'delete'] },
+  { apiGroup: '', resource: 'pods', verbs: cached },
+  { apiGroup: '', resource: 'services', verbs: ['get'] },
+  { apiGroup: 'discovery.k8s.io', resource: 'endpointslices', verbs: ['list'] },
+  { apiGroup: '', resource: 'persistentvolumeclaims', verbs: ['get'] },
+];
