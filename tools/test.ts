@@ -2,7 +2,7 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { engine } from './engines.ts';
+import { engine, engineVersions } from './engines.ts';
 import { neo4jServerImage, neo4jToolsImage } from './images.ts';
 import { controlPlaneParts, parts } from './parts.ts';
 import { attached } from './run.ts';
@@ -29,7 +29,7 @@ const suites: readonly Suite[] = [
     name: 'engine',
     says: 'the real tool on a real Neo4j',
     needsRoot: false,
-    build: (progress) => engine('3.4.18', progress),
+    build: neo4jVersions,
   },
   { name: 'cluster', says: 'the Kubernetes node that the rest stands on', needsRoot: true, build: parts },
   { name: 'e2e', says: 'backups on a real node, with a real Neo4j', needsRoot: true, build: buildAll },
@@ -49,10 +49,16 @@ interface Summary {
   readonly numTodoTests: number;
 }
 
+async function neo4jVersions(progress: Steps): Promise<void> {
+  for (const version of engineVersions) await engine(version, progress);
+}
+
 async function buildAll(progress: Steps): Promise<void> {
   await parts(progress);
-  await neo4jServerImage(progress);
-  await neo4jToolsImage(progress);
+  for (const version of engineVersions) {
+    await neo4jServerImage(progress, version);
+    await neo4jToolsImage(progress, version);
+  }
 }
 
 function chosen(names: readonly string[]): readonly Suite[] {

@@ -77,7 +77,7 @@ describe('Neo4j 3.4.18', () => {
       nodesInFull = await countNodes(on, store);
       expect(nodesInFull).toBeGreaterThanOrEqual(1000);
       const facts = await storeFacts(on, store);
-      expect(facts['storeId']).toMatch(asKernelPrints(full));
+      expect(facts['openedStoreId']).toMatch(asKernelPrints(full));
       expect(facts).toMatchObject({
         storeVersionText: full.storeId.storeVersion,
         openedLastCommitted: String(full.lastTransactionId),

@@ -2,8 +2,8 @@ import java.io.File;
 import org.neo4j.graphdb.GraphDatabaseService;
 import org.neo4j.graphdb.factory.GraphDatabaseFactory;
 import org.neo4j.io.fs.DefaultFileSystemAbstraction;
+import org.neo4j.io.fs.FileSystemAbstraction;
 import org.neo4j.io.pagecache.PageCache;
-import org.neo4j.io.pagecache.impl.muninn.StandalonePageCacheFactory;
 import org.neo4j.kernel.impl.store.MetaDataStore;
 import org.neo4j.kernel.impl.store.MetaDataStore.Position;
 import org.neo4j.kernel.impl.transaction.log.TransactionIdStore;
@@ -18,14 +18,12 @@ public final class StoreFacts {
     public static void main(String[] args) throws Exception {
         File store = new File(args[0]);
         StringBuilder json = new StringBuilder("{");
-        try (DefaultFileSystemAbstraction files = new DefaultFileSystemAbstraction();
-                PageCache pages = StandalonePageCacheFactory.createPageCache(files)) {
+        try (PageCache pages = pageCache(new DefaultFileSystemAbstraction())) {
             File neostore = new File(store, MetaDataStore.DEFAULT_NAME);
             for (Position position : Position.values())
                 field(json, position.name(), MetaDataStore.getRecord(pages, neostore, position));
             long version = MetaDataStore.getRecord(pages, neostore, Position.STORE_VERSION);
             json.append("\"storeVersionText\":\"").append(MetaDataStore.versionLongToString(version)).append("\",");
-            json.append("\"storeId\":\"").append(MetaDataStore.getStoreId(pages, neostore)).append("\",");
         }
         GraphDatabaseService db = new GraphDatabaseFactory()
                 .newEmbeddedDatabaseBuilder(store)
@@ -38,6 +36,17 @@ public final class StoreFacts {
         db.shutdown();
         json.setLength(json.length() - 1);
         System.out.println(json.append("}"));
+    }
+
+    /** The class that makes one moved between 3.0 and 3.4. */
+    private static PageCache pageCache(FileSystemAbstraction files) throws ReflectiveOperationException {
+        Class<?> factory;
+        try {
+            factory = Class.forName("org.neo4j.io.pagecache.impl.muninn.StandalonePageCacheFactory");
+        } catch (ClassNotFoundException e) {
+            factory = Class.forName("org.neo4j.kernel.impl.pagecache.StandalonePageCacheFactory");
+        }
+        return (PageCache) factory.getMethod("createPageCache", FileSystemAbstraction.class).invoke(null, files);
     }
 
     private static void field(StringBuilder json, String name, long value) {
