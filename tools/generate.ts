@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { stringify } from 'yaml';
 import { customResourceDefinition } from '../src/api/crd.ts';
 import { group, plural } from '../src/api/names.ts';
+import { chartFiles } from './chart.ts';
 import { reasonsPage } from './reasons-page.ts';
 
 const root = dirname(import.meta.dirname);
@@ -11,6 +12,7 @@ const note = '# Generated from src/api by `npm run generate`: edit there.\n';
 
 const generated: Readonly<Record<string, string>> = {
   'docs/reasons.md': reasonsPage(),
+  ...chartFiles(),
   [`crds/${group}_${plural}.yaml`]:
     // Version 1.1: kubectl reads that, where an unquoted yes is a boolean.
     note +

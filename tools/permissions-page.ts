@@ -1,0 +1,40 @@
+// docs/permissions.md, made from the declared permissions.
+import type { Permission } from '../src/kube/permission.ts';
+
+export interface Permissions {
+  /** In each namespace that is watched. */
+  readonly watched: readonly Permission[];
+  /** In the operator's own namespace. */
+  readonly own: readonly Permission[];
+}
+
+function table(permissions: readonly Permission[]): string {
+  const rows = permissions.map(({ apiGroup, resource, verbs, resourceNames }) => [
+    apiGroup === '' ? 'core' : `\`${apiGroup}\``,
+    `\`${resource}\`${resourceNames === undefined ? '' : `, only ${resourceNames.map((name) => `\`${name}\``).join(', ')}`}`,
+    verbs.join(', '),
+  ]);
+  return [['API group', 'resource', 'verbs'], ['---', '---', '---'], ...rows]
+    .map((row) => `| ${row.join(' | ')} |`)
+    .join('\n');
+}
+
+export function permissionsPage({ watched, own }: Permissions): string {
+  return `${[
+    '<!-- Generated from the permissions in src by `npm run generate`: edit there. -->',
+    '# Permissions',
+    'What the operator may do, in full. The roles of the chart are made from the declarations beside the code that makes the calls, and a test compares them with what a real API server then allows.',
+    '## In the namespaces that it watches',
+    'A ClusterRole; with `watchNamespace` set, a Role in that one namespace, and nothing outside of it.',
+    table(watched),
+    '## In its own namespace',
+    'For the election of one of several replicas.',
+    table(own),
+    'The API server cannot hold `create` to a name.',
+    '## What it never asks for',
+    'Secrets, `pods/exec`, `pods/log`, nodes, roles, definitions of resources, any write to the spec or the metadata of a `Neo4jBackup`, any write to a claim, a Service or a Pod. The Pods of a backup have no API token at all.',
+    '## For people',
+    'With `rbac.aggregateRoles` the cluster’s own roles `view`, `edit` and `admin` hold for `neo4jbackups` too: `view` reads, `edit` and `admin` also write. Nobody but the operator writes `neo4jbackups/status`.',
+    'Who may create a `Neo4jBackup` may, through the operator, create Pods in that namespace that mount any of its claims and copy any Neo4j behind any of its Services: give that right to those who may create Pods there anyway.',
+  ].join('\n\n')}\n`;
+}
