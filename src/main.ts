@@ -1,19 +1,28 @@
 // The operator: reads its configuration, wires the parts, runs until it is told to stop.
+import { servedSchemaPath } from './api/served.ts';
 import { BackupController } from './backup/controller.ts';
-import { ConfigError, operatorConfig, operatorHelp } from './config.ts';
-import { eventRecorder } from './kube/events.ts';
-import { kubeClient } from './kube/http.ts';
+import { ConfigError, operatorConfig, operatorHelp, type OperatorConfig } from './config.ts';
+import { eventRecorder, type EventRecorder } from './kube/events.ts';
+import { kubeClient, type HttpKubeClient } from './kube/http.ts';
 import { loadKubeConfig } from './kube/kube-config.ts';
+import { Operator } from './operator.ts';
 import { systemClock } from './runtime/clock.ts';
+import type { Log } from './runtime/log.ts';
+import { serveHealth } from './telemetry/health.ts';
 import { makeLog } from './telemetry/log.ts';
 
-async function main(): Promise<number> {
+/** Kubernetes kills after 30 s, people after ten. Passes under way have 6 s of it, the last Events one. Milliseconds. */
+const exitMs = 9_500;
+const lastEventsMs = 1_000;
+
+async function main(): Promise<void> {
   const config = operatorConfig(process.argv.slice(2), process.env);
   if (config === undefined) {
     process.stdout.write(`${operatorHelp()}\n`);
-    return 0;
+    return;
   }
   const log = makeLog('operator', config.logLevel);
+  const stop = stopOnSignal(log);
   const client = kubeClient({
     kubeConfig: loadKubeConfig(config.kubeconfig),
     userAgent: 'neo4j-backup-operator',
@@ -26,30 +35,64 @@ async function main(): Promise<number> {
     reportingInstance: config.instance,
     onLost: (event, error) => log.warn({ reason: event.reason, err: error }, 'an Event was not sent'),
   });
-  const stop = new AbortController();
-  for (const signal of ['SIGTERM', 'SIGINT'] as const)
-    process.once(signal, () => stop.abort(new Error(signal)));
-
-  const { agentImage, allowedHosts, allowedImages, namespace } = config;
-  const controller = new BackupController({
-    client,
-    events,
-    clock: systemClock,
-    random: Math.random,
-    log,
-    namespace,
-    policy: { agentImage, allowedHosts, allowedImages },
-  });
-  log.info({ namespace: namespace ?? 'all', agentImage, allowedHosts }, 'starting');
-  await controller.run(stop.signal);
-  await events.flush();
-  await client.close();
+  const operator = operatorOf(config, { client, events, log });
+  const { healthPort } = config;
+  const health = healthPort === undefined ? undefined : await serveHealth(healthPort, operator);
+  try {
+    await operator.run(stop);
+  } finally {
+    exitWithin(exitMs, log);
+    await Promise.race([events.flush(), systemClock.sleep(lastEventsMs, new AbortController().signal)]);
+    await health?.close();
+    await client.close();
+  }
   log.info({}, 'stopped');
-  return 0;
+}
+
+interface Parts {
+  readonly client: HttpKubeClient;
+  readonly events: EventRecorder;
+  readonly log: Log;
+}
+
+function operatorOf(config: OperatorConfig, { client, events, log }: Parts): Operator {
+  const { agentImage, allowedHosts, allowedImages, namespace } = config;
+  const common = { clock: systemClock, random: Math.random, log };
+  const policy = { agentImage, allowedHosts, allowedImages };
+  log.info({ namespace: namespace ?? 'all', ...policy }, 'starting');
+  return new Operator({
+    ...common,
+    fetchSchema: (signal) => client.getDocument(servedSchemaPath, { signal }),
+    work: new BackupController({ ...common, client, events, namespace, policy }),
+  });
+}
+
+/** What nobody caught is a bug: the process ends, and is started anew. */
+function stopOnSignal(log: Log): AbortSignal {
+  const stop = new AbortController();
+  for (const name of ['SIGTERM', 'SIGINT'] as const)
+    process.once(name, () => {
+      exitWithin(exitMs, log);
+      stop.abort(new Error(name));
+    });
+  process.on('uncaughtException', (error, origin) => {
+    log.error({ err: error, origin }, 'nobody caught this: the process ends');
+    process.exit(1);
+  });
+  return stop.signal;
+}
+
+/** Ends the process by force if it has not ended by itself. Holds nobody up. */
+function exitWithin(delayMs: number, log: Log): void {
+  const end = (): void => {
+    log.error({}, 'something did not end in time: the process ends');
+    process.exit(1);
+  };
+  setTimeout(end, delayMs).unref();
 }
 
 try {
-  process.exitCode = await main();
+  await main();
 } catch (error) {
   const text = error instanceof Error ? error.message : String(error);
   process.stderr.write(`${text}\n`);

@@ -65,7 +65,8 @@ export function customResourceDefinition(): object {
   };
 }
 
-function openAPISchema(): object {
+/** What the API server is asked to check, and to keep: it drops every field that is not in here. */
+export function openAPISchema(): object {
   return {
     type: 'object',
     description: 'A standing wish: this server is backed up to this volume.',

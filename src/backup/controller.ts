@@ -72,6 +72,16 @@ export class BackupController {
     ]);
   }
 
+  /** True when everything has been listed once. */
+  hasSynced(): boolean {
+    return [this.#backups, this.#jobs, this.#pods].every((reflector) => reflector.hasSynced());
+  }
+
+  /** Age of the oldest pass under way, 0 when there is none. Milliseconds. */
+  oldestPassMs(): number {
+    return this.#controller.oldestPassMs();
+  }
+
   /** One pass over one resource. Safe to run again at any time, from any point, after any crash. */
   async reconcile(key: ObjectKey, signal: AbortSignal): Promise<Next> {
     const { client } = this.#deps;

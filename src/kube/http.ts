@@ -29,6 +29,13 @@ export interface HttpClientOptions {
 
 /** A {@link KubeClient} whose connections are held until `close`. */
 export interface HttpKubeClient extends KubeClient {
+  /**
+   * The JSON at a path that is no object's, such as the schemas below `/openapi/v3`.
+   *
+   * @returns undefined when there is nothing.
+   */
+  getDocument(path: string, options?: CallOptions): Promise<unknown>;
+
   /** Ends all connections; calls under way reject. */
   close(): Promise<void>;
 }
@@ -83,6 +90,16 @@ class HttpClient implements HttpKubeClient {
         signal: options?.signal,
       });
       return parseObject(resource, json);
+    } catch (error) {
+      if (isKubeError(error, 'notFound')) return undefined;
+      throw error;
+    }
+  }
+
+  async getDocument(path: string, options?: CallOptions): Promise<unknown> {
+    try {
+      const call = { step: `get ${path}`, method: 'GET', path, signal: options?.signal } as const;
+      return await this.#transport.call(call);
     } catch (error) {
       if (isKubeError(error, 'notFound')) return undefined;
       throw error;

@@ -1,0 +1,151 @@
+import { expect, test } from 'vitest';
+import { FakeClock, quiet } from '../test/support/fake-clock.ts';
+import { quietLog } from '../test/support/quiet-log.ts';
+import { openAPISchema } from './api/crd.ts';
+import { Operator } from './operator.ts';
+
+const kinds = [{ group: 'neo4j-backup.dev', version: 'v1alpha1', kind: 'Neo4jBackup' }];
+const documentOf = (schema: object): object => ({
+  components: { schemas: { one: { ...schema, 'x-kubernetes-group-version-kind': kinds } } },
+});
+const current = documentOf(openAPISchema());
+const older = documentOf(withoutStatus(openAPISchema()));
+
+function withoutStatus(schema: object): object {
+  const { status: _status, ...properties } = (schema as { properties: Record<string, object> }).properties;
+  return { ...schema, properties };
+}
+
+/** An operator whose API server and work are played by the test. */
+class Scene {
+  readonly clock = new FakeClock();
+  readonly log = quietLog();
+  readonly stop = new AbortController();
+  answer: () => unknown = () => current;
+  asked = 0;
+  isWorking = false;
+  hasSynced = false;
+  oldestMs = 0;
+  readonly operator = new Operator({
+    fetchSchema: async (signal) => {
+      signal.throwIfAborted();
+      this.asked += 1;
+      return this.answer();
+    },
+    work: {
+      run: async (signal) => {
+        this.isWorking = true;
+        await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+        this.isWorking = false;
+      },
+      hasSynced: () => this.hasSynced,
+      oldestPassMs: () => this.oldestMs,
+    },
+    clock: this.clock,
+    random: () => 0.5,
+    log: this.log,
+  });
+  done: Promise<void> | undefined;
+
+  async start(): Promise<void> {
+    this.done = this.operator.run(this.stop.signal);
+    await quiet();
+  }
+
+  /** Names of the checks that fail. */
+  unready(): readonly string[] {
+    return this.operator.ready().flatMap(({ isGood, name }) => (isGood ? [] : [name]));
+  }
+
+  says(check: string): string | undefined {
+    return this.operator.ready().find(({ name }) => name === check)?.says;
+  }
+}
+
+const refused = (): never => {
+  throw new Error('connect ECONNREFUSED');
+};
+
+test('works once the schema is served, is ready once the caches are filled, and ends with its work', async () => {
+  const scene = new Scene();
+  await scene.start();
+  expect([scene.isWorking, scene.unready()]).toEqual([true, ['caches']]);
+  scene.hasSynced = true;
+  expect(scene.unready()).toEqual([]);
+  scene.stop.abort();
+  await scene.done;
+  expect(scene.isWorking).toBe(false);
+  expect(scene.log.counts.warn).toBe(0);
+});
+
+test.each([
+  { name: 'is out of reach', answer: refused, unready: ['API server', 'schema'], says: /ECONNREFUSED/ },
+  {
+    name: 'does not know the kind',
+    answer: () => undefined,
+    unready: ['schema'],
+    says: /missing.*kubectl apply/,
+  },
+  {
+    name: 'has an older schema',
+    answer: () => older,
+    unready: ['schema'],
+    says: /lacks status: kubectl apply/,
+  },
+])('waits, asks again and says why once while the API server $name', async ({ answer, unready, says }) => {
+  const scene = new Scene();
+  scene.answer = answer;
+  await scene.start();
+  await scene.clock.advance(600_000);
+  expect([scene.isWorking, scene.unready()]).toEqual([false, unready]);
+  expect(scene.says('schema')).toMatch(says);
+  expect(scene.log.counts.warn).toBe(1);
+  expect(scene.asked).toBeGreaterThan(20);
+  expect(scene.asked).toBeLessThan(40);
+
+  scene.answer = () => current;
+  await scene.clock.advance(60_000);
+  expect(scene.isWorking).toBe(true);
+  scene.stop.abort();
+  await scene.done;
+});
+
+test('names no more than a few of the missing fields', async () => {
+  const scene = new Scene();
+  scene.answer = () => documentOf({ properties: { metadata: {}, spec: { properties: {} } } });
+  await scene.start();
+  expect(scene.says('schema')).toMatch(
+    /lacks apiVersion, kind, spec\.\w+, spec\.\w+, spec\.\w+ and \d+ more/,
+  );
+  scene.stop.abort();
+  await scene.done;
+});
+
+test('ends while it waits for the schema', async () => {
+  const scene = new Scene();
+  scene.answer = refused;
+  await scene.start();
+  scene.stop.abort();
+  await scene.done;
+  expect([scene.isWorking, scene.clock.waiting]).toEqual([false, 0]);
+});
+
+test('ends while the API server does not answer', async () => {
+  const scene = new Scene();
+  scene.answer = () =>
+    new Promise((_, reject) =>
+      scene.stop.signal.addEventListener('abort', () => reject(new Error('stopped')), { once: true }),
+    );
+  await scene.start();
+  scene.stop.abort();
+  await scene.done;
+  expect([scene.isWorking, scene.log.counts.warn]).toEqual([false, 0]);
+});
+
+test('is alive as long as no pass hangs far beyond its deadline', () => {
+  const scene = new Scene();
+  scene.oldestMs = 61_000;
+  expect(scene.operator.live()).toMatchObject([{ isGood: true }]);
+  scene.oldestMs = 200_000;
+  expect(scene.operator.live()).toMatchObject([{ isGood: false, says: 'one has hung for 200 s' }]);
+});

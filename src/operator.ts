@@ -1,0 +1,111 @@
+// The life of the operator, and how it feels: first the API server must serve our schema, then it works.
+import { judgeServed, type ServedSchema } from './api/served.ts';
+import { backoffMs, type Backoff } from './runtime/backoff.ts';
+import type { Clock } from './runtime/clock.ts';
+import type { Log } from './runtime/log.ts';
+import type { Check, Health } from './telemetry/health.ts';
+
+/** What the operator is there for. A BackupController is one. */
+interface Work {
+  /** Works until the signal aborts. Never rejects. */
+  run(signal: AbortSignal): Promise<void>;
+  hasSynced(): boolean;
+  /** Age of the oldest pass under way, 0 when there is none. Milliseconds. */
+  oldestPassMs(): number;
+}
+
+export interface OperatorDeps {
+  /** Fetches what the API server tells of our kind; undefined when it tells nothing. */
+  readonly fetchSchema: (signal: AbortSignal) => Promise<unknown>;
+  readonly work: Work;
+  readonly clock: Clock;
+  /** In [0, 1). */
+  readonly random: () => number;
+  readonly log: Log;
+}
+
+/** An API server takes seconds to tell of a new CRD; one that stays away is asked twice a minute. */
+const schemaBackoff: Backoff = { baseMs: 2_000, capMs: 60_000 };
+
+/** A pass is told to end after a minute. One that is still there now will not end any more. Milliseconds. */
+const wedgedMs = 180_000;
+
+/** How many missing fields are named; the first ones tell which version is served. */
+const maxNamed = 5;
+
+type Schema = ServedSchema | { readonly kind: 'unknown'; readonly why: string };
+
+export class Operator implements Health {
+  readonly #deps: OperatorDeps;
+  #schema: Schema = { kind: 'unknown', why: 'not asked yet' };
+
+  constructor(deps: OperatorDeps) {
+    this.#deps = deps;
+  }
+
+  /** Works, as soon as it can, until the signal aborts. */
+  async run(signal: AbortSignal): Promise<void> {
+    if (await this.#awaitSchema(signal)) await this.#deps.work.run(signal);
+  }
+
+  live(): readonly Check[] {
+    const oldestMs = this.#deps.work.oldestPassMs();
+    const isGood = oldestMs < wedgedMs;
+    const seconds = Math.round(oldestMs / 1_000);
+    return [{ name: 'passes', isGood, says: isGood ? 'they end' : `one has hung for ${seconds} s` }];
+  }
+
+  ready(): readonly Check[] {
+    const schema = this.#schema;
+    const reached = schema.kind !== 'unknown';
+    return [
+      { name: 'API server', isGood: reached, says: reached ? 'reached' : schema.why },
+      { name: 'schema', isGood: schema.kind === 'current', says: sayOf(schema) },
+      ...(schema.kind === 'current' ? [this.#caches()] : []),
+    ];
+  }
+
+  #caches(): Check {
+    const isGood = this.#deps.work.hasSynced();
+    return { name: 'caches', isGood, says: isGood ? 'filled' : 'not filled yet' };
+  }
+
+  /** With an older schema the API server would drop fields of the status, and what is left could lie. @returns false when stopped. */
+  async #awaitSchema(signal: AbortSignal): Promise<boolean> {
+    const { clock, random, log } = this.#deps;
+    for (let attempt = 1; !signal.aborted; attempt += 1) {
+      const before = sayOf(this.#schema);
+      this.#schema = await this.#judge(signal);
+      if (this.#schema.kind === 'current') return true;
+      const says = sayOf(this.#schema);
+      if (says !== before && !signal.aborted) log.warn({ schema: this.#schema.kind }, `waiting: ${says}`);
+      await clock.sleep(backoffMs(attempt, schemaBackoff, random), signal).catch(() => undefined);
+    }
+    return false;
+  }
+
+  async #judge(signal: AbortSignal): Promise<Schema> {
+    try {
+      return judgeServed(await this.#deps.fetchSchema(signal));
+    } catch (error) {
+      return { kind: 'unknown', why: error instanceof Error ? error.message : String(error) };
+    }
+  }
+}
+
+function sayOf(schema: Schema): string {
+  const advice = 'kubectl apply --server-side -f crds/, or helm upgrade';
+  switch (schema.kind) {
+    case 'current':
+      return 'served';
+    case 'absent':
+      return `the API server does not serve our kind, the CRD is missing: ${advice}`;
+    case 'older': {
+      const named = schema.missing.slice(0, maxNamed).join(', ');
+      const more = schema.missing.length - maxNamed;
+      return `the CRD is older than this operator, it lacks ${named}${more > 0 ? ` and ${more} more` : ''}: ${advice}`;
+    }
+    case 'unknown':
+      return `not known: ${schema.why}`;
+  }
+}
