@@ -13,7 +13,7 @@ import { findRecord } from '../../tools/cluster/registry.ts';
 import { must } from '../../tools/run.ts';
 import { steps } from '../../tools/steps.ts';
 import { withBusybox } from './busybox.ts';
-import { buildClaim, buildJob, buildNamespace, buildPod, buildService } from './manifests.ts';
+import { buildClaim, buildJob, buildNamespace, buildPod, buildPolicy, buildService } from './manifests.ts';
 import { clusterNetwork, traces } from './traces.ts';
 
 const name = `test-${process.pid}`;
@@ -21,6 +21,7 @@ const progress = steps();
 
 /** Not `wget -T`: the static busybox of Debian 12 crashes on it. */
 const download = ['busybox', 'timeout', '3', 'wget', '-q', '-O', '/dev/null'];
+const resolve = ['busybox', 'timeout', '3', 'nslookup', 'orders-neo4j.shop.svc.cluster.local.'];
 let cluster: Cluster;
 
 async function kubectl(...args: readonly string[]): Promise<string> {
@@ -30,6 +31,10 @@ async function kubectl(...args: readonly string[]): Promise<string> {
 async function create(...objects: readonly unknown[]): Promise<void> {
   const list = { apiVersion: 'v1', kind: 'List', items: objects };
   await must(cluster.kubectlCommand(['create', '-f', '-']), { input: JSON.stringify(list) });
+}
+
+async function apply(object: unknown): Promise<void> {
+  await must(cluster.kubectlCommand(['apply', '-f', '-']), { input: JSON.stringify(object) });
 }
 
 async function read<T>(...args: readonly string[]): Promise<T> {
@@ -65,6 +70,14 @@ beforeAll(async () => {
   cluster = await startCluster({ name, steps: progress });
   await withBusybox(progress, async (archive) => cluster.importImage(archive));
   await create(buildNamespace('shop'));
+  await create(
+    buildPod('shop', 'web', { containers: [{ name: 'web', script: 'httpd -f -p 8080 -h /bin' }] }),
+    buildService('shop', 'orders-neo4j', { app: 'web', kind: 'plain' }),
+    buildService('shop', 'orders-neo4j-pods', { app: 'web', kind: 'headless' }),
+    buildPod('default', 'client', { containers: [{ name: 'client', script: 'sleep 1000000' }] }),
+  );
+  await kubectl('wait', '-n', 'shop', '--for=condition=Ready', 'pod/web', '--timeout=60s');
+  await kubectl('wait', '--for=condition=Ready', 'pod/client', '--timeout=60s');
 }, 30 * 60_000);
 
 afterAll(async () => cluster.stop(), 60_000);
@@ -130,17 +143,6 @@ describe('a Job of the restricted profile', () => {
 });
 
 describe('the name of a Service', () => {
-  beforeAll(async () => {
-    await create(
-      buildPod('shop', 'web', { containers: [{ name: 'web', script: 'httpd -f -p 8080 -h /bin' }] }),
-      buildService('shop', 'orders-neo4j', { app: 'web', kind: 'plain' }),
-      buildService('shop', 'orders-neo4j-pods', { app: 'web', kind: 'headless' }),
-      buildPod('default', 'client', { containers: [{ name: 'client', script: 'sleep 1000000' }] }),
-    );
-    await kubectl('wait', '-n', 'shop', '--for=condition=Ready', 'pod/web', '--timeout=60s');
-    await kubectl('wait', '--for=condition=Ready', 'pod/client', '--timeout=60s');
-  });
-
   const cases = [
     { name: 'short', address: 'orders-neo4j.shop.svc:6362' },
     { name: 'in full', address: 'orders-neo4j.shop.svc.cluster.local:6362' },
@@ -167,6 +169,87 @@ describe('the name of a Service', () => {
     await must(cluster.inside([...download, `http://${service.spec.clusterIP}:6362/sh`]));
 
     expect(await must(['ip', 'address'])).not.toContain(nodeAddress);
+  });
+});
+
+describe('a NetworkPolicy', () => {
+  /** What `client`, in another namespace, can reach: the Pod behind the Service, on its own port. */
+  const reaches = async (): Promise<boolean> => {
+    const ask = [...download, 'http://orders-neo4j.shop.svc:6362/sh'];
+    return (await cluster.kubectl(['exec', 'client', '--', ...ask])).code === 0;
+  };
+  const becomes = async (expected: boolean): Promise<boolean> =>
+    eventually(async () => (await reaches()) === expected, { withinMs: 20_000 });
+  const byName = (wanted: string): unknown => ({ matchLabels: { 'kubernetes.io/metadata.name': wanted } });
+  const client = { namespaceSelector: byName('default'), podSelector: { matchLabels: { app: 'client' } } };
+
+  const cases = [
+    { name: 'that admits nobody', spec: { ingress: [] }, expected: false },
+    { name: 'that admits by label', spec: { ingress: [{ from: [client] }] }, expected: true },
+    {
+      name: 'that admits that label in its own namespace alone',
+      spec: { ingress: [{ from: [{ podSelector: client.podSelector }] }] },
+      expected: false,
+    },
+    {
+      name: 'that admits everybody to its port',
+      spec: { ingress: [{ ports: [{ port: 8080 }] }] },
+      expected: true,
+    },
+    {
+      name: 'that admits everybody to another port',
+      spec: { ingress: [{ ports: [{ port: 8081 }] }] },
+      expected: false,
+    },
+    {
+      name: 'that admits addresses but some',
+      spec: { ingress: [{ from: [{ ipBlock: { cidr: '10.88.0.0/16', except: ['10.88.0.0/17'] } }] }] },
+      expected: false,
+    },
+    {
+      name: 'that admits addresses',
+      spec: { ingress: [{ from: [{ ipBlock: { cidr: '10.88.0.0/16' } }] }] },
+      expected: true,
+    },
+    {
+      name: 'that speaks of what others send',
+      spec: { policyTypes: ['Egress'], egress: [] },
+      expected: true,
+    },
+    {
+      name: 'for other Pods',
+      spec: { podSelector: { matchLabels: { app: 'other' } }, ingress: [] },
+      expected: true,
+    },
+  ];
+  test.for(cases)('$name; reached: $expected', async ({ spec, expected }) => {
+    // The other answer first: what was so all along proves nothing.
+    await apply(buildPolicy('shop', 'web', { ingress: expected ? [] : [{}] }));
+    expect(await becomes(!expected)).toBe(true);
+
+    await apply(buildPolicy('shop', 'web', spec));
+
+    expect(await becomes(expected)).toBe(true);
+  });
+
+  test('for what a Pod sends keeps it from the node too, DNS and API server with it', async () => {
+    const lookup = ['exec', 'client', '--', ...resolve];
+    expect((await cluster.kubectl(lookup)).code).toBe(0);
+
+    await apply(buildPolicy('default', 'silent', { policyTypes: ['Egress'], egress: [] }));
+
+    const isSilent = async (): Promise<boolean> => (await cluster.kubectl(lookup)).code !== 0;
+    expect(await eventually(isSilent, { withinMs: 20_000 })).toBe(true);
+    await kubectl('delete', 'networkpolicy', 'silent');
+  });
+
+  test('that is deleted holds nobody any more', async () => {
+    await apply(buildPolicy('shop', 'web', { ingress: [] }));
+    expect(await becomes(false)).toBe(true);
+
+    await kubectl('delete', 'networkpolicy', 'web', '-n', 'shop');
+
+    expect(await becomes(true)).toBe(true);
   });
 });
 

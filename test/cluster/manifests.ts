@@ -89,6 +89,20 @@ export function buildClaim(namespace: string, name: string, volumeName?: string)
   };
 }
 
+/** @param spec what it says, of all Pods unless it selects */
+export function buildPolicy(
+  namespace: string,
+  name: string,
+  spec: Readonly<Record<string, unknown>>,
+): unknown {
+  return {
+    apiVersion: 'networking.k8s.io/v1',
+    kind: 'NetworkPolicy',
+    metadata: { namespace, name },
+    spec: { podSelector: {}, ...spec },
+  };
+}
+
 /** @param kind headless Services have no address: their name leads to the Pods */
 export function buildService(
   namespace: string,

@@ -31,6 +31,7 @@ const nodeUsers = [
   'system:kube-proxy',
   'coredns',
   'provisioner',
+  'enforcer',
 ];
 
 /**

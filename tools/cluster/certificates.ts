@@ -13,6 +13,7 @@ const users = {
   'kube-proxy': { user: 'system:kube-proxy', groups: [] },
   coredns: { user: 'coredns', groups: [] },
   provisioner: { user: 'provisioner', groups: [] },
+  enforcer: { user: 'enforcer', groups: [] },
 } as const satisfies Readonly<Record<string, { user: string; groups: readonly string[] }>>;
 
 export type User = keyof typeof users;

@@ -228,9 +228,9 @@ export function dependents(folder: string, parts: Parts): readonly Component[] {
     { name: 'kube-proxy', command: [parts['kube-proxy'], ...proxy] },
     { name: 'kubelet', command: [parts.kubelet, ...kubelet] },
     { name: 'coredns', command: [parts.coredns, '-conf', config('Corefile')] },
-    {
-      name: 'provisioner',
-      command: [process.execPath, join(import.meta.dirname, 'provisioner.ts'), folder],
-    },
+    ...['provisioner', 'enforcer'].map((name) => ({
+      name,
+      command: [process.execPath, join(import.meta.dirname, `${name}.ts`), folder],
+    })),
   ];
 }

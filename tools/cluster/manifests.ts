@@ -46,6 +46,16 @@ export function initialObjects(): unknown {
         ],
       },
       buildBinding({ user: 'coredns', role: 'node:coredns' }),
+      {
+        apiVersion: 'rbac.authorization.k8s.io/v1',
+        kind: 'ClusterRole',
+        metadata: { name: 'node:enforcer' },
+        rules: [
+          { apiGroups: [''], resources: ['pods', 'namespaces'], verbs: ['watch'] },
+          { apiGroups: ['networking.k8s.io'], resources: ['networkpolicies'], verbs: ['watch'] },
+        ],
+      },
+      buildBinding({ user: 'enforcer', role: 'node:enforcer' }),
       // Comes with every API server, for programs such as ours.
       buildBinding({ user: 'provisioner', role: 'system:persistent-volume-provisioner' }),
     ],
