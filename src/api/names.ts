@@ -20,6 +20,8 @@ export const managedBy = 'neo4j-backup-operator';
 export const annotations = {
   requestedType: `${group}/requested-type`,
   triggerID: `${group}/trigger-id`,
+  /** Hash of what the Job was made from: whether an edit of the spec would change it. */
+  specHash: `${group}/spec-hash`,
 } as const;
 
 /** The containers of a run's Pod, in the order in which they run. */

@@ -246,6 +246,14 @@ export const Neo4jBackupStatus = z.object({
       requestedType: z.enum(['Auto', 'Full']).describe('What was asked for.'),
       triggerID: z.string().max(63).describe('The trigger that started the run.').optional(),
       startTime: time.describe('When the Job was created.'),
+      replacedPods: z
+        .array(z.string().max(64))
+        .max(64)
+        .meta({ 'x-kubernetes-list-type': 'atomic' })
+        .describe(
+          'Present while the Job of the run is made anew, because the spec was corrected before its Pod could start: the uids of the Pods that go with the old Job.',
+        )
+        .optional(),
     })
     .describe('The run that is under way.')
     .optional(),

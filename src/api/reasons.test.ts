@@ -78,7 +78,10 @@ test('isRunReason knows what a run can end with', () => {
     .filter(({ condition }) => condition === 'LastRunSucceeded')
     .map(({ reason }) => reason);
   expect(new Set(ends)).toEqual(
-    new Set([...ofTable.filter((reason) => reason !== 'NoRunYet'), 'ImagePullFailed', 'Unschedulable']),
+    new Set([
+      ...ofTable.filter((reason) => reason !== 'NoRunYet'),
+      ...['ImagePullFailed', 'Unschedulable', 'QuotaExceeded', 'JobRejected'],
+    ]),
   );
   expect(isRunReason('constructor')).toBe(false);
 });

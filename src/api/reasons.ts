@@ -63,6 +63,16 @@ export const reasons = {
     says: 'The Service named in spec.source.serviceRef does not exist.',
     next: 'Create the Service, or correct its name: the run starts by itself.',
   },
+  PortNotExposed: {
+    ...ready,
+    says: 'The Service has no port of the number in spec.source.port.',
+    next: 'Add the port of the backup service to the Service, or correct spec.source.port: the run starts by itself.',
+  },
+  NoReadyEndpoints: {
+    ...ready,
+    says: 'No server stands behind the Service.',
+    next: 'Start the server, or correct the selector of the Service: the run starts by itself.',
+  },
   ClaimNotFound: {
     ...ready,
     says: 'The claim named in spec.destination does not exist.',
@@ -75,18 +85,23 @@ export const reasons = {
   },
   JobRejected: {
     ...ready,
-    says: 'The API server refused the Job of this run.',
+    says: 'The cluster refused the Job of this run, or its Pod.',
     next: 'Remove what the message names: the run is tried again by itself.',
+  },
+  QuotaExceeded: {
+    ...ready,
+    says: 'A quota of the namespace leaves no room for the run.',
+    next: 'Raise the quota, or ask for less in spec.job.resources: the run is tried again by itself.',
   },
   ImagePullFailed: {
     ...ready,
     says: 'An image of the run cannot be pulled.',
-    next: 'Make the image available: a run that waits goes on by itself. Where spec.neo4j.image is wrong, correct it, delete the Job of the run, and start another with a new spec.trigger.id.',
+    next: 'Make the image available: a run that waits goes on by itself. Where spec.neo4j.image is wrong, correct it: the run is started anew by itself.',
   },
   Unschedulable: {
     ...ready,
     says: 'No node can take the Pod of the run.',
-    next: 'Make room: a run that waits goes on by itself. Where spec.job.nodeSelector is wrong, correct it, delete the Job of the run, and start another with a new spec.trigger.id.',
+    next: 'Make room: a run that waits goes on by itself. Where spec.job is wrong, correct it: the run is started anew by itself.',
   },
 
   // a run that took a backup
@@ -211,9 +226,12 @@ type WithCondition<C extends ReasonRow['condition']> = {
   [R in Reason]: (typeof reasons)[R]['condition'] extends C ? R : never;
 }[Reason];
 
+/** What can keep a run from starting until its time is up: then it is also how the run ended. */
+const waitedInVain = ['ImagePullFailed', 'Unschedulable', 'QuotaExceeded', 'JobRejected'] as const;
+
 /** Why a run ended as it did. */
 export type RunReason =
-  Exclude<WithCondition<'LastRunSucceeded'>, 'NoRunYet'> | 'ImagePullFailed' | 'Unschedulable';
+  Exclude<WithCondition<'LastRunSucceeded'>, 'NoRunYet'> | (typeof waitedInVain)[number];
 /** What only an edit can mend. */
 export type StalledReason = WithCondition<'Stalled'>;
 /** What stands in the way and may go away by itself. */
@@ -230,8 +248,7 @@ const runReasons: ReadonlySet<string> = new Set<RunReason>([
     (reason): reason is Exclude<WithCondition<'LastRunSucceeded'>, 'NoRunYet'> =>
       reasons[reason].condition === 'LastRunSucceeded' && reason !== 'NoRunYet',
   ),
-  'ImagePullFailed',
-  'Unschedulable',
+  ...waitedInVain,
 ]);
 
 export function isRunReason(text: string): text is RunReason {

@@ -68,15 +68,22 @@ describe('creating a Job', () => {
   ];
   test.for(refusals)('is $outcome when the server says $kind', async ({ kind, outcome }) => {
     const kube = new FakeKube();
-    kube.fail({ verbs: ['create'], error: new KubeError(kind, 'exceeded quota: jobs') });
-    const refused = { kind: 'refused', reason: 'JobRejected', detail: 'exceeded quota: jobs' };
+    kube.fail({ verbs: ['create'], error: new KubeError(kind, 'denied by a policy') });
+    const refused = { kind: 'refused', reason: 'JobRejected', detail: 'denied by a policy' };
     expect(await doing(kube, create)).toMatchObject(outcome === 'refused' ? refused : { kind: 'failed' });
     expect(kube.all(jobs)).toEqual([]);
   });
 });
 
+test('a quota on Jobs is told apart from other refusals', async () => {
+  const kube = new FakeKube();
+  const error = new KubeError('forbidden', 'jobs.batch "a" is forbidden: exceeded quota: few, used: 1');
+  kube.fail({ verbs: ['create'], error });
+  expect(await doing(kube, create)).toMatchObject({ kind: 'refused', reason: 'QuotaExceeded' });
+});
+
 describe('deleting a Job', () => {
-  const remove = (job: Job): Action => ({ kind: 'deleteJob', job });
+  const remove = (job: Job): Action => ({ kind: 'deleteJob', propagationPolicy: 'Background', job });
 
   test('takes its Pods along', async () => {
     const kube = new FakeKube();

@@ -5,6 +5,7 @@ import { isKubeError } from '../kube/errors.ts';
 import { keyOf, type ObjectKey } from '../kube/resource.ts';
 import type { Action } from './decide.ts';
 import { isOwnedBy } from './observe.ts';
+import { refusalReason } from './outcome.ts';
 import { jobs, type Job, type Neo4jBackup } from './resources.ts';
 
 export type ActOutcome =
@@ -30,7 +31,7 @@ export async function act(
         await client.delete(
           jobs,
           { namespace: key.namespace, name },
-          { uid, propagationPolicy: 'Background', signal },
+          { uid, propagationPolicy: action.propagationPolicy, signal },
         );
         continue;
       }
@@ -56,7 +57,7 @@ async function createOrAdopt(
     return { kind: 'done', created: await client.create(jobs, namespace, job, { signal }) };
   } catch (error) {
     if (isKubeError(error, 'forbidden', 'invalid'))
-      return { kind: 'refused', reason: 'JobRejected', detail: error.message };
+      return { kind: 'refused', reason: refusalReason(error.message), detail: error.message };
     if (!isKubeError(error, 'alreadyExists')) throw error;
     // Ours: an answer that was lost, or another operator. Anybody else's: never touched.
     const existing = await client.get(jobs, key, { signal });

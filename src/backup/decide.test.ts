@@ -87,6 +87,25 @@ describe('how the resource stands', () => {
       next: 'after',
     },
     {
+      name: 'waits for a port of the Service',
+      seen: { service: 'unexposed' },
+      standing: 'waiting',
+      reason: 'PortNotExposed',
+      next: 'after',
+    },
+    {
+      name: 'waits for a server behind the Service',
+      seen: { service: 'unready' },
+      standing: 'waiting',
+      reason: 'NoReadyEndpoints',
+      next: 'after',
+    },
+    {
+      name: 'does not mind a server that is away while nothing is due',
+      seen: { service: 'unready', backup: aBackup({ status: { lastRun: aRun(), history: [aRun()] } }) },
+      standing: 'idle',
+    },
+    {
       name: 'waits for a claim',
       seen: { claimExists: false },
       standing: 'waiting',
@@ -144,6 +163,16 @@ describe('how the resource stands', () => {
 
     const gone = decide(seeing({ backup: blocked(), runs: [{ job: aJob(), pods: [] }] }), policy);
     expect(gone.standing).toMatchObject({ obstacle: { reason: 'ImagePullFailed', detail: 'No image.' } });
+  });
+
+  test.each([
+    ['pods "a" is forbidden: exceeded quota: few, requested: pods=1, used: pods=1', 'QuotaExceeded'],
+    ['pods "a" is forbidden: failed quota: few: must specify limits.memory', 'QuotaExceeded'],
+    ['pods "a" is forbidden: violates PodSecurity "restricted:latest": runAsUser=0', 'JobRejected'],
+  ])('tells of a Pod that the cluster refuses: %s', (refusal, reason) => {
+    const { standing, next } = decide(seeing({ runs: [{ job: aJob(), pods: [], refusal }] }), policy);
+    expect(standing).toMatchObject({ kind: 'running', obstacle: { reason, detail: refusal } });
+    expect(next.kind).toBe('after');
   });
 
   test('tells the advice of an obstacle once when the deadline has struck', () => {

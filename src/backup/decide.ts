@@ -1,11 +1,13 @@
 // What to do about one Neo4jBackup, given everything seen in this pass. Pure: no clock, no client, no log.
+import { isDeepStrictEqual } from 'node:util';
 import type { V1Job } from '@kubernetes/client-node';
-import type { RunStatus } from '../api/neo4jbackup.ts';
+import type { Neo4jBackupStatus, RunStatus } from '../api/neo4jbackup.ts';
+import { annotations } from '../api/names.ts';
 import { explain, isReason, reasons, type StalledReason, type WaitingReason } from '../api/reasons.ts';
 import { selectEngine, servedVersions } from '../engine/select.ts';
 import type { Next } from '../runtime/next.ts';
 import { isAllowedHost, isAllowedImage } from './allowed.ts';
-import { buildJob } from './job.ts';
+import { buildJob, specHash } from './job.ts';
 import type { Observed } from './observe.ts';
 import {
   currentRunOf,
@@ -29,17 +31,23 @@ export interface Policy {
 
 export type Action =
   | { readonly kind: 'createJob'; readonly job: V1Job }
-  /** A Job whose end is in status. */
-  | { readonly kind: 'deleteJob'; readonly job: Job };
+  /** A Job whose end is in status, or whose run is to start anew: then its Pods go before it does, and only then its name is free. */
+  | {
+      readonly kind: 'deleteJob';
+      readonly job: Job;
+      readonly propagationPolicy: 'Background' | 'Foreground';
+    };
 
 /** How the resource stands; the conditions follow from it. */
 export type Standing =
   | { readonly kind: 'stalled'; readonly reason: StalledReason; readonly detail: string }
   | { readonly kind: 'waiting'; readonly reason: WaitingReason; readonly detail: string }
-  | { readonly kind: 'running'; readonly run: ReturnType<typeof currentRunOf>; readonly obstacle?: Obstacle }
+  | { readonly kind: 'running'; readonly run: CurrentRun; readonly obstacle?: Obstacle }
   /** A Job is about to be made: whether it was, and when, the API server's answer tells. */
   | { readonly kind: 'starting' }
   | { readonly kind: 'idle' };
+
+type CurrentRun = NonNullable<Neo4jBackupStatus['currentRun']>;
 
 export interface Decision {
   readonly standing: Standing;
@@ -56,19 +64,21 @@ export function decide(seen: Observed, policy: Policy): Decision {
   const ended = endedRuns(seen);
   const actions = expiredJobs(seen);
   const active = seen.runs.find(({ job }) => !isFinished(job));
-  if (active !== undefined) return { ...underWay(seen, active), ended, actions };
+  if (active !== undefined) {
+    const { standing, next, replacing } = underWay(seen, active, policy);
+    return { standing, next, ended, actions: [...replacing, ...actions] };
+  }
 
-  const objection = objectionTo(seen, policy);
+  const jobs = seen.runs.map(({ job }) => job);
+  const resumed = resumedRun(seen);
+  const run = resumed ?? dueRun(seen.backup, jobs);
+  const objection = objectionTo(seen, policy) ?? (run === undefined ? undefined : serverThere(seen));
   if (objection?.kind === 'stalled')
     return { standing: objection, ended, actions, next: { kind: 'onChange' } };
   if (objection !== undefined)
     return { standing: objection, ended, actions, next: { kind: 'after', delayMs: recheckMs } };
 
   const engine = selectEngine(seen.backup.spec.neo4j.version);
-  const run = dueRun(
-    seen.backup,
-    seen.runs.map(({ job }) => job),
-  );
   if (run === undefined || engine === undefined)
     return { standing: { kind: 'idle' }, ended, actions, next: { kind: 'onChange' } };
   const job = buildJob(seen.backup, {
@@ -76,7 +86,7 @@ export function decide(seen: Observed, policy: Policy): Decision {
     engine,
     agentImage: policy.agentImage,
     now: seen.now,
-    terminalPods: terminalPods(seen),
+    terminalPods: [...terminalPods(seen), ...(resumed?.replacedPods ?? [])],
   });
   return {
     standing: { kind: 'starting' },
@@ -90,26 +100,59 @@ export function decide(seen: Observed, policy: Policy): Decision {
 /** Must this be decided on more than caches: does it start a run, end one, or go on with one that status knows as ended? */
 export function needsFreshEyes({ backup }: Observed, { standing, ended }: Decision): boolean {
   if (standing.kind === 'starting' || ended.length > 0) return true;
-  return standing.kind === 'running' && knownRuns(backup).has(standing.run.id);
+  if (standing.kind !== 'running') return false;
+  return standing.run.replacedPods !== undefined || knownRuns(backup).has(standing.run.id);
 }
 
-function underWay({ backup, now }: Observed, run: RunView): Pick<Decision, 'standing' | 'next'> {
+interface UnderWay extends Pick<Decision, 'standing' | 'next'> {
+  readonly replacing: readonly Action[];
+}
+
+function underWay(seen: Observed, run: RunView, policy: Policy): UnderWay {
+  const { backup, now } = seen;
   const outcome = judgeRun(run, now, lastObstacle(backup, run.job));
   const obstacle = outcome.kind === 'active' ? outcome.obstacle : undefined;
   // A Pod that is not placed becomes an obstacle by time alone, and no watch tells of time.
   const { creationTimestamp } = (run.pods.at(-1) ?? run.job).metadata;
   const young = now.getTime() - Date.parse(creationTimestamp) < 2 * schedulingGraceSeconds * 1000;
+  const again = young || run.pods.length === 0 || backup.status?.currentRun === undefined;
+  const { replacedPods, replacing } = replacement(seen, run, { obstacle, policy });
   return {
     standing: {
       kind: 'running',
-      run: currentRunOf(run.job),
+      run: { ...currentRunOf(run.job), ...(replacedPods === undefined ? {} : { replacedPods }) },
       ...(obstacle === undefined ? {} : { obstacle }),
     },
-    next:
-      young || backup.status?.currentRun === undefined
-        ? { kind: 'after', delayMs: recheckMs }
-        : { kind: 'onChange' },
+    next: again ? { kind: 'after', delayMs: recheckMs } : { kind: 'onChange' },
+    replacing,
   };
+}
+
+/**
+ * A run that cannot start is made anew when the spec, or the operator's image, no longer is what its Job was made from.
+ * Status says so first and the Job goes in a later pass: a crash in between must not look like a Job that got lost.
+ */
+function replacement(
+  { backup }: Observed,
+  { job, pods }: RunView,
+  { obstacle, policy }: { readonly obstacle: Obstacle | undefined; readonly policy: Policy },
+): { readonly replacedPods?: string[]; readonly replacing: readonly Action[] } {
+  const current = backup.status?.currentRun;
+  const announced = current?.id === job.metadata.name ? current.replacedPods : undefined;
+  if (job.metadata.deletionTimestamp !== undefined)
+    return { ...(announced === undefined ? {} : { replacedPods: announced }), replacing: [] };
+  const madeFrom = job.metadata.annotations?.[annotations.specHash];
+  const isOutdated = madeFrom !== undefined && madeFrom !== specHash(backup, policy.agentImage);
+  if (obstacle === undefined || !isOutdated) return { replacing: [] };
+  const replacedPods = pods.map(({ metadata }) => metadata.uid).slice(-64);
+  if (!isDeepStrictEqual(announced, replacedPods)) return { replacedPods, replacing: [] };
+  return { replacedPods, replacing: [{ kind: 'deleteJob', job, propagationPolicy: 'Foreground' }] };
+}
+
+/** The run whose Job was deleted to be made anew. */
+function resumedRun({ backup }: Observed): CurrentRun | undefined {
+  const current = backup.status?.currentRun;
+  return current?.replacedPods === undefined || knownRuns(backup).has(current.id) ? undefined : current;
 }
 
 /** Runs whose Job has finished, or has gone before its end was seen, and that status does not know as ended. */
@@ -119,6 +162,7 @@ function endedRuns({ backup, runs, now }: Observed): readonly RunStatus[] {
   const current = backup.status?.currentRun;
   const lost =
     current !== undefined &&
+    current.replacedPods === undefined &&
     !known.has(current.id) &&
     runs.every(({ job }) => job.metadata.name !== current.id);
   if (lost)
@@ -202,9 +246,22 @@ function sourceThere({ backup, service }: Observed): Objection | undefined {
       reason: 'ExternalNameRefused',
       detail: `The Service ${name} is of type ExternalName`,
     };
+  if (service === 'unexposed')
+    return {
+      kind: 'waiting',
+      reason: 'PortNotExposed',
+      detail: `The Service ${name} has no port ${backup.spec.source.port}`,
+    };
   if (service !== 'absent') return undefined;
   const detail = `There is no Service ${name} in the namespace ${backup.metadata.namespace}`;
   return { kind: 'waiting', reason: 'ServiceNotFound', detail };
+}
+
+/** A server that is away concerns nobody until a run is due. */
+function serverThere({ backup, service }: Observed): Objection | undefined {
+  if (service !== 'unready') return undefined;
+  const detail = `The Service ${backup.spec.source.serviceRef?.name ?? ''} has no ready endpoint`;
+  return { kind: 'waiting', reason: 'NoReadyEndpoints', detail };
 }
 
 function claimThere({ backup, claimExists }: Observed): Objection | undefined {
@@ -222,7 +279,7 @@ function expiredJobs({ backup, runs }: Observed): readonly Action[] {
   for (const { job } of runs.toReversed()) {
     const result = results.get(job.metadata.name);
     if (result === undefined || !isFinished(job) || job.metadata.deletionTimestamp !== undefined) continue;
-    if (seen.has(result)) expired.push({ kind: 'deleteJob', job });
+    if (seen.has(result)) expired.push({ kind: 'deleteJob', job, propagationPolicy: 'Background' });
     seen.add(result);
   }
   return expired;

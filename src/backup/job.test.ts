@@ -6,7 +6,7 @@ import { annotations, labels, managedBy } from '../api/names.ts';
 import { selectEngine } from '../engine/select.ts';
 import { engineScript } from '../run/exchange.ts';
 import { parseRequest, requestVariable, type RunRequest } from '../run/request.ts';
-import { buildJob, type JobInput } from './job.ts';
+import { buildJob, specHash, type JobInput } from './job.ts';
 import type { Neo4jBackup } from './resources.ts';
 
 const engine = selectEngine('3.4.18');
@@ -40,13 +40,36 @@ function requestsOf(job: V1Job): readonly RunRequest[] {
 
 const job = buildJob(aBackup(), input);
 
+describe('specHash', () => {
+  const hash = specHash(aBackup(), 'agent:1');
+
+  test.each([
+    { name: 'the image', spec: { neo4j: { version: '3.4.18', image: 'mine:1' } } },
+    { name: 'the source', spec: { source: { host: 'db.example.com' } } },
+    { name: 'the resources', spec: { job: { resources: { limits: { memory: '1Gi' } } } } },
+    { name: 'the deadline', spec: { job: { activeDeadlineSeconds: 600 } } },
+    { name: 'the consistency check', spec: { consistencyCheck: 'Never' } },
+  ])('changes with $name', ({ spec }) => {
+    expect(specHash(aBackup({ spec }), 'agent:1')).not.toBe(hash);
+  });
+
+  test('changes with the image of the agent, and not with the trigger', () => {
+    expect(specHash(aBackup(), 'agent:2')).not.toBe(hash);
+    expect(specHash(aBackup({ spec: { trigger: { id: 'next' } } }), 'agent:1')).toBe(hash);
+  });
+});
+
 describe('the Job', () => {
   test('is what it is called and whose it is, and blocks no deletion', () => {
     expect(job.metadata).toEqual({
       name: 'orders-0123456789',
       namespace: 'shop',
       labels: { [labels.managedBy]: managedBy, [labels.backup]: 'orders', [labels.backupUID]: 'backup-uid' },
-      annotations: { [annotations.requestedType]: 'Full', [annotations.triggerID]: 'first' },
+      annotations: {
+        [annotations.requestedType]: 'Full',
+        [annotations.triggerID]: 'first',
+        [annotations.specHash]: specHash(aBackup(), input.agentImage),
+      },
       ownerReferences: [
         {
           apiVersion: 'neo4j-backup.dev/v1alpha1',

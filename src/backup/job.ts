@@ -1,4 +1,5 @@
 // The Job of a run. Pure.
+import { createHash } from 'node:crypto';
 import type { V1Container, V1EnvVar, V1Job, V1PodSpec, V1VolumeMount } from '@kubernetes/client-node';
 import { annotations, containers, group, kind, labels, managedBy, version } from '../api/names.ts';
 import type { Engine } from '../engine/engine.ts';
@@ -45,6 +46,15 @@ function sourceHost({ spec, metadata }: Neo4jBackup): string {
   return serviceRef === undefined ? (host ?? '') : `${serviceRef.name}.${metadata.namespace}.svc`;
 }
 
+/** Changes whenever the Job of a run would be another one. Not with the trigger: that makes another run. */
+export function specHash({ spec }: Neo4jBackup, agentImage: string): string {
+  const { trigger: _trigger, ...shaping } = spec;
+  return createHash('sha256')
+    .update(JSON.stringify([agentImage, shaping]))
+    .digest('hex')
+    .slice(0, 16);
+}
+
 export function buildJob(backup: Neo4jBackup, input: JobInput): V1Job {
   const { run, engine } = input;
   const { spec, metadata } = backup;
@@ -62,6 +72,7 @@ export function buildJob(backup: Neo4jBackup, input: JobInput): V1Job {
       labels: ours,
       annotations: {
         [annotations.requestedType]: run.requestedType,
+        [annotations.specHash]: specHash(backup, input.agentImage),
         ...(run.triggerID === undefined ? {} : { [annotations.triggerID]: run.triggerID }),
       },
       ownerReferences: [

@@ -1,10 +1,22 @@
 // One pass of reads: everything that a decision may depend on, as one value.
 import { labels } from '../api/names.ts';
 import type { KubeClient } from '../kube/client.ts';
-import type { KubeObject, ObjectKey } from '../kube/resource.ts';
+import { keyOf, type KubeObject, type ObjectKey } from '../kube/resource.ts';
 import type { Reflector } from '../runtime/reflector.ts';
-import type { RunView } from './outcome.ts';
-import { backups, claims, jobs, pods, services, type Job, type Neo4jBackup, type Pod } from './resources.ts';
+import { isFinished, type RunView } from './outcome.ts';
+import {
+  backups,
+  claims,
+  endpointSlices,
+  events,
+  jobs,
+  pods,
+  services,
+  type Event,
+  type Job,
+  type Neo4jBackup,
+  type Pod,
+} from './resources.ts';
 
 /** Name of the index under which Jobs are found by the uid of their resource, and Pods by that of their Job. */
 export const byOwner = 'owner';
@@ -23,9 +35,12 @@ export interface Observed {
   /** All runs that still have a Job, oldest first. */
   readonly runs: readonly RunView[];
   readonly claimExists: boolean;
-  /** `none`: the source is a host. */
-  readonly service: 'none' | 'absent' | 'externalName' | 'present';
+  /** `none`: the source is a host. `unexposed`: it has no such port. `unready`: no server stands behind it. */
+  readonly service: 'none' | 'absent' | 'externalName' | 'unexposed' | 'unready' | 'present';
 }
+
+/** A Job that has no Pod after so many milliseconds gets none: until then it is the controllers' ordinary pace. */
+const podlessMs = 10_000;
 
 /** A pass over the caches. @returns undefined when the resource is gone, or about to be: then there is nothing to do */
 export async function observe(
@@ -37,7 +52,7 @@ export async function observe(
   if (isGone(backup)) return undefined;
   const owned = deps.jobs.byIndex(byOwner, backup.metadata.uid);
   const runs = runsOf(owned, ({ metadata }) => deps.pods.byIndex(byOwner, metadata.uid));
-  return { backup, runs, ...(await references(backup, key.namespace, { deps, signal })) };
+  return around(backup, runs, { deps, signal });
 }
 
 /**
@@ -58,7 +73,7 @@ export async function observeAfresh(
   const foundPods = await client.list(pods, ours);
   const owned = foundJobs.items.filter((job) => isOwnedBy(job, uid));
   const runs = runsOf(owned, ({ metadata }) => foundPods.items.filter((pod) => isOwnedBy(pod, metadata.uid)));
-  return { backup, runs, ...(await references(backup, key.namespace, { deps, signal })) };
+  return around(backup, runs, { deps, signal });
 }
 
 function isGone(backup: Neo4jBackup | undefined): backup is undefined {
@@ -78,17 +93,37 @@ interface Calls {
   readonly signal: AbortSignal;
 }
 
-async function references(
-  backup: Neo4jBackup,
-  namespace: string,
-  { deps, signal }: Calls,
-): Promise<Pick<Observed, 'now' | 'claimExists' | 'service'>> {
+/** What stands around the resource and its runs. */
+async function around(backup: Neo4jBackup, runs: readonly RunView[], calls: Calls): Promise<Observed> {
+  const { deps, signal } = calls;
+  const { namespace } = keyOf(backup);
   const { claimName } = backup.spec.destination.persistentVolumeClaim;
-  const [claim, service] = await Promise.all([
+  const now = deps.now();
+  const [claim, service, complete] = await Promise.all([
     deps.client.get(claims, { namespace, name: claimName }, { signal }),
-    observeService(backup, namespace, { deps, signal }),
+    observeService(backup, namespace, calls),
+    Promise.all(runs.map((run) => withRefusal(run, now, calls))),
   ]);
-  return { now: deps.now(), claimExists: claim !== undefined, service };
+  return { now, backup, runs: complete, claimExists: claim !== undefined, service };
+}
+
+/** Quota and admission refuse a Pod to the Job's controller, which says so in an Event and nowhere else. */
+async function withRefusal(run: RunView, now: Date, { deps, signal }: Calls): Promise<RunView> {
+  const { metadata } = run.job;
+  const age = now.getTime() - Date.parse(metadata.creationTimestamp);
+  if (isFinished(run.job) || run.pods.length > 0 || age < podlessMs) return run;
+  const fieldSelector = `involvedObject.uid=${metadata.uid}`;
+  const { namespace } = keyOf(run.job);
+  const { items } = await deps.client.list(events, { namespace, fieldSelector, signal });
+  const newest = items
+    .filter(({ reason }) => reason === 'FailedCreate')
+    .toSorted((a, b) => timeOf(a).localeCompare(timeOf(b)))
+    .at(-1);
+  return newest?.message ? { ...run, refusal: newest.message } : run;
+}
+
+function timeOf({ lastTimestamp, metadata }: Event): string {
+  return lastTimestamp ?? metadata.creationTimestamp;
 }
 
 async function observeService(
@@ -100,7 +135,16 @@ async function observeService(
   if (serviceRef === undefined) return 'none';
   const service = await deps.client.get(services, { namespace, name: serviceRef.name }, { signal });
   if (service === undefined) return 'absent';
-  return service.spec?.type === 'ExternalName' ? 'externalName' : 'present';
+  const { type, clusterIP, ports = [] } = service.spec ?? {};
+  if (type === 'ExternalName') return 'externalName';
+  // Without an address of its own a Service leads to its Pods, whatever ports it names.
+  if (clusterIP !== 'None' && ports.every(({ port }) => port !== spec.source.port)) return 'unexposed';
+  const labelSelector = `kubernetes.io/service-name=${serviceRef.name}`;
+  const { items } = await deps.client.list(endpointSlices, { namespace, labelSelector, signal });
+  const isReady = items.some(({ endpoints }) =>
+    endpoints?.some(({ conditions }) => conditions?.ready !== false),
+  );
+  return isReady ? 'present' : 'unready';
 }
 
 function oldestFirst<T extends Job | Pod>(objects: readonly T[]): readonly T[] {

@@ -1,7 +1,7 @@
 // How a run stands: judged from its Job and Pods. Pure.
 import { annotations, containers } from '../api/names.ts';
 import type { RunStatus } from '../api/neo4jbackup.ts';
-import { explain, isSuccess, type RunReason, type WaitingReason } from '../api/reasons.ts';
+import { explain, isRunReason, isSuccess, type RunReason, type WaitingReason } from '../api/reasons.ts';
 import { boundText } from '../kube/errors.ts';
 import { parseReport, type RunReport } from '../run/report.ts';
 import type { ContainerStatus, Job, Pod } from './resources.ts';
@@ -10,6 +10,8 @@ export interface RunView {
   readonly job: Job;
   /** Its Pods, oldest first. */
   readonly pods: readonly Pod[];
+  /** Why the cluster makes no Pod for the Job, in its own words. */
+  readonly refusal?: string;
 }
 
 export type Outcome =
@@ -40,7 +42,7 @@ export function judgeRun(view: RunView, now: Date, lastObstacle?: Obstacle): Out
   const finished = finishedCondition(view.job);
   if (finished === undefined) {
     // Without a Pod nothing shows that the way is free: when the deadline strikes, the Pods go before the Job has ended.
-    const obstacle = view.pods.length === 0 ? lastObstacle : obstacleOf(view, now);
+    const obstacle = view.pods.length === 0 ? (refusalOf(view) ?? lastObstacle) : obstacleOf(view, now);
     return { kind: 'active', ...(obstacle === undefined ? {} : { obstacle }) };
   }
   const completed = finished.lastTransitionTime ?? now.toISOString();
@@ -122,7 +124,7 @@ function withoutReport(
     const how = finished.reason ?? finished.type;
     return { reason: 'ResultLost', detail: `The Job ended (${how}) and none of its Pods said how` };
   }
-  if (lastObstacle?.reason === 'ImagePullFailed' || lastObstacle?.reason === 'Unschedulable')
+  if (lastObstacle !== undefined && isRunReason(lastObstacle.reason))
     return { reason: lastObstacle.reason, detail: lastObstacle.detail };
   return { reason: 'DeadlineExceeded', detail: finished.message ?? 'The Job was ended by its deadline' };
 }
@@ -166,6 +168,17 @@ function broken(pod: Pod): Ending | undefined {
     };
   }
   return undefined;
+}
+
+function refusalOf({ refusal }: RunView): Obstacle | undefined {
+  return refusal === undefined
+    ? undefined
+    : { reason: refusalReason(refusal), detail: refusal.slice(0, 300) };
+}
+
+/** What the API server means that refuses a Job or its Pod: its quota admission has its own words, everybody else any. */
+export function refusalReason(message: string): 'QuotaExceeded' | 'JobRejected' {
+  return /(exceeded|failed) quota/.test(message) ? 'QuotaExceeded' : 'JobRejected';
 }
 
 /** What keeps the newest Pod of an active run from starting. */

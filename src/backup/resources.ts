@@ -76,11 +76,47 @@ export const claims: Resource<z.output<typeof claimSchema>> = {
   schema: claimSchema,
 };
 
-const serviceSchema = kubeObjectSchema.extend({ spec: z.object({ type: z.string().optional() }).optional() });
+const serviceSchema = kubeObjectSchema.extend({
+  spec: z
+    .object({
+      type: z.string().optional(),
+      clusterIP: z.string().optional(),
+      ports: z.array(z.object({ port: z.int() })).optional(),
+    })
+    .optional(),
+});
 export const services: Resource<z.output<typeof serviceSchema>> = {
   group: '',
   version: 'v1',
   plural: 'services',
   kind: 'Service',
   schema: serviceSchema,
+};
+
+const endpointSliceSchema = kubeObjectSchema.extend({
+  endpoints: z
+    .array(z.object({ conditions: z.object({ ready: z.boolean().nullish() }).nullish() }))
+    .nullish(),
+});
+export const endpointSlices: Resource<z.output<typeof endpointSliceSchema>> = {
+  group: 'discovery.k8s.io',
+  version: 'v1',
+  plural: 'endpointslices',
+  kind: 'EndpointSlice',
+  schema: endpointSliceSchema,
+};
+
+/** What others said of an object. Read only for a Job that gets no Pod: nothing else tells why. */
+const eventSchema = kubeObjectSchema.extend({
+  reason: z.string().nullish(),
+  message: z.string().nullish(),
+  lastTimestamp: z.string().nullish(),
+});
+export type Event = z.output<typeof eventSchema>;
+export const events: Resource<Event> = {
+  group: '',
+  version: 'v1',
+  plural: 'events',
+  kind: 'Event',
+  schema: eventSchema,
 };

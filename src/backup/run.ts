@@ -8,7 +8,7 @@ export interface DueRun {
   /** Name of the run and of its Job. */
   readonly id: string;
   readonly requestedType: 'Auto' | 'Full';
-  readonly triggerID?: string;
+  readonly triggerID?: string | undefined;
 }
 
 /**

@@ -21,7 +21,7 @@ export function nextStatus(seen: Observed, decision: Decision, outcome: ActOutco
   const before = seen.backup.status ?? {};
   const { ended } = decision;
   const standing = afterActing(decision.standing, outcome);
-  const currentRun = standing.kind === 'running' ? standing.run : undefined;
+  const currentRun = standing.kind === 'running' ? standing.run : resumable(before, ended);
   const newest = (test: (run: RunStatus) => boolean, known: RunStatus | undefined): RunStatus | undefined =>
     ended.findLast(test) ?? known;
   const succeeded = ended.filter(({ result }) => result === 'Succeeded');
@@ -42,6 +42,15 @@ export function nextStatus(seen: Observed, decision: Decision, outcome: ActOutco
     databases: databasesOf(ended) ?? before.databases,
     history: nextHistory(ended, before.history),
   });
+}
+
+/** A run whose Job is gone on purpose stays the current one until it starts anew. */
+function resumable(
+  { currentRun }: Neo4jBackupStatus,
+  ended: readonly RunStatus[],
+): Neo4jBackupStatus['currentRun'] {
+  const waits = currentRun?.replacedPods !== undefined && ended.every(({ id }) => id !== currentRun.id);
+  return waits ? currentRun : undefined;
 }
 
 function newestTrigger(runs: readonly { readonly triggerID?: string | undefined }[]): string | undefined {

@@ -10,6 +10,8 @@ export interface ListOptions extends CallOptions {
   readonly namespace?: string | undefined;
   /** As `kubectl -l`: `app=x,tier in (a,b),!old`. */
   readonly labelSelector?: string | undefined;
+  /** As `kubectl --field-selector`: `metadata.name=a`; which fields there are depends on the kind. */
+  readonly fieldSelector?: string | undefined;
   /** At most so many items. Absent: all of them, page by page. */
   readonly limit?: number | undefined;
 }
@@ -94,6 +96,20 @@ export interface KubeClient {
    * @throws {KubeError} `conflict` when the object changed since, `notFound` when it is gone.
    */
   replaceStatus<T extends KubeObject>(
+    resource: Resource<T>,
+    key: ObjectKey,
+    object: object,
+    options?: CallOptions,
+  ): Promise<T>;
+
+  /**
+   * Replaces all but the status. For kinds that nobody else writes: what our schema does not keep of the object is lost.
+   *
+   * The object carries the metadata.resourceVersion it was derived from; one without is refused before it is sent.
+   *
+   * @throws {KubeError} `conflict` when the object changed since, `notFound` when it is gone.
+   */
+  replace<T extends KubeObject>(
     resource: Resource<T>,
     key: ObjectKey,
     object: object,

@@ -170,17 +170,18 @@ class HttpClient implements HttpKubeClient {
     options?: CallOptions,
   ): Promise<T> {
     const step = `update the status of ${resource.plural} ${formatKey(key)}`;
-    if (identify(object).resourceVersion === '') {
-      throw new KubeError('invalid', `${step}: the object has no resourceVersion`);
-    }
-    const json = await this.#transport.call({
-      step,
-      method: 'PUT',
-      path: `${objectPath(resource, key)}/status`,
-      body: { apiVersion: apiVersionOf(resource), kind: resource.kind, ...object },
-      signal: options?.signal,
-    });
-    return parseObject(resource, json);
+    const path = `${objectPath(resource, key)}/status`;
+    return this.#put(resource, { step, path, object, options });
+  }
+
+  async replace<T extends KubeObject>(
+    resource: Resource<T>,
+    key: ObjectKey,
+    object: object,
+    options?: CallOptions,
+  ): Promise<T> {
+    const step = `update ${resource.plural} ${formatKey(key)}`;
+    return this.#put(resource, { step, path: objectPath(resource, key), object, options });
   }
 
   async delete(resource: Resource, key: ObjectKey, options: DeleteOptions): Promise<void> {
@@ -209,6 +210,16 @@ class HttpClient implements HttpKubeClient {
     await this.#transport.close();
   }
 
+  async #put<T extends KubeObject>(resource: Resource<T>, put: Put): Promise<T> {
+    const { step, path, object, options } = put;
+    if (identify(object).resourceVersion === '') {
+      throw new KubeError('invalid', `${step}: the object has no resourceVersion`);
+    }
+    const body = { apiVersion: apiVersionOf(resource), kind: resource.kind, ...object };
+    const call = { step, method: 'PUT', path, body, signal: options?.signal } as const;
+    return parseObject(resource, await this.#transport.call(call));
+  }
+
   async #listOnce<T extends KubeObject>(resource: Resource<T>, options: ListOptions): Promise<ListResult<T>> {
     const { limit = Infinity } = options;
     const items: T[] = [];
@@ -231,13 +242,13 @@ class HttpClient implements HttpKubeClient {
     options: ListOptions,
     position: { limit: string; continue: string },
   ): Promise<Page> {
-    const { namespace, labelSelector, signal } = options;
+    const { namespace, labelSelector, fieldSelector, signal } = options;
     const step = `list ${resource.plural}${namespace === undefined ? '' : ` in ${namespace}`}`;
     const query = {
       limit: position.limit,
       continue: position.continue === '' ? undefined : position.continue,
     };
-    const path = collectionPath(resource, namespace, { ...query, labelSelector });
+    const path = collectionPath(resource, namespace, { ...query, labelSelector, fieldSelector });
     const page = pageSchema.safeParse(await this.#transport.call({ step, method: 'GET', path, signal }));
     if (!page.success) throw new KubeError('unreadable', `${step}: the answer is no list`);
     return page.data;
@@ -270,6 +281,13 @@ class HttpClient implements HttpKubeClient {
     if (!isKubeError(error, 'unreadable')) throw error;
     this.#onUnreadable(error);
   }
+}
+
+interface Put {
+  readonly step: string;
+  readonly path: string;
+  readonly object: object;
+  readonly options: CallOptions | undefined;
 }
 
 function parseLine(step: string, line: string): unknown {

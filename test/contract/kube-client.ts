@@ -39,6 +39,12 @@ export const jobs: Resource<z.infer<typeof jobSchema>> = {
   schema: jobSchema,
 };
 
+/** With all of the spec, so that it can be sent back. */
+const wholeJobs = {
+  ...jobs,
+  schema: kubeObjectSchema.extend({ spec: z.looseObject({}) }),
+};
+
 const otherUid = '11111111-2222-4333-8444-555555555555';
 
 /**
@@ -55,6 +61,9 @@ export function kubeClientContract(name: string, makeWorld: () => Promise<Contra
     });
     describe('replaceStatus', () => {
       statusContract(makeWorld);
+    });
+    describe('replace', () => {
+      replaceContract(makeWorld);
     });
     describe('delete', () => {
       deleteContract(makeWorld);
@@ -181,6 +190,16 @@ function readContract(makeWorld: MakeWorld): void {
     );
   });
 
+  test.for([
+    { selector: 'metadata.name=red', names: ['red'] },
+    { selector: 'metadata.name!=red', names: ['blue'] },
+    { selector: 'metadata.name=none', names: [] },
+  ])('list selects by the fields of $selector', async ({ selector, names }) => {
+    const { client, namespace } = await makeWorld();
+    for (const name of ['red', 'blue']) await client.create(configMaps, namespace, aConfigMap(name, {}));
+    expect(await namesOf(client, configMaps, { namespace, fieldSelector: selector })).toEqual(names);
+  });
+
   test('list returns no more than the limit', async () => {
     const { client, namespace } = await makeWorld();
     for (const name of ['a', 'b', 'c'])
@@ -264,6 +283,65 @@ function statusContract(makeWorld: MakeWorld): void {
     expect(
       await refusalOf(client.replaceStatus(jobs, keyOf(made), { ...aJob('one'), metadata: made.metadata })),
     ).toMatchObject({ kind: 'notFound' });
+  });
+}
+
+function replaceContract(makeWorld: MakeWorld): void {
+  test('changes what was sent, and leaves nothing of what was not', async () => {
+    const { client, namespace } = await makeWorld();
+    const made = await client.create(configMaps, namespace, aConfigMap('one', { color: 'red' }));
+    const { labels: _labels, ...metadata } = made.metadata;
+    const changed = await client.replace(configMaps, keyOf(made), { metadata, data: { other: 'text' } });
+    expect(changed).toMatchObject({ data: { other: 'text' }, metadata: { uid: made.metadata.uid } });
+    expect(changed.data).not.toHaveProperty('key');
+    expect(changed.metadata.labels).toBeUndefined();
+    expect(changed.metadata.resourceVersion).not.toBe(made.metadata.resourceVersion);
+    expect(await client.get(configMaps, keyOf(made))).toEqual(changed);
+  });
+
+  test('leaves the status alone', async () => {
+    const { client, namespace } = await makeWorld();
+    const made = await client.create(jobs, namespace, aJob('one'));
+    const status = { active: 1, startTime: '2026-01-01T00:00:00Z' };
+    const sent = { ...aJob('one'), metadata: made.metadata, status };
+    const { spec, metadata } = await client.replaceStatus(wholeJobs, keyOf(made), sent);
+    const labels = { ...metadata.labels, color: 'red' };
+    const edited = { spec, metadata: { ...metadata, labels }, status: {} };
+    const changed = await client.replace(jobs, keyOf(made), edited);
+    expect(changed.status?.active).toBe(1);
+    expect(changed.metadata.labels).toMatchObject({ color: 'red' });
+  });
+
+  test('refuses a stale resourceVersion as conflict, so that of two only one wins', async () => {
+    const { client, namespace } = await makeWorld();
+    const { metadata, ...made } = await client.create(configMaps, namespace, aConfigMap('one'));
+    const wishes = ['a', 'b'].map((key) =>
+      client.replace(configMaps, { namespace, name: 'one' }, { ...made, metadata, data: { [key]: key } }),
+    );
+    const ended = await Promise.allSettled(wishes);
+    expect(ended.map(({ status }) => status).toSorted()).toEqual(['fulfilled', 'rejected']);
+    expect(await refusalOf(Promise.all(wishes))).toMatchObject({ kind: 'conflict' });
+  });
+
+  test('refuses another object of that name as conflict', async () => {
+    const { client, namespace } = await makeWorld();
+    const made = await client.create(configMaps, namespace, aConfigMap('one'));
+    const sent = { metadata: { ...made.metadata, uid: otherUid }, data: {} };
+    expect(await refusalOf(client.replace(configMaps, keyOf(made), sent))).toMatchObject({ kind: 'conflict' });
+  });
+
+  test('refuses an object without resourceVersion as invalid', async () => {
+    const { client, namespace } = await makeWorld();
+    const made = await client.create(configMaps, namespace, aConfigMap('one'));
+    const replaced = client.replace(configMaps, keyOf(made), aConfigMap('one'));
+    expect(await refusalOf(replaced)).toMatchObject({ kind: 'invalid' });
+  });
+
+  test('rejects as notFound when the object is gone', async () => {
+    const { client, namespace } = await makeWorld();
+    const made = await client.create(configMaps, namespace, aConfigMap('one'));
+    await client.delete(configMaps, keyOf(made), { uid: made.metadata.uid });
+    expect(await refusalOf(client.replace(configMaps, keyOf(made), made))).toMatchObject({ kind: 'notFound' });
   });
 }
 
@@ -409,7 +487,7 @@ function anOwner(part: { uid: string }): object {
 async function namesOf(
   client: KubeClient,
   resource: Resource,
-  options: { namespace?: string; labelSelector?: string; limit?: number },
+  options: { namespace?: string; labelSelector?: string; fieldSelector?: string; limit?: number },
 ): Promise<string[]> {
   const { items } = await client.list(resource, options);
   // A real API server puts a ConfigMap of its own into every namespace.

@@ -1,7 +1,7 @@
 // The first backup, from the resource to the status, and all that may happen on the way.
 import { afterEach, describe, expect, test } from 'vitest';
 import type { Neo4jBackupStatus } from '../../src/api/neo4jbackup.ts';
-import { backups, jobs } from '../../src/backup/resources.ts';
+import { backups, jobs, pods } from '../../src/backup/resources.ts';
 import { KubeError } from '../../src/kube/errors.ts';
 import { aFailure, aReport } from '../support/builders.ts';
 import { quiet } from '../support/fake-clock.ts';
@@ -86,6 +86,83 @@ describe('the first backup', () => {
     expect(scene.activeJob()).toBe(scene.status().currentRun?.id);
     expect(scene.ready()).toBe('Accepted');
     expect(scene.events.map(({ reason }) => reason)).toEqual(['ClaimNotFound']);
+  });
+
+  test('waits for the server behind its Service', async () => {
+    const scene = aScene();
+    scene.serve(false);
+    await scene.start();
+    scene.apply();
+    await scene.settle();
+    expect([scene.ready(), scene.jobNames()]).toEqual(['NoReadyEndpoints', []]);
+    scene.serve(true);
+    await scene.settle();
+    expect(scene.activeJob()).toBe(scene.status().currentRun?.id);
+  });
+
+  test('tells why its Job gets no Pod, until it has one', async () => {
+    const scene = aScene();
+    await scene.start();
+    scene.apply();
+    await scene.settle(1_000);
+    const job = scene.activeJob();
+    scene.refusePod('somebody-else', 'exceeded quota');
+    scene.refusePod(job, 'pods "x" is forbidden: exceeded quota: few');
+    await scene.settle();
+    expect(scene.ready()).toBe('QuotaExceeded');
+    expect(scene.status().phase).toBe('Running');
+    scene.finish(job, aReport());
+    await scene.settle();
+    expect([scene.ready(), scene.status().phase]).toEqual(['Accepted', 'Succeeded']);
+  });
+
+  test('starts anew under its own name when what kept it from starting is corrected', async () => {
+    const scene = aScene();
+    await scene.start();
+    scene.apply({ trigger: { id: 'a' } });
+    await scene.settle();
+    const job = scene.activeJob();
+    const [uid] = scene.kube.made.keys();
+    scene.obstruct(job);
+    await scene.settle();
+    const stuck = scene.kube.peek(pods, { namespace, name: `${job}-stuck` })?.metadata.uid;
+    expect([scene.ready(), scene.madeJobs()]).toEqual(['ImagePullFailed', [job]]);
+
+    scene.edit({ trigger: { id: 'b' } });
+    await scene.settle();
+    expect(scene.madeJobs()).toEqual([job]);
+
+    scene.edit({ neo4j: { version: '3.4.18', image: 'neo4j:right' } });
+    await scene.settle();
+    expect(scene.madeJobs()).toEqual([job, job]);
+    expect([...scene.kube.made.keys()][1]).not.toBe(uid);
+    expect(scene.kube.all(pods)).toEqual([]);
+    expect(scene.terminalPodsOf(job)).toContain(stuck);
+    expect(scene.ready()).toBe('Accepted');
+    expect(scene.status().currentRun).not.toHaveProperty('replacedPods');
+
+    scene.finish(job, aReport());
+    await scene.settle();
+    expect(scene.status().lastRun).toMatchObject({ id: job, triggerID: 'a', result: 'Succeeded' });
+    expect(scene.status().currentRun).toMatchObject({ triggerID: 'b' });
+  });
+
+  test('stays the current run while what it needs to start anew is missing', async () => {
+    const scene = aScene();
+    await scene.start();
+    scene.apply({ trigger: { id: 'a' } });
+    await scene.settle();
+    const job = scene.activeJob();
+    scene.obstruct(job);
+    await scene.settle();
+    scene.edit({ neo4j: { version: '3.4.18' } });
+    await scene.settle();
+    expect(scene.status()).toMatchObject({ phase: 'Stalled', currentRun: { id: job } });
+    expect([scene.jobNames(), scene.status().lastRun]).toEqual([[], undefined]);
+    scene.edit({ neo4j: { version: '3.4.18', image: 'neo4j:right' } });
+    await scene.settle();
+    expect(scene.activeJob()).toBe(job);
+    expect(scene.status().currentRun).toMatchObject({ id: job, triggerID: 'a' });
   });
 
   test('is not tried again when its Job vanishes', async () => {
@@ -189,13 +266,15 @@ describe('caches that lag', () => {
   });
 });
 
-/** From the resource to the end of a second run; every step waits until all is quiet. */
+/** From the resource to the end of a third run, which has to start twice; every step waits until all is quiet. */
 const story: readonly ((scene: Scene) => void)[] = [
   (scene) => scene.apply({ trigger: { id: 'a' } }),
   (scene) => scene.finish(scene.activeJob(), aFailure()),
   (scene) => scene.trigger('b'),
   (scene) => scene.finish(scene.activeJob(), aFailure()),
   (scene) => scene.trigger('c'),
+  (scene) => scene.obstruct(scene.activeJob()),
+  (scene) => scene.edit({ neo4j: { version: '3.4.18', image: 'neo4j:right' } }),
   (scene) => scene.finish(scene.activeJob(), aReport()),
 ];
 
@@ -251,7 +330,7 @@ describe('a crash anywhere', () => {
     await calm.start();
     await play(calm);
     const count = calm.writes();
-    expect(calm.madeJobs()).toHaveLength(3);
+    expect(calm.madeJobs()).toHaveLength(4);
     expect(count).toBeGreaterThan(9);
 
     for (let crash = 0; crash < 2 * count; crash += 1) {

@@ -1,12 +1,23 @@
 // A cluster, its clock, and whatever operators a story lets run in it. The story plays everybody else.
+import type { V1Job } from '@kubernetes/client-node';
 import { Neo4jBackupStatus } from '../../src/api/neo4jbackup.ts';
 import { BackupController } from '../../src/backup/controller.ts';
-import { backups, claims, jobs, pods, services, type Neo4jBackup } from '../../src/backup/resources.ts';
+import {
+  backups,
+  claims,
+  endpointSlices,
+  events,
+  jobs,
+  pods,
+  services,
+  type Neo4jBackup,
+} from '../../src/backup/resources.ts';
 import type { CallOptions } from '../../src/kube/client.ts';
 import { KubeError } from '../../src/kube/errors.ts';
 import type { EventInput } from '../../src/kube/events.ts';
 import type { KubeObject, Resource } from '../../src/kube/resource.ts';
 import { formatReport, type RunReport } from '../../src/run/report.ts';
+import { parseRequest, requestVariable } from '../../src/run/request.ts';
 import { aSpec, ended } from '../support/builders.ts';
 import { FakeClock, quiet } from '../support/fake-clock.ts';
 import { FakeKube } from '../support/fake-kube.ts';
@@ -41,8 +52,22 @@ export class Scene {
   #running: { readonly stop: AbortController; readonly done: Promise<void> }[] = [];
 
   constructor({ withClaim = true } = {}) {
-    this.kube.put(services, namespace, { metadata: { name: 'orders-neo4j' }, spec: { type: 'ClusterIP' } });
+    this.kube.put(services, namespace, {
+      metadata: { name: 'orders-neo4j' },
+      spec: { type: 'ClusterIP', clusterIP: '10.0.0.1', ports: [{ port: 6362 }] },
+    });
+    this.kube.put(endpointSlices, namespace, {
+      metadata: { name: 'orders-neo4j-1', labels: { 'kubernetes.io/service-name': 'orders-neo4j' } },
+      endpoints: [{ conditions: { ready: true } }],
+    });
     if (withClaim) this.makeClaim();
+  }
+
+  /** The server behind the Service comes or goes. */
+  serve(ready: boolean): void {
+    this.kube.edit(endpointSlices, { namespace, name: 'orders-neo4j-1' }, (draft) => {
+      draft['endpoints'] = [{ conditions: { ready } }];
+    });
   }
 
   makeClaim(): void {
@@ -115,6 +140,17 @@ export class Scene {
     return [...this.kube.made.values()];
   }
 
+  /** The Pods that the request of a run names as ended. */
+  terminalPodsOf(job: string): readonly string[] {
+    const made = this.kube.requests.findLast(
+      ({ verb, type, body }) =>
+        verb === 'create' && type === 'jobs.batch' && (body as V1Job).metadata?.name === job,
+    );
+    const { spec } = made?.body as V1Job;
+    const env = spec?.template.spec?.initContainers?.[0]?.env ?? [];
+    return parseRequest(env.find(({ name }) => name === requestVariable)?.value ?? '').terminalPods;
+  }
+
   /** The one Job that has not ended. */
   activeJob(): string {
     const active = this.kube.all(jobs).filter(({ status }) => (status?.conditions ?? []).length === 0);
@@ -143,6 +179,35 @@ export class Scene {
       };
     });
     this.end(job, exitCode === 0 ? 'Complete' : 'Failed');
+  }
+
+  /** The Pod of a Job waits for an image that nobody has. */
+  obstruct(job: string): void {
+    const owner = this.kube.peek(jobs, { namespace, name: job });
+    if (owner === undefined) throw new Error(`there is no Job ${job}`);
+    const { labels, uid } = owner.metadata;
+    this.kube.put(pods, namespace, {
+      metadata: {
+        name: `${job}-stuck`,
+        labels,
+        ownerReferences: [{ apiVersion: 'batch/v1', kind: 'Job', name: job, uid }],
+      },
+      status: {
+        phase: 'Pending',
+        initContainerStatuses: [{ name: 'engine', state: { waiting: { reason: 'ImagePullBackOff' } } }],
+      },
+    });
+  }
+
+  /** The Job's controller could not make a Pod, and says why. */
+  refusePod(job: string, message: string): void {
+    const uid = this.kube.peek(jobs, { namespace, name: job })?.metadata.uid;
+    this.kube.put(events, namespace, {
+      metadata: { name: `${job}.refused` },
+      involvedObject: { uid },
+      reason: 'FailedCreate',
+      message,
+    });
   }
 
   end(job: string, type: 'Complete' | 'Failed', reason = 'PodFailurePolicy'): void {

@@ -1,4 +1,4 @@
-export type FakeVerb = 'get' | 'list' | 'watch' | 'create' | 'replaceStatus' | 'delete';
+export type FakeVerb = 'get' | 'list' | 'watch' | 'create' | 'replace' | 'replaceStatus' | 'delete';
 
 /** One call that the fake was asked to do, in order of arrival, whether it was refused or not. */
 export interface FakeRequest {
@@ -7,7 +7,7 @@ export interface FakeRequest {
   readonly type: string;
   readonly namespace: string | undefined;
   readonly name: string | undefined;
-  /** The object of a create or replaceStatus, the options of a delete. */
+  /** The object of a create, replace or replaceStatus, the options of a delete. */
   readonly body?: unknown;
 }
 

@@ -7,6 +7,22 @@ export function matchesSelector(
   return splitRequirements(selector).every((requirement) => isMet(requirement, labels));
 }
 
+/** True when the object satisfies a field selector: `a.b=c,d!=e`, on whatever fields it has. */
+export function matchesFields(selector: string | undefined, object: object): boolean {
+  if (selector === undefined || selector === '') return true;
+  return selector.split(',').every((requirement) => {
+    const [, path = '', operator, value] = /^([^=!]+)(!?=)(.*)$/.exec(requirement) ?? [];
+    const found = path
+      .split('.')
+      .reduce<unknown>((at, name) => (isRecord(at) ? at[name] : undefined), object);
+    return ((found ?? '') === value) === (operator === '=');
+  });
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null;
+}
+
 /** Splits at the commas outside of parentheses. */
 function splitRequirements(selector: string): string[] {
   return selector.split(/,(?![^(]*\))/).map((part) => part.trim());

@@ -69,22 +69,28 @@ async function answer(
   response: ServerResponse,
 ): Promise<void> {
   const target = targetOf(resources, request.url ?? '');
-  const { resource, namespace = '', key, isStatus, query } = target;
+  const { resource, namespace = '', key, isStatus } = target;
   const body = await readJson(request);
   switch (`${request.method}${isStatus ? ' status' : ''}`) {
     case 'GET':
-      if (query.get('watch') === 'true') return streamWatch(fake, target, response);
-      return key.name === '' ? sendPage(fake, target, response) : sendObject(fake, target, response);
+      return sendWhatIsAsked(fake, target, response);
     case 'POST':
       return sendJson(response, 201, await fake.create(resource, namespace, body));
     case 'PUT status':
       return sendJson(response, 200, await fake.replaceStatus(resource, key, body));
+    case 'PUT':
+      return sendJson(response, 200, await fake.replace(resource, key, body));
     case 'DELETE':
       await fake.delete(resource, key, deleteSchema.parse(body));
       return sendJson(response, 200, { kind: 'Status', status: 'Success' });
     default:
       throw new KubeError('invalid', `${request.method} is not served`);
   }
+}
+
+function sendWhatIsAsked(fake: FakeKube, target: Target, response: ServerResponse): Promise<void> {
+  if (target.query.get('watch') === 'true') return streamWatch(fake, target, response);
+  return target.key.name === '' ? sendPage(fake, target, response) : sendObject(fake, target, response);
 }
 
 const deleteSchema = z
@@ -127,7 +133,8 @@ async function sendPage(
   response: ServerResponse,
 ): Promise<void> {
   const labelSelector = query.get('labelSelector') ?? undefined;
-  const { items, resourceVersion } = await fake.list(resource, { namespace, labelSelector });
+  const fieldSelector = query.get('fieldSelector') ?? undefined;
+  const { items, resourceVersion } = await fake.list(resource, { namespace, labelSelector, fieldSelector });
   const start = Number(query.get('continue') ?? 0);
   const end = start + Number(query.get('limit') ?? items.length);
   const metadata = { resourceVersion, ...(end < items.length ? { continue: String(end) } : {}) };

@@ -12,8 +12,8 @@ import { parseObject } from '../../src/kube/parse.ts';
 import { formatKey, type KubeObject, type ObjectKey, type Resource } from '../../src/kube/resource.ts';
 import { checkNew } from './fake-kube-checks.ts';
 import { Faults, type FakeRequest, type FakeVerb, type Fault } from './fake-kube-faults.ts';
-import { matchesSelector } from './fake-kube-selector.ts';
-import { FakeWatch, type WatchScope } from './fake-kube-watch.ts';
+import { matchesFields, matchesSelector } from './fake-kube-selector.ts';
+import { FakeWatch } from './fake-kube-watch.ts';
 import { World, copy, typeOf, type Propagation, type Stored, type WorldChange } from './fake-kube-world.ts';
 
 export interface FakeKubeOptions {
@@ -117,14 +117,27 @@ export class FakeKube implements KubeClient {
     const body = copy(object) as Partial<Stored>;
     return this.#call({ verb: 'replaceStatus', resource, key, body, options }, () => {
       const step = `update the status of ${typeOf(resource)} ${formatKey(key)}`;
-      const version = body.metadata?.resourceVersion ?? '';
-      if (version === '') throw new KubeError('invalid', `${step}: the object has no resourceVersion`);
-      const before = withoutStatus.has(resource.kind) ? undefined : this.#world.find(typeOf(resource), key);
-      if (before === undefined) throw new KubeError('notFound', `${step}: not found`, { status: 404 });
-      const isOther = (body.metadata?.uid ?? before.metadata.uid) !== before.metadata.uid;
-      if (isOther || version !== before.metadata.resourceVersion)
-        throw conflict(step, 'the object has been modified');
+      if (withoutStatus.has(resource.kind)) throw notFound(step);
+      const before = this.#seen(step, resource, key, body);
       const after = { ...copy(before), status: body['status'] };
+      return parseObject(resource, copy(this.#world.update(typeOf(resource), before, after)));
+    });
+  }
+
+  async replace<T extends KubeObject>(
+    resource: Resource<T>,
+    key: ObjectKey,
+    object: object,
+    options?: CallOptions,
+  ): Promise<T> {
+    const body = copy(object) as Partial<Stored>;
+    return this.#call({ verb: 'replace', resource, key, body, options }, () => {
+      const before = this.#seen(`update ${typeOf(resource)} ${formatKey(key)}`, resource, key, body);
+      const status = withoutStatus.has(resource.kind) ? body['status'] : before['status'];
+      const { labels, annotations } = body.metadata ?? {};
+      const metadata = { ...before.metadata, labels, annotations };
+      const { apiVersion, kind } = before;
+      const after = copy({ ...body, apiVersion, kind, metadata, status }) as Stored;
       return parseObject(resource, copy(this.#world.update(typeOf(resource), before, after)));
     });
   }
@@ -254,6 +267,18 @@ export class FakeKube implements KubeClient {
     throw new KubeError('alreadyExists', `${step}: already exists`, { status: 409, reason: 'AlreadyExists' });
   }
 
+  /** The object that the body was derived from, unless it has changed since. */
+  #seen(step: string, resource: Resource, key: ObjectKey, { metadata }: Partial<Stored>): Stored {
+    const version = metadata?.resourceVersion ?? '';
+    if (version === '') throw new KubeError('invalid', `${step}: the object has no resourceVersion`);
+    const before = this.#world.find(typeOf(resource), key);
+    if (before === undefined) throw notFound(step);
+    const isOther = (metadata?.uid ?? before.metadata.uid) !== before.metadata.uid;
+    if (isOther || version !== before.metadata.resourceVersion)
+      throw conflict(step, 'the object has been modified');
+    return before;
+  }
+
   #deliver(change: WorldChange): void {
     if (this.#toLose > 0) {
       this.#toLose -= 1;
@@ -263,12 +288,20 @@ export class FakeKube implements KubeClient {
     for (const watch of this.#watches) watch.offer(change);
   }
 
-  #visible<T extends KubeObject>(resource: Resource<T>, { namespace, labelSelector }: WatchScope): T[] {
+  #visible<T extends KubeObject>(
+    resource: Resource<T>,
+    {
+      namespace,
+      labelSelector,
+      fieldSelector,
+    }: Pick<ListOptions, 'namespace' | 'labelSelector' | 'fieldSelector'>,
+  ): T[] {
     const readable: T[] = [];
     for (const object of this.#world.list(typeOf(resource))) {
       const { metadata } = object;
       if ((namespace ?? metadata.namespace) !== metadata.namespace) continue;
       if (!matchesSelector(labelSelector, metadata.labels ?? {})) continue;
+      if (!matchesFields(fieldSelector, object)) continue;
       const parsed = resource.schema.safeParse(copy(object));
       if (parsed.success) readable.push(parsed.data);
     }
@@ -288,6 +321,10 @@ interface FakeCall {
   readonly key: ObjectKey;
   readonly body?: unknown;
   readonly options: CallOptions | undefined;
+}
+
+function notFound(step: string): KubeError {
+  return new KubeError('notFound', `${step}: not found`, { status: 404 });
 }
 
 function conflict(step: string, message: string): KubeError {
