@@ -9,7 +9,9 @@ export const backupPermissions: readonly Permission[] = [
   // PUT with the resourceVersion seen: a stale leader loses. Spec and metadata are never written.
   { apiGroup: group, resource: `${plural}/status`, verbs: ['update'] },
   { apiGroup: 'batch', resource: 'jobs', verbs: [...cached, 'create', 'delete'] },
-  { apiGroup: '', resource: 'pods', verbs: cached },
+  { apiGroup: '', resource: 'pods', verbs: ['list', 'watch'] },
+  // Only those of a Job that gets no Pod: nothing else tells why.
+  { apiGroup: '', resource: 'events', verbs: ['list'] },
   { apiGroup: '', resource: 'services', verbs: ['get'] },
   { apiGroup: 'discovery.k8s.io', resource: 'endpointslices', verbs: ['list'] },
   { apiGroup: '', resource: 'persistentvolumeclaims', verbs: ['get'] },

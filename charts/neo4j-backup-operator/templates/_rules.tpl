@@ -30,9 +30,14 @@
   resources:
     - pods
   verbs:
-    - get
     - list
     - watch
+- apiGroups:
+    - ""
+  resources:
+    - events
+  verbs:
+    - list
 - apiGroups:
     - ""
   resources:
