@@ -22,6 +22,14 @@ export default defineConfig({
           testTimeout: minutes(1),
         },
       },
+      {
+        test: {
+          name: 'chart',
+          include: ['test/chart/**/*.test.ts'],
+          globalSetup: ['test/support/api-server.ts'],
+          testTimeout: minutes(2),
+        },
+      },
       { test: { name: 'engine', include: ['test/engine/**/*.test.ts'], testTimeout: minutes(5) } },
       {
         test: {

@@ -14,7 +14,7 @@ export const chartFolder = join(root, 'charts/neo4j-backup-operator');
 
 const note = (source: string): string => `Generated from ${source} by \`npm run generate\`: edit there.`;
 
-const leasePermissions: readonly Permission[] = [
+export const leasePermissions: readonly Permission[] = [
   {
     apiGroup: 'coordination.k8s.io',
     resource: 'leases',

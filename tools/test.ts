@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { engine, engineVersions } from './engines.ts';
 import { neo4jServerImage, neo4jToolsImage } from './images.ts';
-import { controlPlaneParts, parts } from './parts.ts';
+import { chartParts, controlPlaneParts, parts } from './parts.ts';
 import { attached } from './run.ts';
 import { steps, type Steps } from './steps.ts';
 
@@ -24,6 +24,15 @@ const suites: readonly Suite[] = [
     says: 'CRD, docs and client on a real API server',
     needsRoot: false,
     build: controlPlaneParts,
+  },
+  {
+    name: 'chart',
+    says: 'the Helm chart and the bases for Kustomize, on a real API server',
+    needsRoot: false,
+    build: async (progress) => {
+      await controlPlaneParts(progress);
+      await chartParts(progress);
+    },
   },
   {
     name: 'engine',
