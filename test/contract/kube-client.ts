@@ -327,7 +327,9 @@ function replaceContract(makeWorld: MakeWorld): void {
     const { client, namespace } = await makeWorld();
     const made = await client.create(configMaps, namespace, aConfigMap('one'));
     const sent = { metadata: { ...made.metadata, uid: otherUid }, data: {} };
-    expect(await refusalOf(client.replace(configMaps, keyOf(made), sent))).toMatchObject({ kind: 'conflict' });
+    expect(await refusalOf(client.replace(configMaps, keyOf(made), sent))).toMatchObject({
+      kind: 'conflict',
+    });
   });
 
   test('refuses an object without resourceVersion as invalid', async () => {
@@ -341,7 +343,9 @@ function replaceContract(makeWorld: MakeWorld): void {
     const { client, namespace } = await makeWorld();
     const made = await client.create(configMaps, namespace, aConfigMap('one'));
     await client.delete(configMaps, keyOf(made), { uid: made.metadata.uid });
-    expect(await refusalOf(client.replace(configMaps, keyOf(made), made))).toMatchObject({ kind: 'notFound' });
+    expect(await refusalOf(client.replace(configMaps, keyOf(made), made))).toMatchObject({
+      kind: 'notFound',
+    });
   });
 }
 
