@@ -1,6 +1,8 @@
 // src -> dist: one file per program.
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { build } from 'esbuild';
+import { notices } from './notices.ts';
 
 const root = dirname(import.meta.dirname);
 
@@ -17,12 +19,18 @@ const banner = [
 /** The programs that have a bundle, and where it is written. */
 export const bundleFolder = join(root, 'dist');
 
-/** @throws Error when something that must not be shipped is an input */
-export async function bundle(programs: readonly string[]): Promise<void> {
+/**
+ * Writes a file per program, and beside them the licenses of what is in them.
+ * @returns the files that they were made from
+ * @throws Error when something that must not be shipped is one of them
+ */
+export async function bundle(programs: readonly string[], folder = bundleFolder): Promise<readonly string[]> {
+  const inputs: string[] = [];
   for (const program of programs) {
     const { metafile } = await build({
       entryPoints: [join(root, 'src', `${program}.ts`)],
-      outfile: join(bundleFolder, `${program}.mjs`),
+      outfile: join(folder, `${program}.mjs`),
+      absWorkingDir: root,
       bundle: true,
       platform: 'node',
       format: 'esm',
@@ -38,7 +46,11 @@ export async function bundle(programs: readonly string[]): Promise<void> {
     if (bad !== undefined) throw new Error(`${program} must not contain ${bad}`);
     if (program === 'agent' && Object.keys(metafile.inputs).some((input) => input.includes('@kubernetes/')))
       throw new Error('the agent must not contain the Kubernetes client');
+    inputs.push(...Object.keys(metafile.inputs));
   }
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, 'NOTICES.txt'), notices(root, inputs));
+  return inputs;
 }
 
 if (import.meta.main) await bundle(['main', 'agent']);

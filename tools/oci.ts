@@ -123,6 +123,8 @@ function configJson(config: ImageConfig, layers: readonly Blob[]): unknown {
     },
     // Layers are not compressed, so a layer's digest is also that of its content.
     rootfs: { type: 'layers', diff_ids: layers.map(({ digest }) => digest) },
+    // One entry per layer: buildah builds on no image that leaves them out.
+    history: layers.map(() => ({ created: '1970-01-01T00:00:00Z', created_by: 'a folder' })),
   };
 }
 

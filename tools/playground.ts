@@ -90,7 +90,7 @@ async function buildImages(steps: Steps): Promise<Readonly<Record<'server' | 'to
   return {
     server: await neo4jServerImage(steps),
     tools: await neo4jToolsImage(steps),
-    operator: await operatorImage({ bundles: bundleFolder }, steps),
+    operator: await operatorImage(steps),
   };
 }
 
