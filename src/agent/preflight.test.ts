@@ -1,29 +1,104 @@
-import { createServer } from 'node:net';
+import { once } from 'node:events';
+import { createServer as createHTTPServer } from 'node:http';
+import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { createServer as createTLSServer } from 'node:tls';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { closedPort, listen } from '../../test/support/agent.ts';
-import { preflight } from './preflight.ts';
+import { preflight, type Preflight } from './preflight.ts';
 
-const setting = 'dbms.backup.address';
+const listenSetting = 'dbms.backup.address';
+
+/** The port of a server that the test ends with. */
+async function serving(server: Server): Promise<number> {
+  const open = new Set<Socket>();
+  server.on('connection', (socket: Socket) => {
+    open.add(socket);
+    socket.on('error', () => undefined); // we hang up on everybody
+  });
+  server.on('tlsClientError', () => undefined);
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  onTestFinished(() => {
+    for (const socket of open) socket.destroy();
+    server.close();
+  });
+  return (server.address() as AddressInfo).port;
+}
+
+function check(port: number): Promise<Preflight> {
+  return preflight('127.0.0.1', port, { listenSetting, answerMs: 2_000 });
+}
 
 describe('preflight', () => {
-  test('reaches a port that accepts connections, and sends nothing over it', async () => {
+  test('reaches a port that says nothing, and sends it less than one message', async () => {
     const received: Buffer[] = [];
-    const server = createServer((socket) => socket.on('data', (data) => received.push(data)));
-    await new Promise<void>((resolve) => {
-      server.listen(0, '127.0.0.1', resolve);
+    const port = await serving(createServer((socket) => socket.on('data', (data) => received.push(data))));
+    expect(await check(port)).toEqual({ kind: 'reachable', address: '127.0.0.1' });
+    const sent = Buffer.concat(received);
+    expect(sent.length).toBeGreaterThan(4);
+    // As the protocol of com.Server frames it, with its limit of 16 MiB.
+    const announced = sent.readUInt32BE(0);
+    expect(announced).toBeLessThan(16 * 1024 * 1024);
+    expect(sent.length - 4).toBeLessThan(announced);
+  });
+
+  interface Speaker {
+    readonly name: string;
+    readonly server: Server;
+    readonly protocol: string;
+  }
+  const speakers: readonly Speaker[] = [
+    { name: 'an HTTP server', server: createHTTPServer(), protocol: 'HTTP' },
+    {
+      name: 'an HTTP server that answers in the oldest way',
+      server: createServer((socket) => socket.end('<!DOCTYPE HTML><title>Bad request')),
+      protocol: 'HTTP',
+    },
+    {
+      name: 'an SSH server, which speaks first',
+      server: createServer((socket) => socket.write('SSH-2.0-OpenSSH_9.2\r\n')),
+      protocol: 'SSH',
+    },
+    {
+      name: 'a TLS server that answers with an alert',
+      server: createServer((socket) => socket.end(Buffer.from([0x15, 3, 3, 0, 2, 2, 10]))),
+      protocol: 'TLS',
+    },
+    // Without a certificate of its own it cannot agree on anything, and says so in TLS.
+    { name: 'a TLS server that hangs up on nonsense', server: createTLSServer(), protocol: 'TLS' },
+    {
+      name: 'an HTTP server that answers byte by byte',
+      server: createServer((socket) => {
+        socket.setNoDelay();
+        for (const byte of 'HTTP/1.1 400 Bad Request') socket.write(byte);
+      }),
+      protocol: 'HTTP',
+    },
+  ];
+  test.each(speakers)('tells $name from a backup service', async ({ server, protocol }) => {
+    const port = await serving(server);
+    expect(await check(port)).toEqual({
+      kind: 'failed',
+      reason: 'NotABackupService',
+      detail: `127.0.0.1:${port} (127.0.0.1) answers with ${protocol}`,
     });
-    onTestFinished(() => {
-      server.close();
-    });
-    const address = server.address();
-    const port = typeof address === 'object' ? (address?.port ?? 0) : 0;
-    expect(await preflight('127.0.0.1', port, setting)).toEqual({ kind: 'reachable', address: '127.0.0.1' });
-    expect(received).toEqual([]);
+  });
+
+  test.each([
+    { name: 'hangs up', server: createServer((socket) => socket.end()) },
+    {
+      name: 'resets the connection',
+      server: createServer((socket) => socket.once('data', () => socket.resetAndDestroy())),
+    },
+    { name: 'says what nobody knows', server: createServer((socket) => socket.write('\u0000\u0001')) },
+    { name: 'says half of a word', server: createServer((socket) => socket.end('HTT')) },
+  ])('leaves a peer that $name to the tool', async ({ server }) => {
+    expect(await check(await serving(server))).toMatchObject({ kind: 'reachable' });
   });
 
   test('says what refuses, where, and which setting to change to what', async () => {
     const port = await closedPort();
-    const result = await preflight('127.0.0.1', port, setting);
+    const result = await preflight('127.0.0.1', port, { listenSetting });
     expect(result).toEqual({
       kind: 'failed',
       reason: 'PortUnreachable',
@@ -34,7 +109,7 @@ describe('preflight', () => {
   });
 
   test('names a host that does not resolve', async () => {
-    expect(await preflight('no-such-host.invalid', 6362, setting)).toEqual({
+    expect(await preflight('no-such-host.invalid', 6362, { listenSetting })).toEqual({
       kind: 'failed',
       reason: 'HostNotFound',
       detail: expect.stringMatching(/^no-such-host\.invalid does not resolve \(E\w+\)$/),
@@ -59,8 +134,8 @@ describe('preflight', () => {
     'tries the addresses of a name until one answers: $name',
     async ({ addresses, reached }) => {
       const port = await listen();
-      const lookup = (): Promise<readonly string[]> => Promise.resolve(addresses);
-      expect(await preflight('orders', port, setting, lookup)).toEqual({
+      const resolve = (): Promise<readonly string[]> => Promise.resolve(addresses);
+      expect(await preflight('orders', port, { listenSetting, resolve, answerMs: 50 })).toEqual({
         kind: 'reachable',
         address: reached,
       });
@@ -69,15 +144,17 @@ describe('preflight', () => {
 
   test('names the last address that it tried when none answers', async () => {
     const port = await closedPort();
-    const lookup = (): Promise<readonly string[]> => Promise.resolve(['127.0.0.2', '127.0.0.1']);
-    expect(await preflight('orders', port, setting, lookup)).toMatchObject({
+    const resolve = (): Promise<readonly string[]> => Promise.resolve(['127.0.0.2', '127.0.0.1']);
+    expect(await preflight('orders', port, { listenSetting, resolve, answerMs: 50 })).toMatchObject({
       reason: 'PortUnreachable',
       detail: expect.stringContaining(`orders:${port} (127.0.0.1) refuses connections`),
     });
   });
 
   test('takes a name without any address for one that does not resolve', async () => {
-    const lookup = (): Promise<readonly string[]> => Promise.resolve([]);
-    expect(await preflight('orders', 6362, setting, lookup)).toMatchObject({ reason: 'HostNotFound' });
+    const resolve = (): Promise<readonly string[]> => Promise.resolve([]);
+    expect(await preflight('orders', 6362, { listenSetting, resolve })).toMatchObject({
+      reason: 'HostNotFound',
+    });
   });
 });

@@ -1,6 +1,8 @@
-// Is there anything to connect to? The tool itself gives one text for an unknown host, a closed port and a wrong protocol.
+// Is there a backup service to connect to? The tool itself gives one text for an unknown host, a closed port and a wrong
+// protocol, and waits for ever for one that never answers.
 import { lookup } from 'node:dns/promises';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
+import { connect as connectTLS } from 'node:tls';
 import type { RunReason } from '../api/reasons.ts';
 import { errorCode } from '../volume/files.ts';
 
@@ -8,19 +10,38 @@ export type Preflight =
   | { readonly kind: 'reachable'; readonly address: string }
   | { readonly kind: 'failed'; readonly reason: RunReason; readonly detail: string };
 
+export interface PreflightOptions {
+  /** The setting of the server that says on which address it listens. */
+  readonly listenSetting: string;
+  readonly resolve?: (name: string) => Promise<readonly string[]>;
+  /** How long a peer has to show that it is something else, in milliseconds. A backup service is silent for all of it. */
+  readonly answerMs?: number;
+}
+
 /** How long a connection may take to open, in milliseconds: the tool's own limit is 5 s too. */
 const connectTimeoutMs = 5_000;
+
+/** Whoever speaks HTTP, TLS or SSH answers what it cannot read at once: this is for the way there and back. */
+const defaultAnswerMs = 500;
 
 /** A name may have addresses of both families, and the server listen on one. More than so many are not tried. */
 const mostAddresses = 4;
 
-/** Resolves the host and opens one connection, over which nothing is sent. */
-export async function preflight(
-  host: string,
-  port: number,
-  listenSetting: string,
-  resolve: (name: string) => Promise<readonly string[]> = addressesOf,
-): Promise<Preflight> {
+/** More of an answer says nothing new. Bytes. */
+const mostAnswerBytes = 64;
+
+/**
+ * Makes other services speak and leaves a backup service silent. Each generation of the backup protocol begins with a
+ * length of four bytes, big-endian, and reads no further before all of it is there. This announces 16,777,215 bytes, one
+ * less than the protocol's own limit (com.Protocol's 16 MiB), and sends a few: when the connection closes there was no
+ * message, and the server's log holds none (tried with 3.0.7 and 3.4.18: test/engine). An HTTP server finds a request line
+ * that is none and says so, a TLS server no record, and hangs up.
+ */
+const probe = Buffer.from([0x00, 0xff, 0xff, 0xff, ...Buffer.from('\r\n\r\n')]);
+
+/** Resolves the host, opens one connection, and listens whether something other than a backup service answers. */
+export async function preflight(host: string, port: number, options: PreflightOptions): Promise<Preflight> {
+  const { listenSetting, resolve = addressesOf, answerMs = defaultAnswerMs } = options;
   let addresses: readonly string[];
   try {
     addresses = await resolve(host);
@@ -28,20 +49,35 @@ export async function preflight(
     return notFound(host, errorCode(error) ?? String(error));
   }
   if (addresses.length === 0) return notFound(host, 'no address');
-  let last = '';
+  let last: Unreachable = { kind: 'unreachable', problem: '', hint: 'loopback' };
   for (const address of addresses.slice(0, mostAddresses)) {
-    const problem = await openOnce(address, port);
-    if (problem === undefined) return { kind: 'reachable', address };
-    last = `(${address}) ${problem}`;
+    const opened = await openOnce(address, port, answerMs);
+    // No backup service hangs up on the beginning of a message: only then may the peer be asked in a language that would
+    // leave an error in such a service's log.
+    const found = opened.kind === 'hangsUp' ? await askForTLS(address, port, answerMs) : opened;
+    if (found.kind === 'silent') return { kind: 'reachable', address };
+    if (found.kind === 'speaks')
+      return {
+        kind: 'failed',
+        reason: 'NotABackupService',
+        detail: `${host}:${port} (${address}) answers with ${found.protocol}`,
+      };
+    last = { ...found, problem: `(${address}) ${found.problem}` };
   }
   return {
     kind: 'failed',
     reason: 'PortUnreachable',
-    detail:
-      `${host}:${port} ${last}. Neo4j listens for backups on loopback only unless told otherwise: ` +
-      `on the server, set ${listenSetting}=0.0.0.0:${port}`,
+    detail: `${host}:${port} ${last.problem}. ${hints[last.hint](listenSetting, port)}`,
   };
 }
+
+/** Who says no at once has nothing there; who says nothing at all never got the question. */
+const hints = {
+  loopback: (setting: string, port: number) =>
+    `Neo4j listens for backups on loopback only unless told otherwise: on the server, set ${setting}=0.0.0.0:${port}`,
+  dropped: (setting: string, port: number) =>
+    `Somebody drops the packets: let the Pods of the runs through to this port (NetworkPolicy, firewall), and see that on the server ${setting} is 0.0.0.0:${port}`,
+} as const;
 
 async function addressesOf(host: string): Promise<readonly string[]> {
   return (await lookup(host, { all: true })).map(({ address }) => address);
@@ -51,21 +87,89 @@ function notFound(host: string, why: string): Preflight {
   return { kind: 'failed', reason: 'HostNotFound', detail: `${host} does not resolve (${why})` };
 }
 
-function openOnce(address: string, port: number): Promise<string | undefined> {
+interface Unreachable {
+  readonly kind: 'unreachable';
+  readonly problem: string;
+  readonly hint: keyof typeof hints;
+}
+
+type Found =
+  | Unreachable
+  /** Nothing was heard that tells against a backup service. */
+  | { readonly kind: 'silent' }
+  | { readonly kind: 'speaks'; readonly protocol: string };
+
+type Opened = Found | { readonly kind: 'hangsUp' };
+
+function openOnce(address: string, port: number, answerMs: number): Promise<Opened> {
   return new Promise((resolve) => {
     const socket = connect({ host: address, port, timeout: connectTimeoutMs });
-    const end = (problem: string | undefined): void => {
+    const end = (found: Opened): void => {
       socket.destroy();
-      resolve(problem);
+      resolve(found);
     };
-    socket.once('connect', () => end(undefined));
-    socket.once('timeout', () => end(`did not answer within ${connectTimeoutMs / 1000} s`));
-    socket.once('error', (error) =>
-      end(
-        errorCode(error) === 'ECONNREFUSED'
-          ? 'refuses connections'
-          : `cannot be reached (${errorCode(error) ?? error.message})`,
-      ),
-    );
+    const dropped = (): void =>
+      end({
+        kind: 'unreachable',
+        problem: `did not answer within ${connectTimeoutMs / 1000} s`,
+        hint: 'dropped',
+      });
+    const failed = (error: Error): void => end(unreachable(error));
+    socket.once('timeout', dropped);
+    socket.once('error', failed);
+    socket.once('connect', () => {
+      socket.off('timeout', dropped).off('error', failed);
+      hear(socket, answerMs, end);
+    });
+  });
+}
+
+function unreachable(error: Error): Unreachable {
+  const code = errorCode(error);
+  if (code === 'ECONNREFUSED')
+    return { kind: 'unreachable', problem: 'refuses connections', hint: 'loopback' };
+  const problem = `cannot be reached (${code ?? error.message})`;
+  return { kind: 'unreachable', problem, hint: code === 'ETIMEDOUT' ? 'dropped' : 'loopback' };
+}
+
+/** Sends the probe and waits for bytes that name a protocol. What nobody knows is the tool's to judge. */
+function hear(socket: Socket, answerMs: number, end: (found: Opened) => void): void {
+  let heard = Buffer.alloc(0);
+  const timer = setTimeout(() => end({ kind: 'silent' }), answerMs); // of the whole answer: dripping bytes gains no time
+  socket.once('close', () => clearTimeout(timer));
+  const hangsUp = (): void => end({ kind: heard.length === 0 ? 'hangsUp' : 'silent' });
+  socket.once('error', hangsUp);
+  socket.once('end', hangsUp);
+  socket.on('data', (data) => {
+    heard = Buffer.concat([heard, data]).subarray(0, mostAnswerBytes);
+    const protocol = protocolOf(heard.toString('latin1'));
+    if (protocol !== undefined) end({ kind: 'speaks', protocol });
+  });
+  socket.write(probe);
+}
+
+/** The protocol that an answer can only be of. */
+function protocolOf(heard: string): string | undefined {
+  if (/^HTTP\/|^<(!doctype|html)/i.test(heard)) return 'HTTP';
+  if (heard.startsWith('SSH-')) return 'SSH';
+  if (/^\x15\x03[\x00-\x04]/.test(heard)) return 'TLS'; // an alert, of any version 3.x
+  return undefined;
+}
+
+/** Greets in TLS. Any answer in TLS counts, also that of a server which wants another version, or a certificate of ours. */
+function askForTLS(address: string, port: number, answerMs: number): Promise<Found> {
+  return new Promise((resolve) => {
+    const socket = connectTLS({ host: address, port, rejectUnauthorized: false });
+    const end = (found: Found): void => {
+      clearTimeout(timer);
+      socket.destroy();
+      resolve(found);
+    };
+    const timer = setTimeout(() => end({ kind: 'silent' }), answerMs);
+    socket.once('secureConnect', () => end({ kind: 'speaks', protocol: 'TLS' }));
+    socket.on('error', (error) => {
+      const isAlert = /_ALERT_/.test(errorCode(error) ?? '');
+      end(isAlert ? { kind: 'speaks', protocol: 'TLS' } : { kind: 'silent' });
+    });
   });
 }

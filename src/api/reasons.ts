@@ -119,6 +119,11 @@ export const reasons = {
     says: 'Nothing accepts connections on the backup port of the server.',
     next: 'See that online backup is enabled and its listener set to an address other than loopback; then start a run with a new spec.trigger.id.',
   },
+  NotABackupService: {
+    ...failed,
+    says: 'Something other than a backup service answers on the port.',
+    next: 'Set spec.source.port to the port of the backup service, 6362 unless the server was told otherwise; then start a run with a new spec.trigger.id.',
+  },
   ProtocolMismatch: {
     ...failed,
     says: 'The server speaks another version of the backup protocol than the tool.',
