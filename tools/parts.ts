@@ -50,6 +50,8 @@ const recipes = {
   pause: { module: 'pause', source: '.' },
   helm: { module: 'helm', source: 'helm.sh/helm/v4/cmd/helm' },
   kubeconform: { module: 'kubeconform', source: 'github.com/yannh/kubeconform/cmd/kubeconform' },
+  'kube-apiserver-oldest': { module: 'kubernetes-oldest', source: 'k8s.io/kubernetes/cmd/kube-apiserver' },
+  'gitops-verdicts': { module: 'gitops', source: '.' },
 } as const satisfies Readonly<Record<string, Recipe>>;
 
 export type PartName = keyof typeof recipes;
@@ -60,17 +62,20 @@ const controlPlane = ['etcd', 'kube-apiserver', 'kubectl'] as const satisfies re
 /** What the tests of the chart run beside the control plane. */
 const chartTools = ['helm', 'kubectl', 'kubeconform'] as const satisfies readonly PartName[];
 
+/** What no node runs: the API server of the oldest Kubernetes that we support, and the judgement of GitOps tools. */
+const apart = ['kube-apiserver-oldest', 'gitops-verdicts'] as const satisfies readonly PartName[];
+
 /** The path of each program. */
-export type Parts = Readonly<Record<PartName, string>>;
+export type Parts = Readonly<Record<Exclude<PartName, (typeof apart)[number]>, string>>;
 export type ControlPlaneParts = Pick<Parts, (typeof controlPlane)[number]>;
 type ChartParts = Pick<Parts, (typeof chartTools)[number]>;
 
 /** Kubernetes refuses to work with components that do not know their version; it comes from what go.mod pins. */
-function kubernetesVersion(): readonly string[] {
+function kubernetesVersion(module: string): readonly string[] {
   const pinned = /k8s\.io\/kubernetes (v(\d+)\.(\d+)\.\S+)/.exec(
-    readFileSync(join(folderOf('kubernetes'), 'go.mod'), 'utf8'),
+    readFileSync(join(folderOf(module), 'go.mod'), 'utf8'),
   );
-  if (!pinned) throw new Error('parts/kubernetes/go.mod names no version of k8s.io/kubernetes');
+  if (!pinned) throw new Error(`parts/${module}/go.mod names no version of k8s.io/kubernetes`);
   const variables = { gitVersion: pinned[1], gitMajor: pinned[2], gitMinor: pinned[3] };
   return Object.entries(variables).map(
     ([name, value]) => `-X k8s.io/component-base/version.${name}=${value ?? ''}`,
@@ -78,7 +83,7 @@ function kubernetesVersion(): readonly string[] {
 }
 
 function linkerFlags({ module }: Recipe): string {
-  return ['-s', '-w', ...(module === 'kubernetes' ? kubernetesVersion() : [])].join(' ');
+  return ['-s', '-w', ...(module.startsWith('kubernetes') ? kubernetesVersion(module) : [])].join(' ');
 }
 
 async function compile(recipe: Recipe, out: string): Promise<void> {
@@ -127,12 +132,24 @@ async function gather<Name extends PartName>(
  * From nothing that takes about a quarter of an hour on two cores.
  */
 export async function parts(steps: Steps): Promise<Parts> {
-  return gather(Object.keys(recipes) as PartName[], steps);
+  const names = (Object.keys(recipes) as PartName[]).filter((name) => !apart.some((other) => other === name));
+  return gather(names as (keyof Parts)[], steps);
 }
 
 /** Gives etcd, kube-apiserver and kubectl alone. They are also the first that {@link parts} builds. */
 export async function controlPlaneParts(steps: Steps): Promise<ControlPlaneParts> {
   return gather(controlPlane, steps);
+}
+
+/** The same with the API server of the oldest Kubernetes that we support, whatever `KUBEBUILDER_ASSETS` holds. */
+export async function oldestControlPlaneParts(steps: Steps): Promise<ControlPlaneParts> {
+  const { etcd, kubectl, ...made } = await gather(['etcd', 'kubectl', 'kube-apiserver-oldest'], steps);
+  return { etcd, kubectl, 'kube-apiserver': made['kube-apiserver-oldest'] };
+}
+
+/** Gives the path of the program that judges objects as GitOps tools do. */
+export async function gitopsPart(steps: Steps): Promise<string> {
+  return (await gather(['gitops-verdicts'], steps))['gitops-verdicts'];
 }
 
 /** Gives helm, kubectl and kubeconform: what the tests of the chart need beside an API server. */
