@@ -33,6 +33,14 @@ export default defineConfig({
       { test: { name: 'engine', include: ['test/engine/**/*.test.ts'], testTimeout: minutes(5) } },
       {
         test: {
+          name: 'image',
+          include: ['test/image/**/*.test.ts'],
+          testTimeout: minutes(1),
+          hookTimeout: minutes(10),
+        },
+      },
+      {
+        test: {
           name: 'cluster',
           include: ['test/cluster/**/*.test.ts'],
           testTimeout: minutes(5),

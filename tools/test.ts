@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { engine, engineVersions } from './engines.ts';
-import { neo4jServerImage, neo4jToolsImage } from './images.ts';
+import { neo4jServerImage, neo4jToolsImage, operatorImage } from './images.ts';
 import { chartParts, controlPlaneParts, parts } from './parts.ts';
 import { attached } from './run.ts';
 import { steps, type Steps } from './steps.ts';
@@ -40,6 +40,12 @@ const suites: readonly Suite[] = [
     needsRoot: false,
     build: neo4jVersions,
   },
+  {
+    name: 'image',
+    says: "the operator's image: what is in it, and that it starts",
+    needsRoot: true,
+    build: operatorImage,
+  },
   { name: 'cluster', says: 'the Kubernetes node that the rest stands on', needsRoot: true, build: parts },
   { name: 'e2e', says: 'backups on a real node, with a real Neo4j', needsRoot: true, build: buildAll },
 ];
@@ -68,6 +74,7 @@ async function buildAll(progress: Steps): Promise<void> {
     await neo4jServerImage(progress, version);
     await neo4jToolsImage(progress, version);
   }
+  await operatorImage(progress);
 }
 
 function chosen(names: readonly string[]): readonly Suite[] {
