@@ -7,11 +7,12 @@ import { kubeClient, type HttpKubeClient } from './kube/http.ts';
 import { loadKubeConfig } from './kube/kube-config.ts';
 import { Operator } from './operator.ts';
 import { systemClock } from './runtime/clock.ts';
+import { LeaderElector } from './runtime/leader.ts';
 import type { Log } from './runtime/log.ts';
 import { serveHealth } from './telemetry/health.ts';
 import { makeLog } from './telemetry/log.ts';
 
-/** Kubernetes kills after 30 s, people after ten. Passes under way have 6 s of it, the last Events one. Milliseconds. */
+/** Kubernetes kills after 30 s, people after ten. Passes under way have 6 s of it, the Lease 2, the last Events 1. Milliseconds. */
 const exitMs = 9_500;
 const lastEventsMs = 1_000;
 
@@ -56,13 +57,18 @@ interface Parts {
 }
 
 function operatorOf(config: OperatorConfig, { client, events, log }: Parts): Operator {
-  const { agentImage, allowedHosts, allowedImages, namespace } = config;
+  const { agentImage, allowedHosts, allowedImages, namespace, instance, leaderElectionNamespace } = config;
   const common = { clock: systemClock, random: Math.random, log };
   const policy = { agentImage, allowedHosts, allowedImages };
   log.info({ namespace: namespace ?? 'all', ...policy }, 'starting');
+  const election =
+    leaderElectionNamespace === undefined
+      ? undefined
+      : new LeaderElector({ ...common, client, namespace: leaderElectionNamespace, identity: instance });
   return new Operator({
     ...common,
     fetchSchema: (signal) => client.getDocument(servedSchemaPath, { signal }),
+    election,
     work: new BackupController({ ...common, client, events, namespace, policy }),
   });
 }

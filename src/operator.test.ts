@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { FakeClock, quiet } from '../test/support/fake-clock.ts';
 import { quietLog } from '../test/support/quiet-log.ts';
 import { openAPISchema } from './api/crd.ts';
-import { Operator } from './operator.ts';
+import { Operator, type OperatorDeps } from './operator.ts';
 
 const kinds = [{ group: 'neo4j-backup.dev', version: 'v1alpha1', kind: 'Neo4jBackup' }];
 const documentOf = (schema: object): object => ({
@@ -26,26 +26,35 @@ class Scene {
   isWorking = false;
   hasSynced = false;
   oldestMs = 0;
-  readonly operator = new Operator({
-    fetchSchema: async (signal) => {
-      signal.throwIfAborted();
-      this.asked += 1;
-      return this.answer();
-    },
-    work: {
-      run: async (signal) => {
-        this.isWorking = true;
-        await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
-        this.isWorking = false;
-      },
-      hasSynced: () => this.hasSynced,
-      oldestPassMs: () => this.oldestMs,
-    },
-    clock: this.clock,
-    random: () => 0.5,
-    log: this.log,
-  });
+  readonly operator: Operator;
   done: Promise<void> | undefined;
+
+  constructor(election?: OperatorDeps['election']) {
+    this.operator = this.#operator(election);
+  }
+
+  #operator(election: OperatorDeps['election']): Operator {
+    return new Operator({
+      election,
+      fetchSchema: async (signal) => {
+        signal.throwIfAborted();
+        this.asked += 1;
+        return this.answer();
+      },
+      work: {
+        run: async (signal) => {
+          this.isWorking = true;
+          await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+          this.isWorking = false;
+        },
+        hasSynced: () => this.hasSynced,
+        oldestPassMs: () => this.oldestMs,
+      },
+      clock: this.clock,
+      random: () => 0.5,
+      log: this.log,
+    });
+  }
 
   async start(): Promise<void> {
     this.done = this.operator.run(this.stop.signal);
@@ -108,6 +117,76 @@ test.each([
   expect(scene.isWorking).toBe(true);
   scene.stop.abort();
   await scene.done;
+});
+
+/** An election of which the test says how it stands. */
+class Election {
+  isLeading = false;
+  holder: string | undefined;
+  problem: string | undefined;
+  readonly #turn = Promise.withResolvers<void>();
+  readonly #over = new AbortController();
+
+  async run(signal: AbortSignal, lead: (signal: AbortSignal) => Promise<void>): Promise<void> {
+    await this.#turn.promise;
+    await lead(AbortSignal.any([signal, this.#over.signal]));
+    this.#over.signal.throwIfAborted();
+  }
+
+  async begin(): Promise<void> {
+    [this.isLeading, this.holder] = [true, 'me'];
+    this.#turn.resolve();
+    await quiet();
+  }
+
+  end(): void {
+    this.#over.abort(new Error('the Lease was taken by b'));
+  }
+}
+
+test('stands by, ready and without work, while another one leads', async () => {
+  const election = new Election();
+  const scene = new Scene(election);
+  await scene.start();
+  expect([scene.unready(), scene.says('leader')]).toEqual([['leader'], 'nobody leads yet']);
+  election.holder = 'b';
+  expect([scene.unready(), scene.isWorking]).toEqual([[], false]);
+  expect(scene.says('leader')).toBe('b leads, this one stands by');
+});
+
+test('works in its turn, and rejects when that is over', async () => {
+  const election = new Election();
+  const scene = new Scene(election);
+  await scene.start();
+  await election.begin();
+  expect([scene.isWorking, scene.unready(), scene.says('leader')]).toEqual([
+    true,
+    ['caches'],
+    'this one leads',
+  ]);
+  election.end();
+  await expect(scene.done).rejects.toThrow('taken by b');
+  expect(scene.isWorking).toBe(false);
+});
+
+test('is not ready while the Lease cannot be read', async () => {
+  const election = new Election();
+  const scene = new Scene(election);
+  await scene.start();
+  [election.holder, election.problem] = ['b', 'leases is forbidden'];
+  expect([scene.unready(), scene.says('leader')]).toEqual([['leader'], 'leases is forbidden']);
+});
+
+test('does not run for leader before the schema is served', async () => {
+  const election = new Election();
+  const scene = new Scene(election);
+  scene.answer = () => older;
+  await scene.start();
+  await election.begin();
+  expect([scene.isWorking, scene.says('leader')]).toEqual([false, undefined]);
+  scene.answer = () => current;
+  await scene.clock.advance(60_000);
+  expect(scene.isWorking).toBe(true);
 });
 
 test('names no more than a few of the missing fields', async () => {

@@ -1,4 +1,4 @@
-// The life of the operator, and how it feels: first the API server must serve our schema, then it works.
+// The life of the operator, and how it feels: the API server must serve our schema, the others must let it lead, then it works.
 import { judgeServed, type ServedSchema } from './api/served.ts';
 import { backoffMs, type Backoff } from './runtime/backoff.ts';
 import type { Clock } from './runtime/clock.ts';
@@ -14,9 +14,22 @@ interface Work {
   oldestPassMs(): number;
 }
 
+/** Who decides which replica works. A LeaderElector is one. */
+interface Election {
+  /** Calls `lead` when it is our turn. Its signal aborts with ours, or when our turn is over: then it rejects. */
+  run(signal: AbortSignal, lead: (signal: AbortSignal) => Promise<void>): Promise<void>;
+  readonly isLeading: boolean;
+  /** Undefined: nobody that we know of. */
+  readonly holder: string | undefined;
+  /** Why we know nothing. */
+  readonly problem: string | undefined;
+}
+
 export interface OperatorDeps {
   /** Fetches what the API server tells of our kind; undefined when it tells nothing. */
   readonly fetchSchema: (signal: AbortSignal) => Promise<unknown>;
+  /** Absent: there is no other replica. */
+  readonly election?: Election | undefined;
   readonly work: Work;
   readonly clock: Clock;
   /** In [0, 1). */
@@ -38,14 +51,18 @@ type Schema = ServedSchema | { readonly kind: 'unknown'; readonly why: string };
 export class Operator implements Health {
   readonly #deps: OperatorDeps;
   #schema: Schema = { kind: 'unknown', why: 'not asked yet' };
+  #isWorking = false;
 
   constructor(deps: OperatorDeps) {
     this.#deps = deps;
   }
 
-  /** Works, as soon as it can, until the signal aborts. */
+  /** Works, as soon as it can and may, until the signal aborts. @throws {Error} when it may no longer. */
   async run(signal: AbortSignal): Promise<void> {
-    if (await this.#awaitSchema(signal)) await this.#deps.work.run(signal);
+    const { election } = this.#deps;
+    if (!(await this.#awaitSchema(signal))) return;
+    if (election === undefined) await this.#work(signal);
+    else await election.run(signal, (leading) => this.#work(leading));
   }
 
   live(): readonly Check[] {
@@ -61,8 +78,24 @@ export class Operator implements Health {
     return [
       { name: 'API server', isGood: reached, says: reached ? 'reached' : schema.why },
       { name: 'schema', isGood: schema.kind === 'current', says: sayOf(schema) },
-      ...(schema.kind === 'current' ? [this.#caches()] : []),
+      ...(schema.kind === 'current' ? this.#leader() : []),
+      ...(this.#isWorking ? [this.#caches()] : []),
     ];
+  }
+
+  async #work(signal: AbortSignal): Promise<void> {
+    this.#isWorking = true;
+    await this.#deps.work.run(signal);
+  }
+
+  /** A replica that stands by is ready: it can do what it is there for. */
+  #leader(): readonly Check[] {
+    const { election } = this.#deps;
+    if (election === undefined) return [];
+    const { isLeading, holder, problem } = election;
+    const others = holder === undefined ? 'nobody leads yet' : `${holder} leads, this one stands by`;
+    const says = problem ?? (isLeading ? 'this one leads' : others);
+    return [{ name: 'leader', isGood: problem === undefined && holder !== undefined, says }];
   }
 
   #caches(): Check {
