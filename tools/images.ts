@@ -12,7 +12,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, join, relative } from 'node:path';
 import { buildImage } from './buildah.ts';
 import { cached, hashOf } from './cache.ts';
 import { ensurePackages } from './debian.ts';
@@ -287,10 +287,10 @@ const npmVersion = '11.19.1';
 function operatorSources(): readonly string[] {
   const single = ['Dockerfile', '.dockerignore', 'LICENSE', 'package.json', 'package-lock.json'];
   const builders = ['tools/bundle.ts', 'tools/notices.ts', 'tools/buildah.sh'];
-  const sources = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })
-    .filter((name) => name.endsWith('.ts') && !name.endsWith('.test.ts'))
-    .toSorted()
-    .map((name) => join('src', name));
+  const sources = readdirSync(join(root, 'src'), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && !entry.name.endsWith('.test.ts'))
+    .map(({ parentPath, name }) => relative(root, join(parentPath, name)))
+    .toSorted();
   return [...single, ...builders, ...sources];
 }
 
