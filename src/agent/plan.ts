@@ -14,7 +14,10 @@ const Plan = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('published') }),
   z.object({
     kind: z.literal('take'),
-    /** What the first command takes. Where it is incremental, there is a second one, which takes a full backup. */
+    /**
+     * What the first command takes. Where it is incremental, there is a second one, which takes a full backup; with
+     * generation A the first does so itself.
+     */
     type: z.enum(['Full', 'Incremental']),
     fullBecause: z.string().optional(),
     startTime: z.iso.datetime(),

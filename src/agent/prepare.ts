@@ -41,7 +41,7 @@ export async function prepare(context: Context): Promise<RunReport | undefined> 
   }
 
   const { host, port } = request.source;
-  const reached = await preflight(host, port, engine.listenSetting);
+  const reached = await preflight(host, port, { listenSetting: engine.listenSetting });
   if (reached.kind === 'failed') return failedReport(context, reached.reason, reached.detail);
   context.say({ host, port, address: reached.address }, 'the backup port accepts connections');
 
@@ -129,7 +129,10 @@ async function writeCommands(context: Context, plan: Take, startedAt: Date): Pro
         parent,
         name: pointEntries.data,
         reports,
-        checkConsistency: checksConsistency(request.consistencyCheck, type),
+        check: {
+          Full: checksConsistency(request.consistencyCheck, 'Full'),
+          Incremental: checksConsistency(request.consistencyCheck, 'Incremental'),
+        },
       }),
     );
   const write = (name: string, content: string): Promise<void> =>
@@ -138,7 +141,7 @@ async function writeCommands(context: Context, plan: Take, startedAt: Date): Pro
   for (const [name, content] of Object.entries(engine.configuration))
     await write(join(exchange.configuration, name), content);
   await write(exchange.arguments('first'), command(plan.type, first));
-  if (plan.type === 'Incremental') {
+  if (plan.type === 'Incremental' && engine.prunedMarks.length > 0) {
     await write(exchange.arguments('second'), command('Full', second));
     await write(exchange.secondWhen, `${engine.prunedMarks.join('\n')}\n`);
   }

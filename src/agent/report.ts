@@ -78,24 +78,30 @@ async function judge(context: Context, plan: Take): Promise<Taken | Failure> {
   const verdict = await verdictOf(context, 'first');
   if (verdict.kind === 'failed') return { reason: verdict.reason, detail: verdict.detail };
   const { type, fullBecause } = plan;
-  if (verdict.kind === 'taken') return checked(context, verdict, { type, staged: first, fullBecause });
+  const inFull = { type: 'Full', fullBecause: 'LogsPruned' } as const;
+  if (verdict.kind === 'taken')
+    return checked(context, verdict, {
+      ...(verdict.fellBack === true ? inFull : { type, fullBecause }),
+      staged: first,
+    });
 
   const again = await verdictOf(context, 'second');
   if (again.kind === 'failed') return { reason: again.reason, detail: again.detail };
-  if (again.kind === 'taken')
-    return checked(context, again, { type: 'Full', staged: second, fullBecause: 'LogsPruned' });
+  if (again.kind === 'taken') return checked(context, again, { ...inFull, staged: second });
   return { reason: 'EngineFailed', detail: 'The tool asked for pruned logs while it took a full backup' };
 }
 
 /** Adds what the consistency check found. A check that could not be completed leaves nothing to publish. */
 function checked(
-  { request }: Context,
+  { request, engine }: Context,
   { check }: Extract<Verdict, { kind: 'taken' }>,
   taken: Omit<Taken, 'consistent'>,
 ): Taken | Failure {
   if (check === 'failed') return { reason: 'ConsistencyCheckFailed' };
   if (check === 'inconsistent') return { ...taken, consistent: false };
-  return checksConsistency(request.consistencyCheck, taken.type) ? { ...taken, consistent: true } : taken;
+  const wasChecked =
+    checksConsistency(request.consistencyCheck, taken.type) && engine.checks.includes(taken.type);
+  return wasChecked ? { ...taken, consistent: true } : taken;
 }
 
 /** Reads what the engine container left behind. */

@@ -17,7 +17,7 @@ const command: Command = {
   parent: '/backup/orders/.staging/x/first',
   name: 'data',
   reports: '/backup/orders/.staging/x/reports',
-  checkConsistency: true,
+  check: { Full: true, Incremental: true },
 };
 
 describe('commandLine', () => {
@@ -60,8 +60,10 @@ describe('commandLine', () => {
     );
   });
 
-  test('turns the check off when it is not wanted', () => {
-    expect(commandLine({ ...command, checkConsistency: false })).toContain('--check-consistency=false');
+  test('turns the check off where it is not wanted', () => {
+    const check = { Full: true, Incremental: false };
+    expect(commandLine({ ...command, check })).toContain('--check-consistency=true');
+    expect(commandLine({ ...command, check, type: 'Incremental' })).toContain('--check-consistency=false');
   });
 });
 

@@ -1,8 +1,7 @@
 // Generation B2: `neo4j-admin backup` of Neo4j 3.4. What it prints was taken from real runs: test/engine/captures.
-import type { RunReason } from '../api/reasons.ts';
 import { exchange, mounts } from '../run/exchange.ts';
-import { formatStoreID } from '../run/store-id.ts';
 import type { Command, Ended, Engine, Verdict } from './engine.ts';
+import { judgeFailure, type FailureMark } from './failure.ts';
 
 const environment = {
   /** Without it, another store, pruned logs and a refused connection all print the same line. */
@@ -26,7 +25,7 @@ const prunedMarks = ['IncrementalBackupNotPossibleException'] as const;
  * First match wins, so what names a cause stands above what only names a symptom. The tool tries the protocol of clusters
  * first and prints how that failed, too: a closed channel, nearly always.
  */
-const failures: readonly (readonly [mark: RegExp, reason: RunReason])[] = [
+const failures: readonly FailureMark[] = [
   [/MismatchingStoreIdException/, 'StoreMismatch'],
   [/java\.lang\.OutOfMemoryError/, 'OutOfMemory'],
   [/No space left on device|Disk quota exceeded/, 'NoSpaceLeft'],
@@ -45,15 +44,7 @@ const failures: readonly (readonly [mark: RegExp, reason: RunReason])[] = [
   [/Channel has been closed|Connection reset|ClosedChannelException|Broken pipe/, 'ServerClosedConnection'],
 ];
 
-function commandLine({
-  type,
-  host,
-  port,
-  parent,
-  name,
-  reports,
-  checkConsistency,
-}: Command): readonly string[] {
+function commandLine({ type, host, port, parent, name, reports, check }: Command): readonly string[] {
   return [
     'neo4j-admin',
     'backup',
@@ -63,7 +54,7 @@ function commandLine({
     // For a full backup the flag must be left out: with false, a blank destination ends in an error instead of a backup.
     // For an incremental one it must be false: with true, another store's backup is replaced with exit code 0.
     ...(type === 'Incremental' ? ['--fallback-to-full=false'] : []),
-    `--check-consistency=${checkConsistency}`,
+    `--check-consistency=${check[type]}`,
     `--cc-report-dir=${reports}`,
   ];
 }
@@ -74,40 +65,7 @@ function judge({ exitCode, output }: Ended): Verdict {
   if (exitCode === 3) return { kind: 'taken', check: 'inconsistent' };
   if (exitCode === 2) return { kind: 'taken', check: 'failed' };
   if (prunedMarks.some((mark) => output.includes(mark))) return { kind: 'pruned' };
-  const lines = output.split('\n').map((line) => line.trim());
-  for (const [mark, reason] of failures) {
-    const line = lines.findLast((candidate) => mark.test(candidate)); // causes come last
-    if (line !== undefined) return failed(reason, reason === 'StoreMismatch' ? mismatch(line) : line);
-  }
-  return failed('EngineFailed', telling(lines) ?? `it printed nothing and ended with exit code ${exitCode}`);
-}
-
-/** The kernel's two store ids as ours. Expected is the one of the folder, encountered that of the server. */
-function mismatch(line: string): string {
-  const ids = [...line.matchAll(/StoreId\{creationTime=(\d{1,20}), randomId=(-?\d{1,20}),/g)].map(
-    ([, creationTime = '0', randomId = '0']) =>
-      formatStoreID({ creationTime: BigInt(creationTime), randomId: BigInt(randomId) }),
-  );
-  const [ours, theirs] = ids;
-  return ours === undefined || theirs === undefined
-    ? line
-    : `The destination holds store ${ours}, the server has store ${theirs}`;
-}
-
-function failed(reason: RunReason, detail: string): Verdict {
-  const plain = detail.replace(/^(Caused by|Suppressed): /, '');
-  return { kind: 'failed', reason, detail: plain.slice(0, 300).toWellFormed() };
-}
-
-/** How the protocol of clusters fails on a single server, in every run, good ones too. */
-const noise = /readerIndex\(\d+\)/;
-
-/** The innermost cause, or else the last line that says something: stack frames and the dots of the check do not. */
-function telling(lines: readonly string[]): string | undefined {
-  return (
-    lines.findLast((line) => line.startsWith('Caused by: ') && !noise.test(line)) ??
-    lines.findLast((line) => line !== '' && !/^at |^\.+ *\d*%?$|^\.\.\. \d+ more/.test(line))
-  );
+  return judgeFailure({ exitCode, output }, failures);
 }
 
 export const adminBackupB2: Engine = {
@@ -118,6 +76,7 @@ export const adminBackupB2: Engine = {
   environment,
   configuration,
   commandLine,
+  checks: ['Full', 'Incremental'],
   prunedMarks,
   judge,
 };

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { adminBackupB2 } from './admin-backup-b2.ts';
+import { backupA } from './backup-a.ts';
 import { selectEngine, servedVersions } from './select.ts';
 
 test.each(['3.4', '3.4.0', '3.4.18', '3.4.18-SNAPSHOT', '3.4-beta'])(
@@ -9,10 +10,17 @@ test.each(['3.4', '3.4.0', '3.4.18', '3.4.18-SNAPSHOT', '3.4-beta'])(
   },
 );
 
+test.each(['3.0', '3.0.0', '3.0.7', '3.0.12'])('the tool of 3.0 serves %s', (version) => {
+  expect(selectEngine(version)).toBe(backupA);
+});
+
 test.each([
   '',
   '3',
+  '2.3.3',
+  '3.1.9',
   '3.3.5',
+  '3.00',
   '3.5.0',
   '3.40',
   '3.40.1',
@@ -29,7 +37,7 @@ test.each([
 });
 
 test('people are told what is served', () => {
-  expect(servedVersions).toBe('3.4');
+  expect(servedVersions).toBe('3.0, 3.4');
 });
 
 test('the default image is the one of that version, and the Enterprise Edition, which alone has the tool', () => {

@@ -1,8 +1,10 @@
 // Which generation of the tool serves a version of Neo4j.
 import { adminBackupB2 } from './admin-backup-b2.ts';
+import { backupA } from './backup-a.ts';
 import type { Engine } from './engine.ts';
 
 const engines: readonly { readonly matches: RegExp; readonly engine: Engine }[] = [
+  { matches: /^3\.0(\.|$|-)/, engine: backupA },
   { matches: /^3\.4(\.|$|-)/, engine: adminBackupB2 },
 ];
 

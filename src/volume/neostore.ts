@@ -64,8 +64,8 @@ const inUse = 1;
 /** Fifteen records since 2.3; the file is padded to a page of 8 KiB. */
 const leastBytes = 15 * recordBytes;
 
-/** A new store's first id: the ids of real transactions follow. */
-const baseTransactionId = 1n;
+/** The last transaction of a store to which nothing was ever written: the ids of real ones follow. */
+export const baseTransactionId = 1n;
 
 /** The only way a problem leaves the readers below; never leaves this file. */
 class Unreadable extends Error {

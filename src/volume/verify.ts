@@ -4,7 +4,7 @@ import { join, relative } from 'node:path';
 import { errorCode } from './files.ts';
 import type { FileEntry } from './manifest.ts';
 import { formatStoreID } from '../run/store-id.ts';
-import { parseNeostore } from './neostore.ts';
+import { baseTransactionId, parseNeostore, type Neostore } from './neostore.ts';
 import { hashFile } from './stage.ts';
 
 /** What a store folder turned out to be. */
@@ -20,14 +20,12 @@ export type Inspected =
   | { readonly kind: 'noStore'; readonly why: string };
 
 /**
- * Files that every backup of 3.4 holds (docs/engines.md). All are demanded: a store that opens proves nothing, since the
- * kernel makes most missing ones anew, and empty.
+ * Files that every backup of 3.0 and of 3.4 holds (docs/engines.md). All are demanded: a store that opens proves nothing,
+ * since the kernel makes most missing ones anew, and empty.
  */
 const required = [
   'neostore',
   'neostore.counts.db.a',
-  'neostore.counts.db.b',
-  'neostore.labelscanstore.db',
   'neostore.labeltokenstore.db',
   'neostore.labeltokenstore.db.names',
   'neostore.nodestore.db',
@@ -44,15 +42,43 @@ const required = [
   'neostore.schemastore.db',
 ] as const;
 
-/** The transaction log that a store goes on from: one at least, the number counts up. */
-const transactionLog = /^neostore\.transaction\.db\.\d+$/;
+interface Demand {
+  /** What people are told is missing. */
+  readonly name: string;
+  readonly is: RegExp;
+}
+
+/** A store goes on from one at least; the number counts up. */
+const transactionLog: Demand = { name: 'a transaction log', is: /^neostore\.transaction\.db\.\d+$/ };
+
+/** The counts are written to the two files in turn: until the first transaction there is one. */
+const secondCounts: Demand = { name: 'neostore.counts.db.b', is: /^neostore\.counts\.db\.b$/ };
+
+/** Which nodes have a label: in a file of its own in 3.4, in a folder of Lucene in 3.0. */
+const labelIndex: Demand = { name: 'neostore.labelscanstore.db', is: /^neostore\.labelscanstore\.db$/ };
+const luceneLabelIndex: Demand = {
+  name: 'schema/label/lucene/labelStore',
+  is: /^schema\/label\/lucene\/labelStore\/\d+\/segments_\w+$/,
+};
+
+/** The formats of 3.0: the standard one, and those of `dbms.record_format=high_limit` before 3.0.6 and since. */
+const luceneFormats: readonly string[] = ['v0.A.7', 'vE.H.0', 'vE.H.0b'];
+
+/** What is demanded of one store and not of another, or has no fixed name. */
+function demanded({ storeId, lastTransactionId }: Neostore): readonly Demand[] {
+  return [
+    transactionLog,
+    ...(lastTransactionId > baseTransactionId ? [secondCounts] : []),
+    luceneFormats.includes(storeId.storeVersion) ? luceneLabelIndex : labelIndex,
+  ];
+}
 
 /** The folder that the tool copies into first; still there, the copy is not complete. */
 const unfinished = 'temp-copy';
 
-/** What the tool leaves in a store folder that is no part of it. */
+/** What the tool leaves in a store folder that is no part of it: its logs, in 3.0 in a folder together with its findings. */
 export function isLeftover(path: string): boolean {
-  return /^debug\.log(\.\d+)?$/.test(path);
+  return /^debug\.log(\.\d+)?$|^logs(\/|$)/.test(path);
 }
 
 /** Reads and hashes every file of a store folder. Changes nothing. Anything but plain files and folders is refused. */
@@ -61,13 +87,12 @@ export async function inspectStore(folder: string): Promise<Inspected> {
   if (typeof found === 'string') return { kind: 'noStore', why: found };
   const missing = required.find((name) => !found.includes(name));
   if (missing !== undefined) return { kind: 'noStore', why: `${missing} is missing` };
-  if (!found.some((path) => transactionLog.test(path)))
-    return { kind: 'noStore', why: 'there is no transaction log' };
+  const parsed = parseNeostore(await readFile(join(folder, 'neostore')));
+  if (!parsed.ok) return { kind: 'noStore', why: `neostore cannot be read: ${parsed.problem.kind}` };
+  const lacking = demanded(parsed.neostore).find(({ is }) => !found.some((path) => is.test(path)));
+  if (lacking !== undefined) return { kind: 'noStore', why: `${lacking.name} is missing` };
 
-  const neostore = parseNeostore(await readFile(join(folder, 'neostore')));
-  if (!neostore.ok) return { kind: 'noStore', why: `neostore cannot be read: ${neostore.problem.kind}` };
-  const { storeId, lastTransactionId } = neostore.neostore;
-
+  const { storeId, lastTransactionId } = parsed.neostore;
   const files: FileEntry[] = [];
   for (const path of found) {
     const file = join(folder, path);

@@ -118,12 +118,12 @@ export interface Pod {
 
 /** The Pod of an attempt: it has done nothing yet. */
 export function aPod(world: World, { pod = 1, files = realFiles, ...over }: AttemptOptions = {}): Pod {
-  const engine = selectEngine('3.4.18');
+  const request = aRequest({ source: { host: '127.0.0.1', port: world.port }, ...over });
+  const engine = selectEngine(request.neo4jVersion);
   if (engine === undefined) throw new Error('no engine');
   const own = mkdtempSync(join(temporaryFolder(), 'pod-'));
   const folder = join(own, 'exchange');
   mkdirSync(folder);
-  const request = aRequest({ source: { host: '127.0.0.1', port: world.port }, ...over });
   const context: Context = {
     request,
     engine,

@@ -1,5 +1,6 @@
-// Records what the real tool prints, case by case, into test/engine/captures: `node tools/engines/capture.ts [group...]`.
-// Needs root (small file systems, dropped capabilities) and about ten minutes. All traffic stays on the loopback interface.
+// Records what the real tool prints, case by case, into test/engine/captures:
+// `node tools/engines/capture.ts <version> [group...]`. Needs root (small file systems, dropped capabilities) and about ten
+// minutes. All traffic stays on the loopback interface.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
@@ -21,16 +22,21 @@ import { createServer, type AddressInfo, type Server } from 'node:net';
 import { constants, tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { BackupType, Command } from '../../src/engine/engine.ts';
+import { selectEngine } from '../../src/engine/select.ts';
 import { parseNeostore } from '../../src/volume/neostore.ts';
-import { countNodes, engine, storeFacts, toolCommand } from '../engines.ts';
+import { countNodes, engine, engineVersions, storeFacts, toolCommand, type Engine } from '../engines.ts';
 import { must } from '../run.ts';
 import { steps } from '../steps.ts';
 import { freePort, startServer, type RunningServer } from './server.ts';
 import { slowProxy, type SlowProxy } from './slow-proxy.ts';
 
-const version = '3.4.18';
+const [asked, ...wanted] = process.argv.slice(2);
+const version = engineVersions.find((known) => known === asked);
+if (version === undefined) throw new Error(`name a version first, one of ${engineVersions.join(', ')}`);
 const progress = steps();
 const on = await engine(version, progress);
+const isA = on.generation === 'A';
 const work = mkdtempSync(join(tmpdir(), 'neo4j-capture-'));
 const captures = join(import.meta.dirname, '../../test/engine/captures', version);
 mkdirSync(captures, { recursive: true });
@@ -44,7 +50,7 @@ const mostBytes = 60_000;
 function plain(text: string): string {
   let clean = text.replaceAll(work, '/w');
   for (const [port, shown] of ports) {
-    clean = clean.replaceAll(`:${port}`, `:${shown}`).replaceAll(`Optional[${port}]`, `Optional[${shown}]`);
+    clean = clean.replaceAll(new RegExp(`(:|Optional\\[|-port=)${port}\\b`, 'g'), `$1${shown}`);
   }
   if (clean.length <= mostBytes) return clean;
   const half = mostBytes / 2;
@@ -53,8 +59,12 @@ function plain(text: string): string {
 
 interface Case {
   readonly name: string;
-  /** The destination: its folder is --backup-dir, its last segment --name. */
+  /** The destination. */
   readonly to: string;
+  /** Absent: a full one. */
+  readonly type?: BackupType;
+  /** Without the consistency check. */
+  readonly unchecked?: true;
   readonly port: number;
   readonly host?: string;
   readonly more?: readonly string[];
@@ -67,19 +77,27 @@ interface Case {
   readonly timeoutMs?: number;
 }
 
-const incrementalOnly = '--fallback-to-full=false';
-
 const reports = join(work, 'reports');
 
-function argumentsOf({ to, host = '127.0.0.1', port, more = [] }: Case): readonly string[] {
-  return [
-    'backup',
-    `--backup-dir=${dirname(to)}`,
-    `--name=${basename(to)}`,
-    `--from=${host}:${port}`,
-    `--cc-report-dir=${reports}`,
-    ...more,
-  ];
+/** What the operator itself would have the tool do. */
+function commandLine(command: Command): readonly string[] {
+  const ours = selectEngine(on.version);
+  if (ours === undefined) throw new Error(`the operator does not serve ${on.version}`);
+  return ours.commandLine(command);
+}
+
+function argumentsOf(c: Case): readonly string[] {
+  const check = c.unchecked !== true;
+  const [, ...args] = commandLine({
+    type: c.type ?? 'Full',
+    host: c.host ?? '127.0.0.1',
+    port: c.port,
+    parent: dirname(c.to),
+    name: basename(c.to),
+    reports,
+    check: { Full: check, Incremental: check },
+  });
+  return [...args, ...(c.more ?? [])];
 }
 
 interface Ended {
@@ -118,9 +136,8 @@ async function record(c: Case): Promise<void> {
   const seconds = ((performance.now() - begun) / 1000).toFixed(1);
   const shown = [
     ...(c.prefix ?? []),
-    'NEO4J_DEBUG=1',
-    `HEAP_SIZE=${c.heap ?? '256m'}`,
-    'neo4j-admin',
+    ...(isA ? [`JAVA_OPTS=-Xmx${c.heap ?? '256m'}`, 'neo4j-backup'] : []),
+    ...(isA ? [] : ['NEO4J_DEBUG=1', `HEAP_SIZE=${c.heap ?? '256m'}`, 'neo4j-admin']),
     ...argumentsOf(c),
   ];
   const files = {
@@ -153,17 +170,29 @@ async function listing(folder: string): Promise<string> {
 
 /** Ours and the kernel's reading of a store must agree; says both. */
 async function measure(what: string, store: string): Promise<void> {
-  const ours = parseNeostore(readFileSync(join(store, 'neostore')));
+  try {
+    await compare(what, store);
+  } catch (error) {
+    progress.note(`  ${what}: the kernel does not open it: ${String(error).slice(0, 300)}`);
+  }
+}
+
+async function compare(what: string, store: string): Promise<void> {
+  const mine = parseNeostore(readFileSync(join(store, 'neostore')));
   const nodes = await countNodes(on, store);
   const facts = await storeFacts(on, store);
-  const id = ours.ok ? ours.neostore.lastTransactionId : ours.problem.kind;
+  const id = mine.ok ? mine.neostore.lastTransactionId : mine.problem.kind;
   progress.note(
     `  ${what}: neostore says ${id}, the kernel reads ${facts['LAST_TRANSACTION_ID']} and, opened, ${facts['openedLastCommitted']}; ${nodes} nodes`,
   );
 }
 
-async function server(name: string, settings: Readonly<Record<string, string>>): Promise<RunningServer> {
-  const running = await startServer(on, { store: join(work, `${name}.db`), settings });
+async function server(
+  name: string,
+  settings: Readonly<Record<string, string>>,
+  of: Engine = on,
+): Promise<RunningServer> {
+  const running = await startServer(of, { store: join(work, `${name}.db`), settings });
   ports.set(running.port, 6362);
   return running;
 }
@@ -201,7 +230,37 @@ async function slow(of: RunningServer, bytesPerSecond: number): Promise<SlowProx
   return proxy;
 }
 
+const incremental = { type: 'Incremental' } as const;
+
 const some = { 'x.nodes': '20000', 'x.rate': '50' };
+
+/** The tool of generation B makes folders below its home; that of A has none. */
+async function withoutHome(of: RunningServer, base: string, prefix: readonly string[]): Promise<void> {
+  const home = join(work, 'closed-home');
+  mkdirSync(home);
+  chmodSync(home, 0o555);
+  const full = blank('homeless');
+  await record({ name: 'home-not-writable', to: full, port: of.port, prefix, home });
+  const to = blank('homeless-incremental');
+  cpSync(base, to, { recursive: true });
+  await record({ name: 'home-not-writable-incremental', to, port: of.port, prefix, home, ...incremental });
+}
+
+/** The tool of generation A removes the old backup before it takes a full one: here that one does not fit. */
+async function prunedWithoutSpace(of: RunningServer, base: string): Promise<void> {
+  const small = await tmpfs('pruned-small', '8m');
+  try {
+    cpSync(base, join(small, 'graph.db'), { recursive: true });
+    await record({
+      name: 'pruned-disk-full',
+      to: join(small, 'graph.db'),
+      port: of.port,
+      ...incremental,
+    });
+  } finally {
+    await must(['umount', small]);
+  }
+}
 
 const groups: Readonly<Record<string, () => Promise<void>>> = {
   async plain() {
@@ -210,14 +269,15 @@ const groups: Readonly<Record<string, () => Promise<void>>> = {
     await record({ name: 'full', to, port: main.port });
     await measure('full', to);
     await sleep(3000);
-    await record({ name: 'incremental', to, port: main.port, more: [incrementalOnly] });
+    await record({ name: 'incremental', to, port: main.port, ...incremental });
     await measure('incremental', to);
     await sleep(3000);
     await record({
       name: 'incremental-unchecked',
       to,
       port: main.port,
-      more: [incrementalOnly, '--check-consistency=false'],
+      ...incremental,
+      unchecked: true,
     });
     await measure('incremental, not checked', to);
     const unchecked = blank('unchecked');
@@ -225,16 +285,15 @@ const groups: Readonly<Record<string, () => Promise<void>>> = {
       name: 'full-unchecked',
       to: unchecked,
       port: main.port,
-      more: ['--check-consistency=false'],
+      unchecked: true,
     });
     await measure('full, not checked', unchecked);
-    await record({
-      name: 'full-fallback-false',
-      to: blank('fallback'),
-      port: main.port,
-      more: [incrementalOnly],
-    });
-    await record({ name: 'usage', to, port: main.port, more: ['--frobnicate=yes'] });
+    if (isA) {
+      await record({ name: 'usage', to: blank('usage'), port: main.port, more: ['-frobnicate=yes'] });
+    } else {
+      await record({ name: 'full-fallback-false', to: blank('fallback'), port: main.port, ...incremental });
+      await record({ name: 'usage', to, port: main.port, more: ['--frobnicate=yes'] });
+    }
     cpSync(join(work, 'plain.db'), join(work, 'live-copy'), { recursive: true });
     await measure('a copy of the live store', join(work, 'live-copy'));
     await main.kill();
@@ -245,27 +304,27 @@ const groups: Readonly<Record<string, () => Promise<void>>> = {
     const still = await server('still', { 'x.nodes': '500' });
     const to = blank('still');
     await record({ name: 'full-small', to, port: still.port });
-    await record({ name: 'incremental-nothing-new', to, port: still.port, more: [incrementalOnly] });
+    await record({ name: 'incremental-nothing-new', to, port: still.port, ...incremental });
     await measure('incremental, nothing new', to);
-    const other = await server('other', { 'x.nodes': '700' });
-    await record({ name: 'other-store', to, port: other.port, more: [incrementalOnly] });
+    const second = await server('other', { 'x.nodes': '700' });
+    await record({ name: 'other-store', to, port: second.port, ...incremental });
     await measure('after an increment from another store was refused', to);
-    await other.stop();
+    await second.stop();
 
     const junk = blank('junk');
     mkdirSync(junk);
     writeFileSync(join(junk, 'notes.txt'), 'not a backup\n');
     await record({ name: 'junk', to: junk, port: still.port });
-    await record({ name: 'junk-fallback-false', to: junk, port: still.port, more: [incrementalOnly] });
+    if (!isA) await record({ name: 'junk-fallback-false', to: junk, port: still.port, ...incremental });
     const torn = blank('torn');
     cpSync(to, torn, { recursive: true });
     writeFileSync(join(torn, 'neostore'), new Uint8Array(8192));
-    await record({ name: 'torn-neostore', to: torn, port: still.port, more: [incrementalOnly] });
+    await record({ name: 'torn-neostore', to: torn, port: still.port, ...incremental });
     await measure('a torn neostore, after the tool', torn);
     const gutted = blank('gutted');
     cpSync(to, gutted, { recursive: true });
     rmSync(join(gutted, 'neostore.nodestore.db'));
-    await record({ name: 'missing-nodestore', to: gutted, port: still.port, more: [incrementalOnly] });
+    await record({ name: 'missing-nodestore', to: gutted, port: still.port, ...incremental });
 
     const noOverride = ['setpriv', '--bounding-set=-dac_override,-dac_read_search'];
     const closed = blank('closed');
@@ -279,23 +338,9 @@ const groups: Readonly<Record<string, () => Promise<void>>> = {
       to: sealed,
       port: still.port,
       prefix: noOverride,
-      more: [incrementalOnly],
+      ...incremental,
     });
-    const home = join(work, 'closed-home');
-    mkdirSync(home);
-    chmodSync(home, 0o555);
-    const homeless = blank('homeless');
-    await record({ name: 'home-not-writable', to: homeless, port: still.port, prefix: noOverride, home });
-    const homelessTo = blank('homeless-incremental');
-    cpSync(to, homelessTo, { recursive: true });
-    await record({
-      name: 'home-not-writable-incremental',
-      to: homelessTo,
-      port: still.port,
-      prefix: noOverride,
-      home,
-      more: [incrementalOnly],
-    });
+    if (!isA) await withoutHome(still, to, noOverride);
 
     for (const heap of ['8m', '16m', '24m']) {
       await record({
@@ -311,14 +356,14 @@ const groups: Readonly<Record<string, () => Promise<void>>> = {
     const nobody = await freePort();
     ports.set(nobody, 6399);
     await record({ name: 'refused', to: blank('refused'), port: nobody });
-    await record({ name: 'refused-incremental', to, port: nobody, more: [incrementalOnly] });
+    await record({ name: 'refused-incremental', to, port: nobody, ...incremental });
     await record({ name: 'unknown-host', to: blank('unknown'), port: 6362, host: 'no-such-host.invalid' });
     await record({
       name: 'unknown-host-incremental',
       to,
       port: 6362,
       host: 'no-such-host.invalid',
-      more: [incrementalOnly],
+      ...incremental,
     });
     await measure('after refusals', to);
 
@@ -326,23 +371,30 @@ const groups: Readonly<Record<string, () => Promise<void>>> = {
     const webPort = await portOf(web);
     ports.set(webPort, 6364);
     await record({ name: 'http', to: blank('http'), port: webPort, timeoutMs: 45_000 });
-    await record({ name: 'http-incremental', to, port: webPort, more: [incrementalOnly], timeoutMs: 45_000 });
+    await record({ name: 'http-incremental', to, port: webPort, ...incremental, timeoutMs: 45_000 });
     web.closeAllConnections();
     web.close();
 
     const silent = createServer(() => {}).listen(0, '127.0.0.1');
     const silentPort = await portOf(silent);
     ports.set(silentPort, 6365);
-    const patience = ['--timeout=5s'];
     await record({ name: 'silent', to: blank('silent'), port: silentPort, timeoutMs: 45_000 });
-    await record({
-      name: 'silent-timeout',
-      to: blank('silent'),
-      port: silentPort,
-      more: patience,
-      timeoutMs: 90_000,
-    });
+    if (!isA) {
+      await record({
+        name: 'silent-timeout',
+        to: blank('silent'),
+        port: silentPort,
+        more: ['--timeout=5s'],
+        timeoutMs: 90_000,
+      });
+    }
     silent.close();
+
+    const other = await engine(isA ? '3.4.18' : '3.0.7', progress);
+    const stranger = await server('stranger', { 'x.nodes': '500' }, other);
+    await record({ name: 'wrong-generation', to: blank('stranger'), port: stranger.port });
+    await record({ name: 'wrong-generation-incremental', to, port: stranger.port, ...incremental });
+    await stranger.stop();
   },
 
   async pruned() {
@@ -358,11 +410,17 @@ const groups: Readonly<Record<string, () => Promise<void>>> = {
     });
     const to = blank('pruned');
     await record({ name: 'pruned-full', to, port: pruned.port });
+    const base = join(work, 'pruned-base');
+    cpSync(to, base, { recursive: true });
     await sleep(25_000);
-    await record({ name: 'pruned', to, port: pruned.port, more: [incrementalOnly] });
-    await measure('after an increment from pruned logs was refused', to);
-    await record({ name: 'pruned-fallback', to, port: pruned.port });
-    await measure('after a full one in its place', to);
+    await record({ name: 'pruned', to, port: pruned.port, ...incremental });
+    await measure('after an increment that met pruned logs', to);
+    if (isA) {
+      await prunedWithoutSpace(pruned, base);
+    } else {
+      await record({ name: 'pruned-fallback', to, port: pruned.port });
+      await measure('after a full one in its place', to);
+    }
     await pruned.stop();
   },
 
@@ -380,7 +438,7 @@ const groups: Readonly<Record<string, () => Promise<void>>> = {
       name: 'disk-full-base',
       to: before,
       port: main.port,
-      more: ['--check-consistency=false'],
+      unchecked: true,
     });
     const tight = await tmpfs('tight', '4m');
     try {
@@ -393,7 +451,7 @@ const groups: Readonly<Record<string, () => Promise<void>>> = {
         name: 'disk-full-incremental',
         to: join(tight, 'graph.db'),
         port: main.port,
-        more: [incrementalOnly],
+        ...incremental,
       });
       rmSync(join(tight, 'filler'));
       await measure('an increment that met a full disk', join(tight, 'graph.db'));
@@ -401,7 +459,7 @@ const groups: Readonly<Record<string, () => Promise<void>>> = {
         name: 'disk-full-incremental-rerun',
         to: join(tight, 'graph.db'),
         port: main.port,
-        more: [incrementalOnly],
+        ...incremental,
       });
     } finally {
       await must(['umount', tight]);
@@ -458,7 +516,7 @@ const groups: Readonly<Record<string, () => Promise<void>>> = {
       name: 'killed-incremental-base',
       to,
       port: busy.port,
-      more: ['--check-consistency=false'],
+      unchecked: true,
     });
     await sleep(15_000);
     const narrow = await slow(busy, 1_000_000);
@@ -466,7 +524,7 @@ const groups: Readonly<Record<string, () => Promise<void>>> = {
       name: 'sigkill-incremental',
       to,
       port: narrow.port,
-      more: [incrementalOnly],
+      ...incremental,
       during: async (pid) => {
         const log = join(to, 'neostore.transaction.db.0');
         await until(() => statSync(log).size > 1_000_000);
@@ -475,7 +533,7 @@ const groups: Readonly<Record<string, () => Promise<void>>> = {
     });
     await narrow.close();
     await measure('increment killed half-way', to);
-    await record({ name: 'sigkill-incremental-rerun', to, port: busy.port, more: [incrementalOnly] });
+    await record({ name: 'sigkill-incremental-rerun', to, port: busy.port, ...incremental });
     await measure('and run again', to);
     await busy.stop();
 
@@ -504,14 +562,14 @@ const groups: Readonly<Record<string, () => Promise<void>>> = {
     const to = blank('inconsistent');
     await record({ name: 'inconsistent', to, port: after.port });
     await measure('inconsistent', to);
-    await record({ name: 'inconsistent-incremental', to, port: after.port, more: [incrementalOnly] });
+    await record({ name: 'inconsistent-incremental', to, port: after.port, ...incremental });
     await record({
       name: 'inconsistent-unchecked',
       to: blank('inconsistent-unchecked'),
       port: after.port,
-      more: ['--check-consistency=false'],
+      unchecked: true,
     });
-    const report = (await must(['find', join(work, 'reports'), '-name', 'inconsistencies*']))
+    const report = (await must(['find', isA ? to : reports, '-name', 'inconsistencies*']))
       .trim()
       .split('\n')[0];
     if (report !== undefined && report !== '' && statSync(report).isFile()) {
@@ -521,7 +579,6 @@ const groups: Readonly<Record<string, () => Promise<void>>> = {
   },
 };
 
-const wanted = process.argv.slice(2);
 try {
   for (const [name, group] of Object.entries(groups)) {
     if (wanted.length > 0 && !wanted.includes(name)) continue;

@@ -1,0 +1,74 @@
+// Generation A: `neo4j-backup` of Neo4j 3.0. What it prints was taken from real runs: test/engine/captures.
+import type { Command, Ended, Engine, Verdict } from './engine.ts';
+import { judgeFailure, type FailureMark } from './failure.ts';
+
+/** The official image of 3.0 does not have it on its PATH. */
+const tool = '/var/lib/neo4j/bin/neo4j-backup';
+
+/** The tool found pruned logs, and went on by removing what was staged and taking a full backup in its place. */
+const fellBackMark = 'Existing backup is too far out of date, a new full backup will be performed.';
+
+/** It found a store of an older version, moved that into a folder within itself, and took a full backup beside it. */
+const olderVersionMark = 'The database present in the target directory is of an older version.';
+const olderVersion: readonly FailureMark[] = [[/of an older version\./, 'OlderVersion']];
+
+const inconsistentMark = /^WARNING: The database is inconsistent\.$/m;
+const checkFailedMark = 'Consistency check incomplete';
+
+/** First match wins, so what names a cause stands above what only names a symptom. */
+const failures: readonly FailureMark[] = [
+  [/MismatchingStoreIdException/, 'StoreMismatch'],
+  [/logically different store|the target directory contained a backup from database/, 'StoreMismatch'],
+  [/java\.lang\.OutOfMemoryError/, 'OutOfMemory'],
+  [/No space left on device|Disk quota exceeded/, 'NoSpaceLeft'],
+  [/UpgradeNotAllowed|UnexpectedStoreVersion|StoreUpgrade|UnexpectedUpgradingStoreVersion/, 'OlderVersion'],
+  [/AccessDeniedException|Permission denied|Read-only file system/, 'PermissionDenied'],
+  // What a folder that may not be written to looks like to this tool.
+  [/temp-copy\/\S+ \(No such file or directory\)|Unable to create directory path \[/, 'PermissionDenied'],
+  [/IllegalProtocolVersionException/, 'ProtocolMismatch'],
+  [/UnknownHostException|UnresolvedAddressException|Name or service not known/, 'HostNotFound'],
+  [/Connection refused|ConnectTimeoutException|NoRouteToHostException/, 'PortUnreachable'],
+  [/connection timed out/i, 'PortUnreachable'],
+  [/Channel has been closed|Connection reset|ClosedChannelException|Broken pipe/, 'ServerClosedConnection'],
+  // It says this of a host that it does not find and of a port that refuses, too. But both were ruled out before it was
+  // started, and then a server of another version is what it says this of.
+  [/^Couldn't connect to '/, 'ProtocolMismatch'],
+];
+
+function commandLine({ host, port, parent, name, check }: Command): readonly string[] {
+  return [
+    tool,
+    `-host=${host}`, // the tool puts the brackets around an IPv6 address itself
+    `-port=${port}`,
+    `-to=${parent}/${name}`,
+    // It is never an increment that is checked, but an increment may end as a full backup.
+    `-verify=${check.Full}`,
+  ];
+}
+
+function judge({ exitCode, output }: Ended): Verdict {
+  if (output.includes(olderVersionMark)) return judgeFailure({ exitCode, output }, olderVersion);
+  const fellBack = output.includes(fellBackMark) ? ({ fellBack: true } as const) : {};
+  if (exitCode === 0) return { kind: 'taken', check: 'none', ...fellBack };
+  // The copy is complete by then, and the exit code that of any failure.
+  if (exitCode === 1 && inconsistentMark.test(output))
+    return {
+      kind: 'taken',
+      check: output.includes(checkFailedMark) ? 'failed' : 'inconsistent',
+      ...fellBack,
+    };
+  return judgeFailure({ exitCode, output }, failures);
+}
+
+export const backupA: Engine = {
+  generation: 'A',
+  versions: '3.0',
+  listenSetting: 'dbms.backup.address',
+  defaultImage: (version) => `neo4j:${version}-enterprise`,
+  environment: {},
+  configuration: {},
+  commandLine,
+  checks: ['Full'],
+  prunedMarks: [],
+  judge,
+};

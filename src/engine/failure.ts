@@ -1,0 +1,53 @@
+// From what a failed tool printed to one reason, and the line that tells it. Shared by the generations.
+import type { RunReason } from '../api/reasons.ts';
+import { formatStoreID } from '../run/store-id.ts';
+import type { Ended, Verdict } from './engine.ts';
+
+/** What a line of the output holds, and the reason that it speaks of. */
+export type FailureMark = readonly [mark: RegExp, reason: RunReason];
+
+/** First match of the marks wins, whatever the order of the lines. */
+export function judgeFailure({ exitCode, output }: Ended, marks: readonly FailureMark[]): Verdict {
+  const lines = output
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => !isFrame(line));
+  for (const [mark, reason] of marks) {
+    const line = lines.findLast((candidate) => mark.test(candidate)); // causes come last
+    if (line !== undefined) return failed(reason, reason === 'StoreMismatch' ? mismatch(line) : line);
+  }
+  return failed('EngineFailed', telling(lines) ?? `it printed nothing and ended with exit code ${exitCode}`);
+}
+
+/** The kernel's two store ids as ours. Expected is the one of the folder, encountered that of the server. */
+function mismatch(line: string): string {
+  const ids = [...line.matchAll(/StoreId\{creationTime=(\d{1,20}), randomId=(-?\d{1,20}),/g)].map(
+    ([, creationTime = '0', randomId = '0']) =>
+      formatStoreID({ creationTime: BigInt(creationTime), randomId: BigInt(randomId) }),
+  );
+  const [ours, theirs] = ids;
+  return ours === undefined || theirs === undefined
+    ? line
+    : `The destination holds store ${ours}, the server has store ${theirs}`;
+}
+
+function failed(reason: RunReason, detail: string): Verdict {
+  const plain = detail.replace(/^(Caused by: |Suppressed: |Exception in thread "main" (?=\S))/, '');
+  return { kind: 'failed', reason, detail: plain.slice(0, 300).toWellFormed() };
+}
+
+/** How the protocol of clusters fails on a single server, in every run, good ones too. */
+const noise = /readerIndex\(\d+\)/;
+
+/** A line of a stack trace. The names in it tell of nothing that happened. */
+function isFrame(line: string): boolean {
+  return /^at |^\.\.\. \d+ more/.test(line);
+}
+
+/** The innermost cause, or else the last line that says something: the dots of the check do not. */
+function telling(lines: readonly string[]): string | undefined {
+  return (
+    lines.findLast((line) => line.startsWith('Caused by: ') && !noise.test(line)) ??
+    lines.findLast((line) => line !== '' && !/^\.+ *\d*%?$/.test(line))
+  );
+}
