@@ -4,29 +4,20 @@ import { join } from 'node:path';
 import {
   demoManifests,
   demoText,
+  imageValues,
   parseManifests,
   playgroundSteps,
+  release,
   startPlayground,
   type Manifest,
   type Playground,
 } from './playground.ts';
+import { followRun } from './follow.ts';
 import { steps } from './steps.ts';
 import { stopRequested } from './stopping.ts';
 
-interface Seen {
-  readonly status?: {
-    readonly lastTriggerID?: string;
-    readonly lastRun?: {
-      readonly reason: string;
-      readonly message: string;
-      readonly triggerID?: string;
-      readonly path?: string;
-    };
-  };
-}
-
-/** Neo4j, three runs, and the end. */
-const progress = steps(playgroundSteps + 5);
+/** Neo4j, and the end. */
+const progress = steps(playgroundSteps + 2);
 
 function say(text = ''): void {
   process.stdout.write(`${text}\n`);
@@ -41,20 +32,12 @@ async function show(on: Playground, ...args: readonly string[]): Promise<void> {
   say((await on.kubectl(args)).trimEnd());
 }
 
-/** Waits until a run has ended with the reason that it must have. @throws Error when it ended otherwise */
+/** Shows a run as it happens. @throws Error when it ended otherwise than it must */
 async function runEnds(on: Playground, name: string, reason: string, triggerID?: string): Promise<void> {
-  const { lastRun } = await on.until(
-    `end of the run of ${name}`,
-    async () => {
-      const { status } = ((await on.get('neo4jbackup', name)) ?? {}) as Seen;
-      return status?.lastRun !== undefined && status.lastRun.triggerID === triggerID
-        ? { lastRun: status.lastRun }
-        : undefined;
-    },
-    180,
-  );
-  if (lastRun.reason !== reason)
-    throw new Error(`${name}: ${lastRun.reason} instead of ${reason}: ${lastRun.message}`);
+  const ended = await followRun(on, { name, say, ...(triggerID === undefined ? {} : { triggerID }) });
+  if (ended.reason !== reason)
+    throw new Error(`${name}: ${ended.reason} instead of ${reason}: ${ended.message}`);
+  say(`           ${ended.reason}\n`);
 }
 
 /** The files below a folder, as `tree` would print them: the interesting ones whole, the store's own in one line. */
@@ -86,6 +69,12 @@ function loopbackServer(): readonly Manifest[] {
 }
 
 async function story(on: Playground): Promise<void> {
+  heading('The operator, installed by its chart, in a namespace that enforces the restricted profile');
+  say(
+    `$ helm install ${release.name} charts/neo4j-backup-operator --namespace ${release.namespace} --wait ${imageValues.join(' ')}`,
+  );
+  await show(on, 'get', 'pods', '--namespace', release.namespace);
+
   heading('A Neo4j 3.4.18 with online backup, behind a Service on port 6362, and a claim for the backups');
   say(demoText('claim.yaml'));
   await on.apply(...demoManifests('neo4j.yaml'), ...demoManifests('claim.yaml'));
@@ -97,17 +86,15 @@ async function story(on: Playground): Promise<void> {
   heading('The wish: this server is backed up to this claim');
   say(demoText('backup.yaml'));
   await on.apply(...demoManifests('backup.yaml'));
-  await progress.run('the first run: the destination is blank, so it takes a full backup', () =>
-    runEnds(on, 'orders', 'FullBackupTaken'),
-  );
+  say('\nThe first run: the destination is blank, so it takes a full backup.');
+  await runEnds(on, 'orders', 'FullBackupTaken');
   await show(on, 'get', 'neo4jbackups.neo4j-backup.dev');
 
   heading('The server has written on; a new trigger starts another run');
   const patch = JSON.stringify({ spec: { trigger: { id: 'demo-2' } } });
   await show(on, 'patch', 'neo4jbackup', 'orders', '--type=merge', '-p', patch);
-  await progress.run('the second run: incremental, without anybody choosing', () =>
-    runEnds(on, 'orders', 'IncrementalBackupTaken', 'demo-2'),
-  );
+  say('\nThe second run: incremental, without anybody choosing.');
+  await runEnds(on, 'orders', 'IncrementalBackupTaken', 'demo-2');
   await show(on, 'get', 'neo4jbackups.neo4j-backup.dev', '-o', 'wide');
   await show(on, 'get', 'events', '--field-selector=involvedObject.kind=Neo4jBackup');
   heading('What lies on the volume: each point is complete, and none was touched after it was published');
@@ -122,9 +109,8 @@ async function story(on: Playground): Promise<void> {
   await on.apply(...loopbackServer());
   await on.kubectl(['rollout', 'status', 'deployment/loopback-neo4j', '--timeout=120s']);
   await on.apply(...failing);
-  await progress.run('the run that cannot succeed (two attempts)', () =>
-    runEnds(on, 'loopback', 'PortUnreachable'),
-  );
+  say('The run that cannot succeed: it is tried twice, since a port may open.');
+  await runEnds(on, 'loopback', 'PortUnreachable');
   await show(on, 'get', 'neo4jbackups.neo4j-backup.dev');
   await show(
     on,
@@ -149,10 +135,12 @@ async function main(): Promise<number> {
     await story(playground);
     return 0;
   })();
-  const code = await Promise.race([told, stopped]).catch((error: unknown) => {
+  const code = await Promise.race([told, stopped]).catch(async (error: unknown) => {
     process.stderr.write(`\nThe demo failed: ${error instanceof Error ? error.message : String(error)}\n`);
     if (playground !== undefined)
-      process.stderr.write(`\nThe operator's last lines:\n${playground.operatorLog().slice(-3000)}\n`);
+      process.stderr.write(
+        `\nThe operator's last lines:\n${(await playground.operatorLog().catch(String)).slice(-3000)}\n`,
+      );
     return 1;
   });
   if (playground !== undefined) await progress.run('removing the cluster', async () => playground?.stop());

@@ -1,11 +1,13 @@
-// What the demo and the end-to-end tests stand on: a real cluster, our images, the operator, and manifests to apply.
+// What the demo and the end-to-end tests stand on: a real cluster, our images, the operator's chart installed, manifests to apply.
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { parse, parseAllDocuments } from 'yaml';
-import { bundle, bundleFolder } from './bundle.ts';
+import { chartFolder } from './chart.ts';
 import { startCluster, type Cluster } from './cluster/cluster.ts';
+import type { EngineVersion } from './engines.ts';
 import { neo4jServerImage, neo4jToolsImage, operatorImage, type Image } from './images.ts';
-import { companion, type Companion } from './run.ts';
+import { helmPart } from './parts.ts';
+import { must } from './run.ts';
 import type { Steps } from './steps.ts';
 
 const root = dirname(import.meta.dirname);
@@ -19,6 +21,8 @@ export interface Playground {
   readonly namespace: string;
   /** Runs kubectl in the namespace; throws what it says when it fails. */
   kubectl(args: readonly string[], input?: string): Promise<string>;
+  /** Runs helm in the operator's namespace; throws what it says when it fails. */
+  helm(args: readonly string[]): Promise<string>;
   apply(...manifests: readonly Manifest[]): Promise<void>;
   /** An object as JSON; undefined when there is none of that name. */
   get(kind: string, name: string): Promise<Manifest | undefined>;
@@ -26,12 +30,21 @@ export interface Playground {
   until<T>(what: string, look: () => Promise<T | undefined>, withinSeconds?: number): Promise<T>;
   /** Folder on this machine of the volume that is bound to a claim. */
   volumeOf(claim: string): Promise<string>;
-  startOperator(): void;
-  stopOperator(): Promise<void>;
-  /** What the operator has logged. */
-  operatorLog(): string;
+  /** Has so many operators at work, and waits until they are ready, or gone. */
+  scaleOperator(replicas: number): Promise<void>;
+  /** What the operators that are there have logged. */
+  operatorLog(): Promise<string>;
   stop(): Promise<void>;
 }
+
+/** The release, and the namespace it is installed into. */
+export const release = { name: 'neo4j-backup-operator', namespace: 'backup-system' } as const;
+
+/** What makes the chart install the image that is built here. */
+export const imageValues: readonly string[] = [
+  '--set=image.repository=localhost/neo4j-backup-operator',
+  '--set=image.tag=dev',
+];
 
 /** The text of a file of tools/demo. */
 export function demoText(name: string): string {
@@ -50,33 +63,30 @@ export function demoManifests(name: string): readonly Manifest[] {
 /** How many steps {@link startPlayground} takes. */
 export const playgroundSteps = 4;
 
-/** Builds what is missing, starts a cluster with the images and the CRD in it, and the operator's bundle beside it. */
+/** Builds what is missing, starts a cluster with the images in it, and installs the operator by its chart. */
 export async function startPlayground(
   name: string,
   steps: Steps,
-  operatorFlags: readonly string[] = [],
+  values: readonly string[] = [],
 ): Promise<Playground> {
-  const images = await steps.run('the images: Neo4j, its backup tool, and ours', () => buildImages(steps));
-  const cluster = await steps.run('a Kubernetes node: its programs, then the node', () =>
-    startCluster({ name, steps }),
-  );
-  const flags = ['--agent-image', images.operator.ref, '--log-level', 'debug', ...operatorFlags];
-  const playground = playgroundOn(cluster, flags);
+  const images = await steps.run('the images: Neo4j, its backup tools, and ours', () => buildImages(steps));
+  const [cluster, helm] = await steps.run('a Kubernetes node: its programs, then the node', async () => {
+    const program = await helmPart(steps);
+    return [await startCluster({ name, steps }), program] as const;
+  });
+  const playground = playgroundOn(cluster, helm);
   try {
     await steps.run('giving the node its images', async () => {
-      for (const image of Object.values(images)) await cluster.importImage(image.archive);
+      for (const image of images) await cluster.importImage(image.archive);
     });
-    await steps.run('installing the CRD and starting the operator', async () => {
-      await playground.kubectl(['apply', '--server-side', '-f', join(root, 'crds')]);
-      await playground.kubectl(['wait', '--for=condition=Established', 'crd/neo4jbackups.neo4j-backup.dev']);
-      await playground.kubectl(['create', 'namespace', playground.namespace]);
-      await playground.kubectl([
-        'label',
-        'namespace',
-        playground.namespace,
-        'pod-security.kubernetes.io/enforce=restricted',
-      ]);
-      playground.startOperator();
+    await steps.run('installing the operator with Helm', async () => {
+      for (const namespace of [release.namespace, playground.namespace])
+        await playground.apply({
+          apiVersion: 'v1',
+          kind: 'Namespace',
+          metadata: { name: namespace, labels: { 'pod-security.kubernetes.io/enforce': 'restricted' } },
+        });
+      await playground.helm(['install', release.name, chartFolder, ...imageValues, ...values, ...waiting]);
     });
     return playground;
   } catch (error) {
@@ -85,19 +95,21 @@ export async function startPlayground(
   }
 }
 
-async function buildImages(steps: Steps): Promise<Readonly<Record<'server' | 'tools' | 'operator', Image>>> {
-  await bundle(['main', 'agent']);
-  return {
-    server: await neo4jServerImage(steps),
-    tools: await neo4jToolsImage(steps),
-    operator: await operatorImage(steps),
-  };
+/** Until all is ready: what `helm install --wait` promises. */
+const waiting: readonly string[] = ['--wait', '--timeout=3m'];
+
+/** The generations of the tool that are really run. */
+export const playgroundVersions: readonly EngineVersion[] = ['3.4.18', '3.0.7'];
+
+async function buildImages(steps: Steps): Promise<readonly Image[]> {
+  const images: Image[] = [await operatorImage(steps)];
+  for (const version of playgroundVersions)
+    images.push(await neo4jServerImage(steps, version), await neo4jToolsImage(steps, version));
+  return images;
 }
 
-function playgroundOn(cluster: Cluster, operatorFlags: readonly string[]): Playground {
+function playgroundOn(cluster: Cluster, helmProgram: string): Playground {
   const namespace = 'shop';
-  const logFile = join(cluster.folder, 'operator.log');
-  let operator: Companion | undefined;
 
   async function kubectl(args: readonly string[], input?: string): Promise<string> {
     const { code, stdout, stderr } = await cluster.kubectl(['-n', namespace, ...args], input);
@@ -105,15 +117,14 @@ function playgroundOn(cluster: Cluster, operatorFlags: readonly string[]): Playg
     return stdout;
   }
 
-  async function stopOperator(): Promise<void> {
-    await operator?.stop();
-    operator = undefined;
-  }
-
   return {
     cluster,
     namespace,
     kubectl,
+    async helm(args) {
+      const place = [`--kubeconfig=${cluster.kubeconfig}`, `--namespace=${release.namespace}`];
+      return must(cluster.inside([helmProgram, ...args, ...place]), { env: helmFolders(cluster) });
+    },
     async apply(...manifests) {
       const text = manifests.map((manifest) => JSON.stringify(manifest)).join('\n---\n');
       await kubectl(['apply', '--server-side', '-f', '-'], text);
@@ -136,18 +147,29 @@ function playgroundOn(cluster: Cluster, operatorFlags: readonly string[]): Playg
       const volume = await kubectl(['get', 'pvc', claim, '-o', 'jsonpath={.spec.volumeName}']);
       return cluster.volumePath(volume);
     },
-    startOperator() {
-      const program = [process.execPath, join(bundleFolder, 'main.mjs')];
-      const flags = ['--kubeconfig', cluster.kubeconfig, ...operatorFlags];
-      operator = companion([...program, ...flags], { log: logFile, inside: (bare) => cluster.inside(bare) });
+    async scaleOperator(replicas) {
+      const deployment = `deployment/${release.name}`;
+      const inNamespace = `--namespace=${release.namespace}`;
+      await kubectl(['scale', deployment, `--replicas=${replicas}`, inNamespace]);
+      await kubectl(['rollout', 'status', deployment, '--timeout=60s', inNamespace]);
+      if (replicas === 0)
+        await kubectl(['wait', '--for=delete', 'pods', ...operatorPods, '--timeout=60s', inNamespace]);
     },
-    stopOperator,
-    operatorLog: () => readFileSync(logFile, 'utf8'),
+    operatorLog: () =>
+      kubectl(['logs', ...operatorPods, '--prefix', '--tail=-1', `--namespace=${release.namespace}`]),
     async stop() {
-      await stopOperator();
       await cluster.stop();
     },
   };
+}
+
+const operatorPods: readonly string[] = ['-l', `app.kubernetes.io/instance=${release.name}`];
+
+/** Nothing of helm's own ends up in anybody's home. */
+function helmFolders({ folder }: Cluster): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    ['HELM_CACHE_HOME', 'HELM_CONFIG_HOME', 'HELM_DATA_HOME'].map((name) => [name, join(folder, 'helm')]),
+  );
 }
 
 /** What a person would look at first when something did not come. */
