@@ -286,6 +286,16 @@ describe('the leader', () => {
     expect([leader.isWorking, leader.elector.problem]).toEqual([true, undefined]);
   });
 
+  test('survives a connection gone silent: the next attempt takes another one', async () => {
+    const scene = new Scene();
+    const leader = await scene.join('a');
+    leader.line.state = 'silent';
+    await scene.clock.advance(2_000);
+    leader.line.state = 'up';
+    await scene.clock.advance(30_000);
+    expect(leader.isWorking).toBe(true);
+  });
+
   test('survives a renewal whose answer was lost', async () => {
     const scene = new Scene();
     const leader = await scene.join('a');
@@ -320,6 +330,16 @@ describe('the leader', () => {
     await scene.clock.advance(2_000);
     expect([leader.isWorking, leader.ended]).toEqual([false, 'the Lease was taken by b']);
     expect(scene.lease()).toEqual(spec);
+  });
+
+  test('leaves the Lease alone that another one took while it was ending', async () => {
+    const scene = new Scene();
+    const leader = await scene.join('a');
+    const spec = { holderIdentity: 'b', leaseDurationSeconds: 15, leaseTransitions: 1 };
+    scene.kube.edit(leases, key, (draft) => (draft['spec'] = spec));
+    leader.stop.abort();
+    await quiet();
+    expect([leader.ended, scene.lease()]).toEqual(['stopped', spec]);
   });
 
   test('ends within two seconds of its work when the Lease cannot be given back', async () => {
