@@ -6,6 +6,7 @@ import { customResourceDefinition } from '../src/api/crd.ts';
 import { backupPermissions } from '../src/backup/permissions.ts';
 import { eventPermissions } from '../src/kube/events.ts';
 import type { Permission } from '../src/kube/permission.ts';
+import { leasePermissions } from '../src/runtime/leader.ts';
 import { valuesSchema, valuesTable } from './chart-values.ts';
 import { permissionsPage } from './permissions-page.ts';
 
@@ -13,16 +14,6 @@ const root = dirname(import.meta.dirname);
 export const chartFolder = join(root, 'charts/neo4j-backup-operator');
 
 const note = (source: string): string => `Generated from ${source} by \`npm run generate\`: edit there.`;
-
-export const leasePermissions: readonly Permission[] = [
-  {
-    apiGroup: 'coordination.k8s.io',
-    resource: 'leases',
-    verbs: ['get', 'update'],
-    resourceNames: ['neo4j-backup-operator'],
-  },
-  { apiGroup: 'coordination.k8s.io', resource: 'leases', verbs: ['create'] },
-];
 
 /** In the namespaces that are watched. */
 export const watchPermissions: readonly Permission[] = [...backupPermissions, ...eventPermissions];

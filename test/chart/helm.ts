@@ -61,8 +61,17 @@ export function template(values: Values, args: readonly string[] = []): Promise<
   });
 }
 
+const rendered = new Map<string, Promise<readonly Manifest[]>>();
+
 /** The objects that the chart makes of these values. @throws Error with what Helm says when it refuses */
-export async function render(values: Values): Promise<readonly Manifest[]> {
+export function render(values: Values): Promise<readonly Manifest[]> {
+  const key = JSON.stringify(values);
+  const objects = rendered.get(key) ?? renderAfresh(values);
+  rendered.set(key, objects);
+  return objects;
+}
+
+async function renderAfresh(values: Values): Promise<readonly Manifest[]> {
   const { code, stdout, stderr } = await template(values);
   if (code !== 0) throw new Error(stderr);
   return parseManifests(stdout);

@@ -1,8 +1,8 @@
 // Values with which every test of the rendered chart runs: each template's branches are taken at least once each way.
-import type { Values } from './helm.ts';
+import { release, type Values } from './helm.ts';
 
 export const everything: Values = {
-  watchNamespace: 'databases',
+  watchNamespace: 'graphs',
   allowedHosts: ['*.example.com', 'db1.example.org', '2001:db8::1'],
   allowedImages: ['neo4j:*-enterprise', 'registry.example.com/neo4j/*'],
   logLevel: 'debug',
@@ -35,7 +35,12 @@ export const everything: Values = {
     },
   },
   topologySpreadConstraints: [
-    { maxSkew: 2, topologyKey: 'topology.kubernetes.io/zone', whenUnsatisfiable: 'DoNotSchedule' },
+    {
+      maxSkew: 2,
+      topologyKey: 'topology.kubernetes.io/zone',
+      whenUnsatisfiable: 'DoNotSchedule',
+      labelSelector: { matchLabels: { 'app.kubernetes.io/instance': release } },
+    },
   ],
   nameOverride: 'backup-operator',
   fullnameOverride: 'neo4j-backups',
@@ -48,7 +53,7 @@ export const everything: Values = {
 export const valueSets: readonly { readonly name: string; readonly values: Values }[] = [
   { name: 'the defaults', values: {} },
   { name: 'everything set', values: everything },
-  { name: 'one namespace', values: { watchNamespace: 'databases' } },
+  { name: 'one namespace', values: { watchNamespace: 'graphs' } },
   { name: 'its own namespace', values: { watchNamespace: 'operators' } },
   { name: 'two replicas', values: { replicas: 2, podDisruptionBudget: { enabled: true } } },
   { name: 'a network policy', values: { networkPolicy: { enabled: true } } },
