@@ -28,6 +28,7 @@ export default defineConfig({
           include: ['test/chart/**/*.test.ts'],
           globalSetup: ['test/support/api-server.ts'],
           testTimeout: minutes(2),
+          fileParallelism: false, // one server, and one CRD on it, which comes and goes
         },
       },
       { test: { name: 'engine', include: ['test/engine/**/*.test.ts'], testTimeout: minutes(5) } },
