@@ -74,6 +74,20 @@ export async function neo4jToolsImage(steps: Steps, version: EngineVersion = '3.
   );
 }
 
+/**
+ * A shell that asks for memory until it is killed: what a container looks like from outside in which the kernel killed
+ * everything, as it does on cgroup v2, and not the tool alone.
+ */
+export async function greedyImage(steps: Steps): Promise<Image> {
+  const program = '#!/usr/bin/perl\nmy @taken;\npush @taken, "x" x 1_000_000 while 1;\n';
+  const shell = await cached('layer-greedy', hashOf([], [program]), async (folder) => {
+    mkdirSync(join(folder, 'usr/bin'), { recursive: true });
+    writeFileSync(join(folder, 'usr/bin/sh'), program, { mode: 0o755 });
+    await settleModes(folder);
+  });
+  return pack('localhost/greedy:1', [await debian(steps), shell], { env: {} }, steps);
+}
+
 /** The operator and its agent, built from our Dockerfile as anybody would build it. */
 export async function operatorImage(steps: Steps): Promise<Image> {
   const ref = 'localhost/neo4j-backup-operator:dev';

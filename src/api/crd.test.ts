@@ -159,7 +159,8 @@ describe('the schema', () => {
 test.each(served?.additionalPrinterColumns ?? [])(
   'the column $name shows a scalar that exists',
   ({ jsonPath, type }) => {
-    const found = nodes.find(({ path }) => path === jsonPath)?.node;
+    const place = jsonPath.replace(/\[\?\(@\.type==.*?\)\]/, '.items'); // one entry of a list
+    const found = nodes.find(({ path }) => path === place)?.node;
     const shown =
       jsonPath === '.metadata.creationTimestamp' ? { type: 'string', format: 'date-time' } : found;
     const asColumn = shown?.['format'] === 'date-time' ? 'date' : shown?.['type'];

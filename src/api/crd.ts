@@ -13,6 +13,12 @@ type Column = readonly [
 
 /** Scalars only: a column that filters the list of conditions cannot be shown by older kubectl, nor sorted by any. */
 const columns: readonly Column[] = [
+  [
+    'Ready',
+    'string',
+    '.status.conditions[?(@.type=="Ready")].status',
+    'Whether the wish is valid and can be acted on',
+  ],
   ['Phase', 'string', '.status.phase', 'Summary of the conditions'],
   ['Type', 'string', '.status.lastRun.type', 'What the last run took'],
   ['Reason', 'string', '.status.lastRun.reason', 'Why the last run ended as it did'],
@@ -26,6 +32,13 @@ const columns: readonly Column[] = [
   ],
   ['Bytes', 'integer', '.status.lastRun.sizeBytes', 'Size of the last backup', 'wide'],
   ['Message', 'string', '.status.lastRun.message', 'What happened in the last run', 'wide'],
+  [
+    'Obstacle',
+    'string',
+    '.status.conditions[?(@.type=="Ready")].reason',
+    'What stands in the way where Ready is False',
+    'wide',
+  ],
   ['Age', 'date', '.metadata.creationTimestamp', 'Age of this resource'],
 ];
 

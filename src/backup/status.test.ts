@@ -133,7 +133,7 @@ describe('the conditions', () => {
       ready: 'False ClaimNotFound',
       reconciling: 'True ClaimNotFound',
       stalled: 'False Accepted',
-      phase: 'Succeeded',
+      phase: 'Pending',
       lastRun: 'True FullBackupTaken',
     },
     {

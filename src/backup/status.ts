@@ -76,6 +76,7 @@ function afterActing(standing: Standing, outcome: ActOutcome): Standing {
 function phaseOf(standing: Standing, lastRun: RunStatus | undefined): Neo4jBackupStatus['phase'] {
   if (standing.kind === 'stalled') return 'Stalled';
   if (standing.kind === 'running') return 'Running';
+  if (standing.kind === 'waiting') return 'Pending';
   return lastRun?.result ?? 'Pending';
 }
 

@@ -1,0 +1,20 @@
+// The whole product on real parts: a real node, real Neo4j servers behind Services, the real tools, and the operator as a
+// Pod that the chart installed. The stories follow one another on one cluster; the release's own come last.
+import { afterAll, beforeAll } from 'vitest';
+import { firstBackups, prunedLogs } from './backups.ts';
+import { theDestination, theNamespace, theSource, theTool } from './failures.ts';
+import { generationA } from './generation-a.ts';
+import { theRelease } from './release.ts';
+import { endWorld, startWorld } from './world.ts';
+
+beforeAll(startWorld);
+afterAll(endWorld);
+
+firstBackups();
+prunedLogs();
+generationA();
+theSource();
+theTool();
+theDestination();
+theNamespace();
+theRelease();

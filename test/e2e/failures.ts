@@ -1,0 +1,383 @@
+// What goes wrong in the first week: each with a reason of its own, and what heals by itself heals.
+import { chmodSync, chownSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import type { RunStatus } from '../../src/api/neo4jbackup.ts';
+import {
+  aBackup,
+  aClaim,
+  aPod,
+  aServer,
+  aService,
+  becomes,
+  conditionsOf,
+  edit,
+  fingerprint,
+  jobsOf,
+  messageOf,
+  on,
+  runBegins,
+  runEnds,
+  type Spec,
+} from './world.ts';
+
+/** Applies a resource that cannot succeed as it is. */
+async function wish(name: string, spec: Spec): Promise<void> {
+  await on().apply(aBackup(name, spec, 'failures'));
+}
+
+/** The end of a first run that takes no backup. */
+async function failureOf(name: string, spec: Spec): Promise<RunStatus> {
+  await wish(name, spec);
+  const run = await runEnds(name);
+  expect(run.result).toBe('Failed');
+  return run;
+}
+
+const toService = (name: string): Spec => ({ serviceRef: { name } });
+
+/** Something that stands still until it ends: nothing of it is asked but to be there. */
+const stand = 'setInterval(()=>{},1e6)';
+
+export function theSource(): void {
+  describe.concurrent('the source', () => {
+    test('PortUnreachable: Neo4j listens on loopback only', async () => {
+      const [service, deployment] = aServer('loopback', { args: ['dbms.backup.address=127.0.0.1:6362'] });
+      const text = JSON.stringify(deployment).replace(/"readinessProbe":\{[^}]*\{[^}]*\}[^}]*\},?/, '');
+      await on().apply(service ?? {}, JSON.parse(text.replace(/,\}/g, '}')) as Spec);
+      await on().until('READY of the server', async () => {
+        const log = await on()
+          .kubectl(['logs', 'deployment/loopback'])
+          .catch(() => '');
+        return log.includes('READY') ? true : undefined;
+      });
+
+      const run = await failureOf('on-loopback', { source: toService('loopback') });
+
+      expect(run.reason).toBe('PortUnreachable');
+      expect(run.message).toMatch(/refuses connections.*loopback.*set dbms\.backup\.address=0\.0\.0\.0:6362/);
+      await on().kubectl(['delete', 'deployment', 'loopback', '--wait=false']);
+    });
+
+    test('PortUnreachable: a NetworkPolicy drops the packets, until it lets the Pods of backups through', async () => {
+      const policy = (ingress: readonly Spec[]): Spec => ({
+        apiVersion: 'networking.k8s.io/v1',
+        kind: 'NetworkPolicy',
+        metadata: { name: 'guarded' },
+        spec: { podSelector: { matchLabels: { app: 'guarded' } }, policyTypes: ['Ingress'], ingress },
+      });
+      await on().apply(...aServer('guarded'), policy([]));
+      await on().kubectl(['rollout', 'status', 'deployment/guarded', '--timeout=180s']);
+
+      const run = await failureOf('shut-out', { source: toService('guarded') });
+      expect(run.reason).toBe('PortUnreachable');
+      expect(run.message).toMatch(/did not answer within 5 s.*NetworkPolicy/);
+
+      const ours = {
+        podSelector: { matchLabels: { 'app.kubernetes.io/managed-by': 'neo4j-backup-operator' } },
+      };
+      await on().apply(policy([{ from: [ours], ports: [{ port: 6362 }] }]));
+      await edit('shut-out', { trigger: { id: 'let-in' } });
+      expect(await runEnds('shut-out', 'let-in')).toMatchObject({ reason: 'FullBackupTaken' });
+      // Nobody else gets there.
+      const knock =
+        'require("net").connect(6362,"guarded",()=>process.exit(1)).on("error",()=>process.exit(0)).setTimeout(3000,()=>process.exit(0))';
+      await on().apply(aPod('stranger', knock));
+      await on().kubectl([
+        'wait',
+        '--for=jsonpath={.status.phase}=Succeeded',
+        'pod/stranger',
+        '--timeout=90s',
+      ]);
+      await on().kubectl(['delete', 'deployment', 'guarded', '--wait=false']);
+    });
+
+    test('NotABackupService: HTTP answers on the port', async () => {
+      await on().apply(aPod('web', 'require("http").createServer().listen(6362)'), aService('web'));
+      await on().kubectl(['wait', '--for=condition=Ready', 'pod/web', '--timeout=90s']);
+      const run = await failureOf('to-the-web', { source: toService('web') });
+      expect(run.reason).toBe('NotABackupService');
+      expect(run.message).toMatch(/web\.shop\.svc:6362 .* answers with HTTP.*spec\.source\.port/);
+    });
+
+    test('DeadlineExceeded: a peer that never answers does not hold the run for ever', async () => {
+      await on().apply(
+        aPod('silent', 'require("net").createServer(()=>{}).listen(6362)'),
+        aService('silent'),
+      );
+      await on().kubectl(['wait', '--for=condition=Ready', 'pod/silent', '--timeout=90s']);
+      const spec = { source: toService('silent'), job: { activeDeadlineSeconds: 60 } };
+      const run = await failureOf('slow', spec);
+      expect(run.reason).toBe('DeadlineExceeded');
+      expect(run.message).toContain('activeDeadlineSeconds');
+    });
+
+    test('PortNotExposed: the Service has another port', async () => {
+      await on().apply(aService('other-port', { ports: [{ port: 7687 }] }));
+      await wish('wrong-port', { source: toService('other-port') });
+      expect(messageOf(await becomes('wrong-port', 'Ready', 'PortNotExposed'), 'Ready')).toContain('6362');
+      expect(await jobsOf('wrong-port')).toBe(0);
+    });
+
+    test('NoReadyEndpoints: no Pod stands behind the Service', async () => {
+      await on().apply(aService('nobody'));
+      await wish('unserved', { source: toService('nobody') });
+      const status = await becomes('unserved', 'Ready', 'NoReadyEndpoints');
+      expect(conditionsOf(status)).toEqual(['False', 'True', 'False', 'Unknown']);
+      expect(await jobsOf('unserved')).toBe(0);
+    });
+
+    test('ServiceNotFound: no Job is made', async () => {
+      await wish('lost', { source: toService('no-such-service') });
+      await becomes('lost', 'Ready', 'ServiceNotFound');
+      expect(await jobsOf('lost')).toBe(0);
+    });
+
+    test('ExternalNameRefused: a Service that points anywhere', async () => {
+      const spec = {
+        type: 'ExternalName',
+        externalName: 'db.example.com',
+        ports: undefined,
+        selector: undefined,
+      };
+      await on().apply(aService('anywhere', spec));
+      await wish('external', { source: toService('anywhere') });
+      expect(conditionsOf(await becomes('external', 'Stalled', 'ExternalNameRefused'))).toEqual([
+        'False',
+        'False',
+        'True',
+        'Unknown',
+      ]);
+      expect(await jobsOf('external')).toBe(0);
+    });
+
+    test('HostNotFound: a host that does not resolve', async () => {
+      const run = await failureOf('nowhere', { source: { host: 'nowhere.invalid' } });
+      expect(run.reason).toBe('HostNotFound');
+      expect(run.message).toContain('nowhere.invalid');
+    });
+
+    test('HostNotAllowed: only an edit can help, and no Job is made', async () => {
+      await wish('elsewhere', { source: { host: '169.254.169.254' } });
+      const status = await becomes('elsewhere', 'Stalled', 'HostNotAllowed');
+      expect(messageOf(status, 'Stalled')).toContain('nowhere.invalid');
+      expect(await jobsOf('elsewhere')).toBe(0);
+    });
+  });
+}
+
+export function theTool(): void {
+  describe.concurrent('the tool and its image', () => {
+    test('UnsupportedVersion: no Job is made, and the edit that helps does', async () => {
+      await wish('future', { neo4j: { version: '9.9.9', image: 'localhost/neo4j:3.4.18' } });
+      expect((await becomes('future', 'Stalled', 'UnsupportedVersion')).phase).toBe('Stalled');
+      expect(await jobsOf('future')).toBe(0);
+      await wish('future', {});
+      expect(await runEnds('future')).toMatchObject({ result: 'Succeeded' });
+    });
+
+    test('LicenseNotAccepted: the default image wants its license accepted', async () => {
+      await wish('unlicensed', { neo4j: { version: '3.4.18' } });
+      await becomes('unlicensed', 'Stalled', 'LicenseNotAccepted');
+      expect(await jobsOf('unlicensed')).toBe(0);
+    });
+
+    test('ImageNotAllowed: an image from elsewhere, the default one too', async () => {
+      await wish('foreign', { neo4j: { version: '3.4.18', acceptLicenseAgreement: true } });
+      const status = await becomes('foreign', 'Stalled', 'ImageNotAllowed');
+      expect(messageOf(status, 'Stalled')).toMatch(/neo4j:3\.4\.18-enterprise.*localhost\/\*\*/);
+      expect(await jobsOf('foreign')).toBe(0);
+    });
+
+    test('ImagePullFailed: is told while the run waits, and a corrected image starts the same run anew', async () => {
+      await wish('imageless', { neo4j: { version: '3.4.18', image: 'localhost/no-such-image:1' } });
+      const status = await becomes('imageless', 'Ready', 'ImagePullFailed');
+      expect(conditionsOf(status)).toEqual(['False', 'True', 'False', 'Unknown']);
+      expect(messageOf(status, 'Ready')).toContain('localhost/no-such-image:1');
+
+      await wish('imageless', {});
+
+      expect(await runEnds('imageless')).toMatchObject({
+        id: status.currentRun?.id,
+        reason: 'FullBackupTaken',
+      });
+      expect(await jobsOf('imageless')).toBe(1);
+    });
+
+    test("EngineFailed: carries the tool's last line", async () => {
+      const run = await failureOf('toolless', {
+        neo4j: { version: '3.4.18', image: 'localhost/neo4j-server:3.4.18' },
+      });
+      expect(run.reason).toBe('EngineFailed');
+      expect(run.message).toContain('neo4j-admin: not found');
+    });
+
+    test('EngineFailed: an image without a shell', async () => {
+      const run = await failureOf('shell-less', {
+        neo4j: { version: '3.4.18', image: 'localhost/neo4j-backup-operator:dev' },
+      });
+      expect(run.reason).toBe('EngineFailed');
+      expect(run.message).toContain('/bin/sh');
+    });
+
+    const little = { resources: { limits: { memory: '64Mi' } } };
+
+    test('OutOfMemory: the kernel kills the tool', async () => {
+      const run = await failureOf('small', { job: little });
+      expect(run.reason).toBe('OutOfMemory');
+      expect(run.message).toContain('spec.job.resources.limits.memory');
+    });
+
+    test('OutOfMemory: the kernel kills the whole container', async () => {
+      const run = await failureOf('greedy', {
+        neo4j: { version: '3.4.18', image: 'localhost/greedy:1' },
+        job: little,
+      });
+      expect(run.reason).toBe('OutOfMemory');
+    });
+
+    test('ProtocolMismatch: the tool of one generation, the server of another', async () => {
+      const run = await failureOf('mistaken', {
+        neo4j: { version: '3.0.7', image: 'localhost/neo4j:3.0.7' },
+      });
+      expect(['ProtocolMismatch', 'ServerClosedConnection']).toContain(run.reason);
+    });
+  });
+}
+
+export function theDestination(): void {
+  describe.concurrent('the destination', () => {
+    test('DestinationNotABackup: a folder with something else in it is not touched', async () => {
+      await on().apply(aBackup('first', {}, 'failures'));
+      await runEnds('first');
+      const folder = join(await on().volumeOf('failures'), 'junk');
+      mkdirSync(folder);
+      writeFileSync(join(folder, 'neostore'), 'a backup of somebody else');
+      chownSync(folder, 7474, 7474);
+
+      const run = await failureOf('junk', {});
+
+      expect(run.reason).toBe('DestinationNotABackup');
+      expect(run.message).toContain('neostore');
+      expect([...fingerprint(folder).keys()]).toEqual(['neostore']);
+    });
+
+    test('ClaimNotFound: goes on by itself when the claim is there, though it waits for its first consumer', async () => {
+      await on().apply(aBackup('patient', {}, 'later'));
+      const status = await becomes('patient', 'Ready', 'ClaimNotFound');
+      expect(conditionsOf(status)).toEqual(['False', 'True', 'False', 'Unknown']);
+      expect(await jobsOf('patient')).toBe(0);
+      await on().apply(aClaim('later'));
+      expect(await on().kubectl(['get', 'pvc', 'later', '-o', 'jsonpath={.status.phase}'])).toBe('Pending');
+      expect(await runEnds('patient')).toMatchObject({ result: 'Succeeded' });
+    });
+
+    test('PermissionDenied: the volume belongs to somebody else, until it is handed over', async () => {
+      const claim = { namespace: on().namespace, name: 'foreign' };
+      await on().cluster.addVolume({ name: 'foreign', size: '1Gi', owner: { uid: 0, gid: 0 }, claim });
+      await on().apply(aClaim('foreign', { volumeName: 'foreign' }));
+      await on().apply(aBackup('locked-out', {}, 'foreign'));
+      const run = await runEnds('locked-out');
+      expect(run).toMatchObject({ result: 'Failed', reason: 'PermissionDenied' });
+      expect(run.message).toContain('spec.job.securityContext');
+
+      const folder = on().cluster.volumePath('foreign');
+      chownSync(folder, 0, 7474);
+      chmodSync(folder, 0o770);
+      await edit('locked-out', { trigger: { id: 'handed-over' } });
+      expect(await runEnds('locked-out', 'handed-over')).toMatchObject({ result: 'Succeeded' });
+    });
+  });
+}
+
+/** A namespace of its own, since its limits hold for everything in it. */
+async function tightNamespace(name: string, limits: Spec): Promise<(...args: string[]) => Promise<string>> {
+  const kubectl = (...args: string[]): Promise<string> => on().kubectl(['--namespace', name, ...args]);
+  await on().kubectl(['create', 'namespace', name]);
+  const pod = aPod('server', stand);
+  const objects = [limits, aClaim('backups'), aService('orders-neo4j', { selector: { app: 'server' } }), pod];
+  // The server is there before the limits are, as in real life.
+  for (const object of [pod, ...objects.filter((other) => other !== pod)])
+    await on().kubectl(['--namespace', name, 'apply', '--server-side', '-f', '-'], JSON.stringify(object));
+  await kubectl('wait', '--for=condition=Ready', 'pod/server', '--timeout=90s');
+  await on().kubectl(
+    ['--namespace', name, 'apply', '--server-side', '-f', '-'],
+    JSON.stringify(aBackup('squeezed')),
+  );
+  return kubectl;
+}
+
+async function readyIn(kubectl: (...args: string[]) => Promise<string>, reason: string): Promise<string> {
+  return on().until(`Ready with the reason ${reason}`, async () => {
+    const path = (field: string): string => `{.status.conditions[?(@.type=="Ready")].${field}}`;
+    const told = await kubectl(
+      'get',
+      'neo4jbackup',
+      'squeezed',
+      '-o',
+      `jsonpath=${path('reason')} ${path('message')}`,
+    );
+    return told.startsWith(`${reason} `) ? told : undefined;
+  });
+}
+
+export function theNamespace(): void {
+  describe.concurrent('the namespace', () => {
+    test('QuotaExceeded: no room for the Pod, until the quota is raised', async () => {
+      const kubectl = await tightNamespace('few-pods', {
+        apiVersion: 'v1',
+        kind: 'ResourceQuota',
+        metadata: { name: 'few' },
+        spec: { hard: { pods: '1' } },
+      });
+      expect(await readyIn(kubectl, 'QuotaExceeded')).toContain('exceeded quota: few');
+      await kubectl('patch', 'resourcequota', 'few', '-p', '{"spec":{"hard":{"pods":"9"}}}');
+      await readyIn(kubectl, 'Accepted');
+      await kubectl('delete', 'namespace', 'few-pods', '--wait=false');
+    });
+
+    test('QuotaExceeded: no room for the Job', async () => {
+      const kubectl = await tightNamespace('no-jobs', {
+        apiVersion: 'v1',
+        kind: 'ResourceQuota',
+        metadata: { name: 'none' },
+        spec: { hard: { 'count/jobs.batch': '0' } },
+      });
+      expect(await readyIn(kubectl, 'QuotaExceeded')).toContain('exceeded quota: none');
+      await kubectl('delete', 'namespace', 'no-jobs', '--wait=false');
+    });
+
+    test('JobRejected: admission refuses the Pod, until the spec asks for what is allowed', async () => {
+      const kubectl = await tightNamespace('small-pods', {
+        apiVersion: 'v1',
+        kind: 'LimitRange',
+        metadata: { name: 'small' },
+        spec: { limits: [{ type: 'Container', max: { memory: '300Mi' }, default: { memory: '300Mi' } }] },
+      });
+      expect(await readyIn(kubectl, 'JobRejected')).toContain('memory');
+      const resources = { requests: { memory: '100Mi' }, limits: { memory: '300Mi' } };
+      await kubectl(
+        'patch',
+        'neo4jbackup',
+        'squeezed',
+        '--type=merge',
+        '-p',
+        JSON.stringify({ spec: { job: { resources } } }),
+      );
+      await readyIn(kubectl, 'Accepted');
+      await kubectl('delete', 'namespace', 'small-pods', '--wait=false');
+    });
+
+    test('a run that takes its time is under way, and kubectl wait knows', async () => {
+      await on().apply(aBackup('waited-for', {}, 'failures'));
+      await runBegins('waited-for');
+      await on().kubectl([
+        'wait',
+        '--for=condition=LastRunSucceeded',
+        'neo4jbackup/waited-for',
+        '--timeout=180s',
+      ]);
+      expect(await runEnds('waited-for')).toMatchObject({ result: 'Succeeded' });
+    });
+  });
+}
