@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { engine, engineVersions } from './engines.ts';
 import { neo4jServerImage, neo4jToolsImage, operatorImage } from './images.ts';
-import { chartParts, controlPlaneParts, parts } from './parts.ts';
+import { chartParts, controlPlaneParts, gitopsPart, oldestControlPlaneParts, parts } from './parts.ts';
 import { attached } from './run.ts';
 import { steps, type Steps } from './steps.ts';
 
@@ -23,7 +23,13 @@ const suites: readonly Suite[] = [
     name: 'api',
     says: 'CRD, docs and client on a real API server',
     needsRoot: false,
-    build: controlPlaneParts,
+    build: async (progress) => [await controlPlaneParts(progress), await gitopsPart(progress)],
+  },
+  {
+    name: 'api-oldest',
+    says: 'the same on the oldest Kubernetes that is supported',
+    needsRoot: false,
+    build: oldestControlPlaneParts,
   },
   {
     name: 'chart',

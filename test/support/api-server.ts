@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 import type { TestProject } from 'vitest/node';
-import { controlPlaneParts } from '../../tools/parts.ts';
+import { controlPlaneParts, oldestControlPlaneParts } from '../../tools/parts.ts';
 import { output } from '../../tools/run.ts';
 import { steps } from '../../tools/steps.ts';
 
@@ -23,8 +23,10 @@ declare module 'vitest' {
 /** How long the server may take to be ready, on a machine that does something else besides. Milliseconds. */
 const patienceMs = 60_000;
 
+/** The project's name says which Kubernetes: the one that we build the node from, or the oldest that we support. */
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const parts = await controlPlaneParts(steps());
+  const gather = project.name === 'api-oldest' ? oldestControlPlaneParts : controlPlaneParts;
+  const parts = await gather(steps());
   const folder = mkdtempSync(join(tmpdir(), 'api-server-'));
   const children: ChildProcess[] = [];
   const stop = async (): Promise<void> => {
