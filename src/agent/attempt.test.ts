@@ -17,10 +17,17 @@ import {
   podUID,
   runTool,
   tool,
+  type Tool,
   type World,
 } from '../../test/support/agent.ts';
 import { listing } from '../../test/support/temporary.ts';
-import { dyingFiles, failingFiles, filesWith, makeStore } from '../../test/support/volume.ts';
+import {
+  dyingFiles,
+  failingFiles,
+  filesWith,
+  makeStore,
+  type StoreFacts,
+} from '../../test/support/volume.ts';
 import { exchange, keptOutputBytes } from '../run/exchange.ts';
 import { readDestination } from '../volume/catalogue.ts';
 import { folders, pointFolder } from '../volume/layout.ts';
@@ -175,6 +182,68 @@ describe('an attempt that takes a backup', () => {
     expect(second).toMatchObject({ sequence: 2, lastTransactionID: '99', fullBecause: 'LogsPruned' });
     expect(second?.chain).not.toBe(first?.chain);
     expect(published(world)).toMatchObject(before);
+  });
+
+  describe('with the tool of generation A', () => {
+    const byA = { neo4jVersion: '3.0.7' } as const;
+    const fallingBack =
+      'INFO Existing backup is too far out of date, a new full backup will be performed.\nDone\n';
+
+    /** That tool names its folder in another way than the test's own reading of the command line. */
+    const toolA =
+      (facts: StoreFacts, output = 'Done\n'): Tool =>
+      ({ argv }) => {
+        const store = argv.find((argument) => argument.startsWith('-to='))?.slice('-to='.length) ?? '';
+        return tool(facts, { output })({ attempt: 'first', incremental: false, store, argv });
+      };
+
+    test('has one command, and publishes what it took for pruned logs as a full backup in a new chain', async () => {
+      const world = await withFull();
+      const before = published(world);
+      const facts = { lastTransactionId: 99n };
+      const { code, report, calls, plan } = await attempt(
+        world,
+        { ...run(2), ...byA },
+        toolA(facts, fallingBack),
+      );
+      expect(plan).toMatchObject({ type: 'Incremental' });
+      expect(calls.map(({ attempt: which }) => which)).toEqual(['first']);
+      expect([code, report]).toMatchObject([
+        0,
+        { reason: 'FullBackupTaken', fullBecause: 'LogsPruned', lastTransactionID: '99' },
+      ]);
+      const [first, second] = await pointsOf(world);
+      expect(second).toMatchObject({ type: 'Full', generation: 'A', consistent: true });
+      expect(second?.chain).not.toBe(first?.chain);
+      expect(second).not.toHaveProperty('parent');
+      expect(published(world)).toMatchObject(before);
+    });
+
+    test('leaves no second command behind, nor marks for one: an empty mark would be in any output', async () => {
+      const pod = aPod(await withFull(), { ...run(2), ...byA });
+      await container('prepare', pod);
+      const written = await readdir(pod.context.exchange);
+      expect(written).toContain(exchange.arguments('first'));
+      expect(written).not.toContain(exchange.arguments('second'));
+      expect(written).not.toContain(exchange.secondWhen);
+    });
+
+    test('says nothing of the consistency of an increment, though it was to be checked', async () => {
+      const world = await withFull();
+      const { report } = await attempt(
+        world,
+        { ...run(2), ...byA, consistencyCheck: 'Always' },
+        toolA({ lastTransactionId: 29n }),
+      );
+      expect(report?.reason).toBe('IncrementalBackupTaken');
+      expect((await pointsOf(world)).at(-1)).not.toHaveProperty('consistent');
+    });
+
+    test('has a full backup checked that an increment may end as', async () => {
+      const world = await withFull();
+      const { calls } = await attempt(world, { ...run(2), ...byA }, toolA({ lastTransactionId: 29n }));
+      expect(calls[0]?.argv).toContain('-verify=true'); // OnFull
+    });
   });
 
   interface DamageCase {

@@ -4,9 +4,9 @@ import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { parseNeostore, type NeostoreProblem, type StoreId } from './neostore.ts';
 
-/** Files of real backups that 3.4.18 took: a full one, and what two increments made of it. */
-function fixture(name: 'full' | 'incremental'): Uint8Array {
-  return readFileSync(join(import.meta.dirname, 'testdata', `3.4.18-${name}.neostore`));
+/** Files of real backups that the tools took: a full one, and what increments made of it. */
+function fixture(name: string, version = '3.4.18'): Uint8Array {
+  return readFileSync(join(import.meta.dirname, 'testdata', `${version}-${name}.neostore`));
 }
 
 /** The file with record `position` overwritten. */
@@ -39,6 +39,29 @@ describe('parseNeostore', () => {
     expect(parseNeostore(fixture('incremental'))).toEqual({
       ok: true,
       neostore: { storeId, lastTransactionId: 29n, lastTransactionTime: 1_795_376_530_881n, logVersion: 0n },
+    });
+  });
+
+  test('reads what the kernel of 3.0 reads from its own', () => {
+    const creationTime = 1_795_388_329_798n;
+    const ofThat: StoreId = {
+      creationTime,
+      randomId: -6_077_663_815_557_723_697n,
+      storeVersion: 'v0.A.7',
+      upgradeTime: creationTime,
+      upgradeTransactionId: 1n,
+    };
+    const files = ['full', 'incremental'].map((name) => parseNeostore(fixture(name, '3.0.7')));
+    expect(files.map((file) => file.ok && file.neostore)).toEqual([
+      { storeId: ofThat, lastTransactionId: 7n, lastTransactionTime: 1_795_388_334_837n, logVersion: 0n },
+      { storeId: ofThat, lastTransactionId: 16n, lastTransactionTime: 1_795_388_344_756n, logVersion: 0n },
+    ]);
+  });
+
+  test('reads a format version of seven characters, as the high limit has it', () => {
+    expect(parseNeostore(fixture('high-limit', '3.0.7'))).toMatchObject({
+      ok: true,
+      neostore: { storeId: { storeVersion: 'vE.H.0b' }, lastTransactionId: 6n },
     });
   });
 

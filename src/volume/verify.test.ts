@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdir, rename, rm, symlink, truncate, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, rename, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
@@ -12,6 +12,20 @@ import { inspectStore, isLeftover } from './verify.ts';
 async function aStore(facts: StoreFacts = {}): Promise<string> {
   const folder = join(temporaryFolder(), 'data');
   makeStore(folder, facts);
+  return folder;
+}
+
+/** The folder in which a store of 3.0 keeps its label index. */
+const lucene = 'schema/label/lucene/labelStore';
+
+/** A store as 3.0 has it, by the file that a real backup of that format has. */
+async function aStoreOf30(name: 'full' | 'high-limit'): Promise<string> {
+  const folder = await aStore();
+  await copyFile(join(import.meta.dirname, 'testdata', `3.0.7-${name}.neostore`), join(folder, 'neostore'));
+  await rm(join(folder, 'neostore.labelscanstore.db'));
+  await mkdir(join(folder, lucene, '1'), { recursive: true });
+  for (const file of ['segments_4', '_28.cfs', 'write.lock'])
+    await writeFile(join(folder, lucene, '1', file), file);
   return folder;
 }
 
@@ -43,6 +57,49 @@ describe('inspectStore', () => {
     const store = await inspectStore(folder);
     const paths = store.kind === 'store' ? store.files.map(({ path }) => path) : [];
     expect(paths.filter((path) => path.includes('debug'))).toEqual(['schema/debug.log']);
+  });
+
+  test.each([
+    { name: 'full', storeVersion: 'v0.A.7', lastTransactionID: '7' },
+    { name: 'high-limit', storeVersion: 'vE.H.0b', lastTransactionID: '6' },
+  ] as const)('reads a store of 3.0 ($name)', async ({ name, storeVersion, lastTransactionID }) => {
+    const store = await inspectStore(await aStoreOf30(name));
+    expect(store).toMatchObject({ kind: 'store', storeVersion, lastTransactionID });
+    const paths = store.kind === 'store' ? store.files.map(({ path }) => path) : [];
+    expect(paths).toContain(`${lucene}/1/segments_4`);
+  });
+
+  test('demands of a store of 3.0 its label index, and of one of 3.4 the file that it is there', async () => {
+    const older = await aStoreOf30('full');
+    await rm(join(older, lucene, '1', 'segments_4'));
+    const newer = await aStore();
+    await rm(join(newer, 'neostore.labelscanstore.db'));
+    expect([await inspectStore(older), await inspectStore(newer)]).toEqual([
+      { kind: 'noStore', why: `${lucene} is missing` },
+      { kind: 'noStore', why: 'neostore.labelscanstore.db is missing' },
+    ]);
+  });
+
+  test('demands the second file of counts, but of a store to which something was written', async () => {
+    const [empty, written] = [
+      await aStore({ lastTransactionId: 1n }),
+      await aStore({ lastTransactionId: 2n }),
+    ];
+    for (const folder of [empty, written]) await rm(join(folder, 'neostore.counts.db.b'));
+    expect(await inspectStore(empty)).toMatchObject({ kind: 'store', lastTransactionID: '1' });
+    expect(await inspectStore(written)).toEqual({
+      kind: 'noStore',
+      why: 'neostore.counts.db.b is missing',
+    });
+  });
+
+  test('counts out the folder of logs that the tool of 3.0 makes in the store', async () => {
+    const folder = await aStoreOf30('full');
+    const before = await inspectStore(folder);
+    await mkdir(join(folder, 'logs'));
+    await writeFile(join(folder, 'logs/debug.log'), 'x');
+    await writeFile(join(folder, 'logs/inconsistencies-2026-11-22.17.32.33.report'), 'x');
+    expect(await inspectStore(folder)).toEqual(before);
   });
 
   test('changes nothing', async () => {
@@ -180,6 +237,10 @@ test.each([
   ['debug.log.bak', false],
   ['xdebug.log', false],
   ['schema/debug.log', false],
+  ['logs', true],
+  ['logs/debug.log', true],
+  ['logs.db', false],
+  ['schema/logs', false],
   ['neostore', false],
 ])('%s: a leftover is %s', (path, leftover) => {
   expect(isLeftover(path)).toBe(leftover);
