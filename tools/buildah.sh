@@ -24,14 +24,16 @@ in_store() {
   buildah --root "$store/$driver" --runroot "$store/state" --storage-driver "$driver" "$command" "$@"
 }
 
-# Where the folder is on an overlay itself, as in a container, only copies work.
-driver=overlay
-in_store info > /dev/null 2>&1 || driver=vfs
+# Where the folder is on an overlay itself, as in a container, only copies work: 5 GB of them, would each step be kept.
+driver=overlay layers=true
+if ! in_store info > /dev/null 2>&1; then
+  driver=vfs layers=false
+fi
 
 # The path of the archive says what is in it.
 if [ "$(cat "$store/base" 2> /dev/null)" != "$base" ]; then
   in_store pull --quiet "oci-archive:$base" > /dev/null
   printf %s "$base" > "$store/base"
 fi
-in_store build --pull-never --layers --tag "$ref" "$@"
+in_store build --pull-never "--layers=$layers" --tag "$ref" "$@"
 in_store push --quiet "$ref" "oci-archive:$out:$ref"
