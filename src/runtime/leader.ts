@@ -71,7 +71,7 @@ const attemptMs = 5_000;
 const releaseMs = 2_000;
 
 /** The Lease was not renewed in time, or is another's. Whatever the process still does, it does not as the leader. */
-export class LeadershipLostError extends Error {
+class LeadershipLostError extends Error {
   override readonly name = 'LeadershipLostError';
 }
 
