@@ -22,7 +22,7 @@ interface ImageConfig {
   readonly history: readonly unknown[];
 }
 
-export interface FileFacts {
+interface FileFacts {
   readonly path: string;
   /** Permission bits, with setuid, setgid and sticky. */
   readonly mode: number;
