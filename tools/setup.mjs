@@ -1,4 +1,4 @@
-// Makes node_modules match package-lock.json. `--for=demo|test|cluster` first checks what that command needs.
+// Makes node_modules match package-lock.json. `--for=demo|bench|test|cluster` first checks what that command needs.
 // No dependencies and nothing newer than Node 20: it runs on the system's Node before anything is installed.
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
