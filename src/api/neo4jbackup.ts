@@ -73,7 +73,7 @@ const Neo4j = z
     acceptLicenseAgreement: z
       .literal(true)
       .describe(
-        'true says that you have a license for the Neo4j Enterprise Edition. Demanded for the default image, as that image itself would.',
+        'true says that you have a license for the Neo4j Enterprise Edition. Demanded for the default image from 3.3 on, as that image itself would.',
       )
       .optional(),
   })
@@ -181,7 +181,9 @@ export const Neo4jBackupSpec = z.object({
   consistencyCheck: z
     .enum(['OnFull', 'Always', 'Never'])
     .default('OnFull')
-    .describe("When Neo4j's own consistency check reads the copy before it is published."),
+    .describe(
+      "When Neo4j's own consistency check reads the copy before it is published. The tool of 3.0 checks full backups only.",
+    ),
   job: JobSettings.prefault({}),
 });
 

@@ -52,6 +52,11 @@ describe('how the resource stands', () => {
       reason: 'LicenseNotAccepted',
     },
     {
+      name: 'needs no license where the image does not ask for one',
+      seen: { backup: aBackup({ spec: { neo4j: { version: '3.0.7' } } }) },
+      standing: 'starting',
+    },
+    {
       name: 'needs no license for an image of the user’s own',
       seen: { backup: aBackup({ spec: { neo4j: { version: '3.4.18', image: 'mine:1' } } }) },
       standing: 'starting',

@@ -215,8 +215,9 @@ function versionServed({ backup }: Observed): Objection | undefined {
 }
 
 function licenseAccepted({ backup }: Observed): Objection | undefined {
-  const { image, acceptLicenseAgreement } = backup.spec.neo4j;
-  if (image !== undefined || acceptLicenseAgreement === true) return undefined;
+  const { image, acceptLicenseAgreement, version } = backup.spec.neo4j;
+  const isAsked = image === undefined && selectEngine(version)?.asksForLicense === true;
+  if (!isAsked || acceptLicenseAgreement === true) return undefined;
   const detail = 'Neither spec.neo4j.image nor spec.neo4j.acceptLicenseAgreement is set';
   return { kind: 'stalled', reason: 'LicenseNotAccepted', detail };
 }

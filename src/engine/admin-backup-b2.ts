@@ -73,6 +73,7 @@ export const adminBackupB2: Engine = {
   versions: '3.4',
   listenSetting: 'dbms.backup.address',
   defaultImage: (version) => `neo4j:${version}-enterprise`,
+  asksForLicense: true,
   environment,
   configuration,
   commandLine,

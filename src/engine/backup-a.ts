@@ -65,6 +65,7 @@ export const backupA: Engine = {
   versions: '3.0',
   listenSetting: 'dbms.backup.address',
   defaultImage: (version) => `neo4j:${version}-enterprise`,
+  asksForLicense: false, // the official images do since 3.3
   environment: {},
   configuration: {},
   commandLine,

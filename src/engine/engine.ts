@@ -44,6 +44,8 @@ export interface Engine {
   /** The setting of the server that says on which address the backup service listens. */
   readonly listenSetting: string;
   defaultImage(version: string): string;
+  /** Whether that image refuses to start until its license is accepted. We bypass its entry point, so we ask instead. */
+  readonly asksForLicense: boolean;
   /** Environment of the tool. Fixed: nothing of the user's goes in. */
   readonly environment: Readonly<Record<string, string>>;
   /** Files of the tool's configuration folder, by name. */
