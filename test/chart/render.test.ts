@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { customResourceDefinition } from '../../src/api/crd.ts';
 import { leasePermissions } from '../../src/runtime/leader.ts';
-import { chartFolder, rulesOf, watchPermissions } from '../../tools/chart.ts';
+import { chartFiles, chartFolder, rulesOf, watchPermissions } from '../../tools/chart.ts';
 import { deployFiles } from '../../tools/deploy.ts';
 import {
   helm,
@@ -254,6 +254,12 @@ describe('the definition', () => {
     const objects = await render({ crds: { enabled: false } });
     expect(objects.map(({ kind }) => kind)).not.toContain('CustomResourceDefinition');
   });
+});
+
+test('what is made from code and comments is what stands there; if not, npm run generate', () => {
+  const files = chartFiles();
+  const there = Object.keys(files).map((name) => [name, readFileSync(join(root, name), 'utf8')]);
+  expect(Object.fromEntries(there)).toEqual(files);
 });
 
 describe('values', () => {
