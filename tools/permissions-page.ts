@@ -31,6 +31,7 @@ export function permissionsPage({ watched, own }: Permissions): string {
     'For the election of one of several replicas.',
     table(own),
     'The API server cannot hold `create` to a name.',
+    'Besides it reads what the API server tells any service account: the schema of `Neo4jBackup` that it serves.',
     '## What it never asks for',
     'Secrets, `pods/exec`, `pods/log`, nodes, roles, definitions of resources, any write to the spec or the metadata of a `Neo4jBackup`, any write to a claim, a Service or a Pod. The Pods of a backup have no API token at all.',
     '## For people',
