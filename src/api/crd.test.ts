@@ -77,19 +77,16 @@ describe('the schema', () => {
     expect(unbounded.map(({ path }) => path)).toEqual([]);
   });
 
+  test('writes no default into a spec, and into a status only that nobody has looked', () => {
+    const withDefault = nodes.filter(({ node }) => 'default' in node);
+    expect(withDefault.map(({ path, node }) => [path, node['default']])).toEqual([
+      ['.status', { observedGeneration: -1 }],
+    ]);
+  });
+
   test('has no keyword that the API server refuses or drops', () => {
     const text = JSON.stringify(schema);
-    for (const keyword of [
-      'anyOf',
-      'oneOf',
-      'allOf',
-      'not',
-      '$ref',
-      '$schema',
-      'default',
-      'const',
-      'uniqueItems',
-    ])
+    for (const keyword of ['anyOf', 'oneOf', 'allOf', 'not', '$ref', '$schema', 'const', 'uniqueItems'])
       expect(text).not.toContain(`"${keyword}":`);
   });
 

@@ -92,6 +92,8 @@ export function openAPISchema(): object {
       status: {
         ...structural(Neo4jBackupStatus),
         description: 'What was taken, or why not. Written by the operator alone.',
+        // To kstatus an object without any status is as good as one that is ready.
+        default: { observedGeneration: -1 },
       },
     },
   };

@@ -229,8 +229,8 @@ const DatabaseStatus = z.object({
 export const Neo4jBackupStatus = z.object({
   observedGeneration: z
     .int()
-    .min(0)
-    .describe('The generation of the spec that this status speaks of.')
+    .min(-1)
+    .describe('The generation of the spec that this status speaks of. -1: nobody has looked at it yet.')
     .optional(),
   phase: z
     .enum(['Pending', 'Running', 'Succeeded', 'Failed', 'Stalled'])

@@ -27,6 +27,7 @@ export const reasons = {
   // the wish is good
   Accepted: { ...ready, event: 'none', says: 'The resource is valid and can be acted on.' },
   Idle: { ...under, says: 'Nothing is under way and nothing is due.' },
+  Queued: { ...under, says: 'A run is due, and its Job is about to be made.' },
   Running: { ...under, says: 'A run is under way.' },
   NoRunYet: { ...taken, event: 'none', says: 'No run of this resource has ended yet.' },
 

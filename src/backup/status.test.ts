@@ -113,7 +113,7 @@ describe('the conditions', () => {
       name: 'of a run that could not be made yet',
       pass: { standing: { kind: 'starting' }, outcome: { kind: 'failed', error: new Error('no') } },
       ready: 'True Accepted',
-      reconciling: 'False Idle',
+      reconciling: 'True Queued',
       stalled: 'False Accepted',
       phase: 'Pending',
     },

@@ -69,14 +69,14 @@ function nextHistory(
 function afterActing(standing: Standing, outcome: ActOutcome): Standing {
   if (outcome.kind === 'refused') return { kind: 'waiting', reason: outcome.reason, detail: outcome.detail };
   if (standing.kind !== 'starting') return standing;
-  if (outcome.created === undefined) return { kind: 'idle' };
+  if (outcome.created === undefined) return standing;
   return { kind: 'running', run: currentRunOf(outcome.created) };
 }
 
 function phaseOf(standing: Standing, lastRun: RunStatus | undefined): Neo4jBackupStatus['phase'] {
   if (standing.kind === 'stalled') return 'Stalled';
   if (standing.kind === 'running') return 'Running';
-  if (standing.kind === 'waiting') return 'Pending';
+  if (standing.kind === 'waiting' || standing.kind === 'starting') return 'Pending';
   return lastRun?.result ?? 'Pending';
 }
 
@@ -130,6 +130,7 @@ function standingConditions(standing: Standing): readonly Judgement[] {
       return [ready, judgement('Reconciling', true, 'Running', `The run ${run.id} is under way`), free];
     }
     case 'starting':
+      return [good, judgement('Reconciling', true, 'Queued'), free];
     case 'idle':
       return [good, judgement('Reconciling', false, 'Idle'), free];
   }

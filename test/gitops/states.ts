@@ -65,6 +65,11 @@ const rows: readonly Row[] = [
     passes: [
       { name: 'for a while', standing: { kind: 'running', run } },
       { name: 'just made', standing: { kind: 'starting' }, outcome: { kind: 'done', created: aJob() } },
+      {
+        name: 'not made',
+        standing: { kind: 'starting' },
+        outcome: { kind: 'failed', error: new Error('no') },
+      },
     ],
   },
   {
@@ -116,7 +121,12 @@ const ended: readonly State[] = names.filter(isRunReason).map((reason) => ({
 const { status: _status, ...untouched } = aBackup();
 
 export const states: readonly State[] = [
-  { row: 'the operator has never looked at it', variant: '', backup: untouched },
+  // As the API server makes it from the definition.
+  {
+    row: 'the operator has never looked at it',
+    variant: '',
+    backup: { ...untouched, status: { observedGeneration: -1 } },
+  },
   ...[...standing, ...ended].map(({ row, variant, backup }) => ({
     row: 'changed, and not looked at since',
     variant: `${row}, ${variant}`,
