@@ -1,8 +1,8 @@
 // Helm and the other programs of the chart's tests, and what they give as objects.
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { inject } from 'vitest';
+import { afterAll, inject } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import { chartFolder } from '../../tools/chart.ts';
 import { helmHome } from '../../tools/deploy.ts';
@@ -13,8 +13,10 @@ import { steps } from '../../tools/steps.ts';
 const parts = await chartParts(steps());
 
 /** A person's own repositories, plugins and clusters must not decide what a test sees. */
+const home = mkdtempSync(join(tmpdir(), 'helm-'));
+afterAll(() => rmSync(home, { recursive: true, force: true }));
 export const environment = {
-  ...helmHome(mkdtempSync(join(tmpdir(), 'helm-'))),
+  ...helmHome(home),
   KUBECONFIG: inject('kubeconfig'),
 };
 
