@@ -71,13 +71,13 @@ export async function followRun(
   return on.until(
     `end of the run of ${name}`,
     async () => {
-      const { status } = backup.parse((await on.get('neo4jbackup', name)) ?? {});
-      if (status?.currentRun?.triggerID === triggerID && status?.currentRun !== undefined)
-        await tellPods(on, status.currentRun.id, tell);
-      const ready = status?.conditions.find(({ type }) => type === 'Ready');
-      if (ready?.status === 'False') tell(`waits: ${ready.reason}`);
-      const ended = status?.lastRun;
-      return ended !== undefined && ended.triggerID === triggerID ? ended : undefined;
+      const { status = { conditions: [] } } = backup.parse((await on.get('neo4jbackup', name)) ?? {});
+      const { currentRun, lastRun: ended, conditions } = status;
+      if (currentRun !== undefined && currentRun.triggerID === triggerID)
+        await tellPods(on, currentRun.id, tell);
+      for (const { type, status: is, reason } of conditions)
+        if (type === 'Ready' && is === 'False') tell(`waits: ${reason}`);
+      return ended?.triggerID === triggerID ? ended : undefined;
     },
     180,
   );

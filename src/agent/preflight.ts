@@ -152,8 +152,7 @@ function hear(socket: Socket, answerMs: number, end: (found: Opened) => void): v
 function protocolOf(heard: string): string | undefined {
   if (/^HTTP\/|^<(!doctype|html)/i.test(heard)) return 'HTTP';
   if (heard.startsWith('SSH-')) return 'SSH';
-  if (/^\x15\x03[\x00-\x04]/.test(heard)) return 'TLS'; // an alert, of any version 3.x
-  return undefined;
+  return heard.startsWith('\u0015\u0003') ? 'TLS' : undefined; // an alert, of any version 3.x
 }
 
 /** Greets in TLS. Any answer in TLS counts, also that of a server which wants another version, or a certificate of ours. */

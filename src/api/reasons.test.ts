@@ -80,7 +80,10 @@ test('isRunReason knows what a run can end with', () => {
   expect(new Set(ends)).toEqual(
     new Set([
       ...ofTable.filter((reason) => reason !== 'NoRunYet'),
-      ...['ImagePullFailed', 'Unschedulable', 'QuotaExceeded', 'JobRejected'],
+      'ImagePullFailed',
+      'Unschedulable',
+      'QuotaExceeded',
+      'JobRejected',
     ]),
   );
   expect(isRunReason('constructor')).toBe(false);

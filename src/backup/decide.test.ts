@@ -2,7 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { aBackup, aJob, aPod, aRun, complete, ended, jobFailed } from '../../test/support/builders.ts';
 import { explain, type Reason } from '../api/reasons.ts';
 import { parseRequest, requestVariable } from '../run/request.ts';
-import { decide, needsFreshEyes, type Action, type Policy } from './decide.ts';
+import { decide, needsFreshEyes, type Action } from './decide.ts';
+import type { Policy } from './objection.ts';
 import type { Observed } from './observe.ts';
 import { runName } from './run.ts';
 

@@ -105,7 +105,7 @@ export function aService(name: string, spec: Spec = {}): Manifest {
 }
 
 export async function rolledOut(deployment: string): Promise<void> {
-  await on().kubectl(['rollout', 'status', `deployment/${deployment}`, '--timeout=180s']);
+  await on().kubectl(['rollout', 'status', `deployment/${deployment}`, '--timeout=300s']);
 }
 
 export async function trigger(name: string, id: string, type = 'Auto'): Promise<void> {

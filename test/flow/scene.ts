@@ -146,7 +146,7 @@ export class Scene {
       ({ verb, type, body }) =>
         verb === 'create' && type === 'jobs.batch' && (body as V1Job).metadata?.name === job,
     );
-    const { spec } = made?.body as V1Job;
+    const { spec } = (made?.body ?? {}) as V1Job;
     const env = spec?.template.spec?.initContainers?.[0]?.env ?? [];
     return parseRequest(env.find(({ name }) => name === requestVariable)?.value ?? '').terminalPods;
   }

@@ -1,0 +1,107 @@
+// What speaks against a run, given everything seen in this pass and what the operator is configured to allow. Pure.
+import type { StalledReason, WaitingReason } from '../api/reasons.ts';
+import { selectEngine, servedVersions } from '../engine/select.ts';
+import { isAllowedHost, isAllowedImage } from './allowed.ts';
+import type { Observed } from './observe.ts';
+
+/** What the operator's configuration decides. */
+export interface Policy {
+  readonly agentImage: string;
+  /** Hosts that a resource may name: exact names, `*.suffix`, or `*`. */
+  readonly allowedHosts: readonly string[];
+  /** Images that a run may use for the tool: exact, or with `*` and `**` (allowed.ts). Empty: every image. */
+  readonly allowedImages: readonly string[];
+}
+
+/** Stalled: only an edit can help. Waiting: it may go away by itself. */
+export type Objection =
+  | { readonly kind: 'stalled'; readonly reason: StalledReason; readonly detail: string }
+  | { readonly kind: 'waiting'; readonly reason: WaitingReason; readonly detail: string };
+
+type Rule = (seen: Observed, policy: Policy) => Objection | undefined;
+
+/** What only an edit can mend comes first. */
+const always: readonly Rule[] = [
+  versionServed,
+  licenseAccepted,
+  imageAllowed,
+  hostAllowed,
+  sourceThere,
+  claimThere,
+];
+
+/** A server that is away concerns nobody until a run is due. */
+const whenDue: readonly Rule[] = [...always, serverThere];
+
+/** Why no run may start, if so. */
+export function objectionTo(seen: Observed, policy: Policy, isDue: boolean): Objection | undefined {
+  for (const rule of isDue ? whenDue : always) {
+    const objection = rule(seen, policy);
+    if (objection !== undefined) return objection;
+  }
+  return undefined;
+}
+
+function versionServed({ backup }: Observed): Objection | undefined {
+  const { version } = backup.spec.neo4j;
+  if (selectEngine(version) !== undefined) return undefined;
+  const detail = `spec.neo4j.version is ${version}; served are ${servedVersions}`;
+  return { kind: 'stalled', reason: 'UnsupportedVersion', detail };
+}
+
+function licenseAccepted({ backup }: Observed): Objection | undefined {
+  const { image, acceptLicenseAgreement, version } = backup.spec.neo4j;
+  const isAsked = image === undefined && selectEngine(version)?.asksForLicense === true;
+  if (!isAsked || acceptLicenseAgreement === true) return undefined;
+  const detail = 'Neither spec.neo4j.image nor spec.neo4j.acceptLicenseAgreement is set';
+  return { kind: 'stalled', reason: 'LicenseNotAccepted', detail };
+}
+
+function hostAllowed({ backup }: Observed, { allowedHosts }: Policy): Objection | undefined {
+  const { host } = backup.spec.source;
+  if (host === undefined || isAllowedHost(host, allowedHosts)) return undefined;
+  const detail = `spec.source.host is ${host}; allowed are: ${allowedHosts.join(', ') || 'none'}`;
+  return { kind: 'stalled', reason: 'HostNotAllowed', detail };
+}
+
+function imageAllowed({ backup }: Observed, { allowedImages }: Policy): Objection | undefined {
+  const { image, version } = backup.spec.neo4j;
+  const used = image ?? selectEngine(version)?.defaultImage(version) ?? '';
+  if (allowedImages.length === 0 || isAllowedImage(used, allowedImages)) return undefined;
+  const what =
+    image === undefined ? `The default image of spec.neo4j.version ${version}` : 'spec.neo4j.image';
+  const detail = `${what} is ${used}; allowed are: ${allowedImages.join(', ')}`;
+  return { kind: 'stalled', reason: 'ImageNotAllowed', detail };
+}
+
+function sourceThere({ backup, service }: Observed): Objection | undefined {
+  const name = backup.spec.source.serviceRef?.name ?? '';
+  if (service === 'externalName')
+    return {
+      kind: 'stalled',
+      reason: 'ExternalNameRefused',
+      detail: `The Service ${name} is of type ExternalName`,
+    };
+  if (service === 'unexposed')
+    return {
+      kind: 'waiting',
+      reason: 'PortNotExposed',
+      detail: `The Service ${name} has no port ${backup.spec.source.port}`,
+    };
+  if (service !== 'absent') return undefined;
+  const detail = `There is no Service ${name} in the namespace ${backup.metadata.namespace}`;
+  return { kind: 'waiting', reason: 'ServiceNotFound', detail };
+}
+
+function serverThere({ backup, service }: Observed): Objection | undefined {
+  if (service !== 'unready') return undefined;
+  const detail = `The Service ${backup.spec.source.serviceRef?.name ?? ''} has no ready endpoint`;
+  return { kind: 'waiting', reason: 'NoReadyEndpoints', detail };
+}
+
+function claimThere({ backup, claimExists }: Observed): Objection | undefined {
+  if (claimExists) return undefined;
+  const { claimName } = backup.spec.destination.persistentVolumeClaim;
+  const detail = `There is no claim ${claimName} in the namespace ${backup.metadata.namespace}`;
+  return { kind: 'waiting', reason: 'ClaimNotFound', detail };
+}
