@@ -12,6 +12,8 @@ interface Suite {
   readonly name: string;
   readonly says: string;
   readonly needsRoot: boolean;
+  /** A line for each test as it ends: where one may take a minute. */
+  readonly isSlow?: true;
   /** Builds what the suite stands on, before it starts: no test's patience should have to cover that. */
   readonly build?: (progress: Steps) => Promise<unknown>;
 }
@@ -42,8 +44,9 @@ const suites: readonly Suite[] = [
   },
   {
     name: 'engine',
-    says: 'the real tool on a real Neo4j',
+    says: 'the real tools on real Neo4j servers',
     needsRoot: false,
+    isSlow: true,
     build: neo4jVersions,
   },
   {
@@ -52,8 +55,20 @@ const suites: readonly Suite[] = [
     needsRoot: true,
     build: operatorImage,
   },
-  { name: 'cluster', says: 'the Kubernetes node that the rest stands on', needsRoot: true, build: parts },
-  { name: 'e2e', says: 'backups on a real node, with a real Neo4j', needsRoot: true, build: buildAll },
+  {
+    name: 'cluster',
+    says: 'the Kubernetes node that the rest stands on',
+    needsRoot: true,
+    isSlow: true,
+    build: parts,
+  },
+  {
+    name: 'e2e',
+    says: 'the installed operator, backups and failures on a real node, with real Neo4j servers',
+    needsRoot: true,
+    isSlow: true,
+    build: buildAll,
+  },
 ];
 
 interface Counts {
@@ -91,9 +106,13 @@ function chosen(names: readonly string[]): readonly Suite[] {
 }
 
 /** Runs a suite. One that ends without a count, because its set-up failed, counts as one failure. */
-async function run({ name }: Suite, folder: string): Promise<Counts> {
+async function run({ name, isSlow }: Suite, folder: string): Promise<Counts> {
   const file = join(folder, `${name}.json`);
-  const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${file}`];
+  const reporters = [
+    `--reporter=${isSlow === true ? 'verbose' : 'default'}`,
+    '--reporter=json',
+    `--outputFile.json=${file}`,
+  ];
   const code = await attached(['vitest', 'run', '--project', name, ...reporters]);
   let summary: Summary | undefined;
   try {
