@@ -3,8 +3,15 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { engine, engineVersions } from './engines.ts';
-import { neo4jServerImage, neo4jToolsImage, operatorImage } from './images.ts';
-import { chartParts, controlPlaneParts, gitopsPart, oldestControlPlaneParts, parts } from './parts.ts';
+import { greedyImage, neo4jServerImage, neo4jToolsImage, operatorImage } from './images.ts';
+import {
+  chartParts,
+  controlPlaneParts,
+  gitopsPart,
+  helmPart,
+  oldestControlPlaneParts,
+  parts,
+} from './parts.ts';
 import { attached } from './run.ts';
 import { steps, type Steps } from './steps.ts';
 
@@ -96,6 +103,8 @@ async function buildAll(progress: Steps): Promise<void> {
     await neo4jToolsImage(progress, version);
   }
   await operatorImage(progress);
+  await greedyImage(progress);
+  await helmPart(progress);
 }
 
 function chosen(names: readonly string[]): readonly Suite[] {
