@@ -16,6 +16,14 @@ beforeAll(() => {
     cpSync(join(root, name), join(folder, name), { recursive: true });
 });
 
+async function runScript(script: string): Promise<void> {
+  const programs = [dirname(helmProgram), dirname(kubectlProgram), process.env['PATH'] ?? ''];
+  await must(['bash', '-c', `set -euo pipefail\n${script}`], {
+    cwd: folder,
+    env: { ...environment, PATH: programs.join(delimiter) },
+  });
+}
+
 describe('docs/install.md', () => {
   const page = readFileSync(join(root, 'docs/install.md'), 'utf8');
   const sections = page.split(/^#+ /m).map((section) => {
@@ -24,8 +32,7 @@ describe('docs/install.md', () => {
   });
 
   /** Nothing runs here and nothing is pushed: docker only has to be there, and a rollout to have its Deployment. */
-  const prelude = `set -euo pipefail
-docker() { :; }
+  const prelude = `docker() { :; }
 kubectl() {
   local words=() word
   for word in "$@"; do case $word in rollout) words+=(get) ;; status) ;; *) words+=("$word") ;; esac; done
@@ -36,11 +43,7 @@ kubectl() {
   async function run(heading: string, nth = 0): Promise<void> {
     const block = sections.find((section) => section.heading === heading)?.commands[nth];
     if (block === undefined) throw new Error(`no commands below ${heading}`);
-    const programs = [dirname(helmProgram), dirname(kubectlProgram), process.env['PATH'] ?? ''];
-    await must(['bash', '-c', `${prelude}${block}`], {
-      cwd: folder,
-      env: { ...environment, PATH: programs.join(delimiter) },
-    });
+    await runScript(`${prelude}${block}`);
     done.push(`${heading} ${nth}`);
   }
   const done: string[] = [];
@@ -100,5 +103,24 @@ kubectl() {
   test('has no command that was not run', () => {
     const all = sections.flatMap(({ heading, commands }) => commands.map((_, nth) => `${heading} ${nth}`));
     expect(done.toSorted()).toEqual(all.toSorted());
+  });
+});
+
+describe('README.md', () => {
+  afterAll(cleanUp);
+
+  test('its installation, its first backup and its patch work as they stand, in that order', async () => {
+    const page = readFileSync(join(root, 'README.md'), 'utf8');
+    const blocks = [...page.matchAll(/^```(sh|yaml)\n([\s\S]*?)^```/gm)]
+      .map(([, language, text = '']) => ({ language, text }))
+      .filter(({ text }) => !text.startsWith('npm ')); // test/docs knows those
+    expect(blocks.map(({ language }) => language)).toEqual(['sh', 'yaml', 'sh']);
+    const [install, first, patch] = blocks.map(({ text }) => text);
+    // Without a node nothing becomes ready; the end-to-end suite waits for that.
+    await runScript(
+      `${(install ?? '').replace(' --wait', '')}kubectl create -f - <<EOF\n${first}EOF\n${patch}`,
+    );
+    const backup = await find(`${backups}/orders`);
+    expect(backup?.['spec']).toMatchObject({ trigger: { id: 'before-migration' } });
   });
 });
