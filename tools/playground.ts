@@ -21,8 +21,8 @@ export interface Playground {
   readonly namespace: string;
   /** Runs kubectl in the namespace; throws what it says when it fails. */
   kubectl(args: readonly string[], input?: string): Promise<string>;
-  /** Runs helm in the operator's namespace; throws what it says when it fails. */
-  helm(args: readonly string[]): Promise<string>;
+  /** Runs helm, in the operator's namespace unless told otherwise; throws what it says when it fails. */
+  helm(args: readonly string[], inNamespace?: string): Promise<string>;
   apply(...manifests: readonly Manifest[]): Promise<void>;
   /** An object as JSON; undefined when there is none of that name. */
   get(kind: string, name: string): Promise<Manifest | undefined>;
@@ -121,8 +121,8 @@ function playgroundOn(cluster: Cluster, helmProgram: string): Playground {
     cluster,
     namespace,
     kubectl,
-    async helm(args) {
-      const place = [`--kubeconfig=${cluster.kubeconfig}`, `--namespace=${release.namespace}`];
+    async helm(args, inNamespace = release.namespace) {
+      const place = [`--kubeconfig=${cluster.kubeconfig}`, `--namespace=${inNamespace}`];
       return must(cluster.inside([helmProgram, ...args, ...place]), { env: helmFolders(cluster) });
     },
     async apply(...manifests) {

@@ -4,6 +4,7 @@ import { afterAll, beforeAll } from 'vitest';
 import { firstBackups, prunedLogs } from './backups.ts';
 import { theDestination, theNamespace, theSource, theTool } from './failures.ts';
 import { generationA } from './generation-a.ts';
+import { helmWait } from './helm-wait.ts';
 import { theRelease } from './release.ts';
 import { endWorld, startWorld } from './world.ts';
 
@@ -17,4 +18,5 @@ theSource();
 theTool();
 theDestination();
 theNamespace();
+helmWait();
 theRelease();
