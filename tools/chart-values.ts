@@ -55,6 +55,18 @@ const values = z.strictObject({
   podAnnotations: texts,
 });
 
+/** What Helm, and the condition of a dependency, put among the values of a chart that is part of another one. */
+const ofParents: Readonly<Record<string, object>> = {
+  global: {
+    type: 'object',
+    description: 'Not read. Helm passes it to every chart that is part of another one.',
+  },
+  enabled: {
+    type: 'boolean',
+    description: 'Not read. For the condition under which another chart holds this one.',
+  },
+};
+
 interface Row {
   /** With dots: `image.tag`. */
   readonly path: string;
@@ -83,7 +95,7 @@ export function valuesSchema(text: string): object {
   });
   const missing = leaves(schema, '').filter((path) => !described.includes(path));
   if (missing.length > 0) throw new Error(`values.yaml lacks ${missing.join(', ')}`);
-  return withoutRequired(schema) as object;
+  return withoutRequired({ ...schema, properties: { ...schema.properties, ...ofParents } }) as object;
 }
 
 /** Every value has a default, and null means that default to Helm: so none has to be given. */

@@ -240,6 +240,14 @@ test.each(valueSets)('names are short enough and objects labelled with $name', a
   }
 });
 
+test('labels of the user never take the place of those by which Pods are found', async () => {
+  const objects = await render({ commonLabels: { 'app.kubernetes.io/name': 'mine', team: 'graphs' } });
+  expect(podOf(objects).metadata.labels).toMatchObject({
+    'app.kubernetes.io/name': 'neo4j-backup-operator',
+    team: 'graphs',
+  });
+});
+
 describe('the definition', () => {
   test('is that of the code, and kept when the release goes', async () => {
     const { metadata, spec } = only(await render({}), 'CustomResourceDefinition');
@@ -300,6 +308,11 @@ describe('values', () => {
   });
 });
 
+test('what Helm adds to the values of a chart that is part of another one is no unknown value', async () => {
+  const { code, stderr } = await template({ global: { region: 'north' }, enabled: true });
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+});
+
 describe('what Helm tells after an installation', () => {
   const notes = async (values: object): Promise<string> => {
     const { stdout, stderr } = await helm(
@@ -318,6 +331,7 @@ describe('what Helm tells after an installation', () => {
     expect(text).toContain('kubectl -n your-namespace create -f -');
     expect(text).toContain('To allow servers outside of the cluster, set allowedHosts');
     expect(text).toContain('may come from any image');
+    expect(text).toContain('set image.repository');
     expect(text).not.toContain('CustomResourceDefinition');
   });
 
@@ -328,6 +342,7 @@ describe('what Helm tells after an installation', () => {
     expect(text).toContain('may be: *.example.com, db1.example.org, 2001:db8::1.');
     expect(text).toContain('these images: neo4j:*-enterprise, registry.example.com/neo4j/*.');
     expect(text).toContain('yours to install and to upgrade');
+    expect(text).not.toContain('set image.repository');
   });
 });
 
