@@ -100,14 +100,10 @@ export function theRelease(): void {
       expect(await on().kubectl(['get', 'crd', 'neo4jbackups.neo4j-backup.dev', '-o', 'name'])).toContain(
         'neo4jbackups',
       );
-      const left = await on().kubectl([
-        ...ofRelease,
-        'get',
-        'all,roles,rolebindings,serviceaccounts',
-        '-o',
-        'name',
-      ]);
-      expect(left.trim()).toBe('serviceaccount/default');
+      const all = [...ofRelease, 'get', 'all,roles,rolebindings,serviceaccounts', '-o', 'name'];
+      const isAllGone = async (): Promise<true | undefined> =>
+        (await on().kubectl(all)).trim() === 'serviceaccount/default' ? true : undefined;
+      await on().until('removal of the last Pod of the release', isAllGone);
     });
 
     test('comes back with rights in one namespace only, and goes on where it was', async () => {
