@@ -3,6 +3,8 @@ import { chmodSync, chownSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { RunStatus } from '../../src/api/neo4jbackup.ts';
+import type { Neo4jBackup } from '../../src/backup/resources.ts';
+import { runName } from '../../src/backup/run.ts';
 import {
   aBackup,
   aClaim,
@@ -374,6 +376,23 @@ export function theNamespace(): void {
       );
       await readyIn(kubectl, 'Accepted');
       await kubectl('delete', 'namespace', 'small-pods', '--wait=false');
+    });
+
+    test("NameConflict: somebody's Job has the name of the run, until it goes", async () => {
+      await on().apply(aBackup('named', {}, 'taken'));
+      await becomes('named', 'Ready', 'ClaimNotFound');
+      const name = runName((await on().get('neo4jbackup', 'named')) as unknown as Neo4jBackup, 'once');
+      const container = { name: 'main', image: 'localhost/greedy:1' };
+      await on().apply({
+        apiVersion: 'batch/v1',
+        kind: 'Job',
+        metadata: { name },
+        spec: { suspend: true, template: { spec: { restartPolicy: 'Never', containers: [container] } } },
+      });
+      await on().apply(aClaim('taken'));
+      expect(messageOf(await becomes('named', 'Ready', 'NameConflict'), 'Ready')).toContain(name);
+      await on().kubectl(['delete', 'job', name]);
+      expect(await runBegins('named')).toBe(name);
     });
 
     test('a run that takes its time is under way, and kubectl wait knows', async () => {
