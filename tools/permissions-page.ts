@@ -34,8 +34,12 @@ export function permissionsPage({ watched, own }: Permissions): string {
     'Besides it reads what the API server tells any service account: the schema of `Neo4jBackup` that it serves.',
     '## What it never asks for',
     'Secrets, `pods/exec`, `pods/log`, nodes, roles, definitions of resources, any write to the spec or the metadata of a `Neo4jBackup`, any write to a claim, a Service or a Pod. The Pods of a backup have no API token at all.',
+    '## What these rights are worth to a thief',
+    'To create Jobs is to create Pods, and a Pod may mount any Secret of its namespace and run as any of its service accounts. So whoever takes the operator over, or its token, can do in the namespaces that it watches what such Pods can: in the whole cluster, unless `watchNamespace` is set. The code makes no use of that: its Jobs mount one claim, name no service account and get no token. Let nobody but administrators create Pods, or exec into them, in the operator’s own namespace; where that is too much for one cluster, give each team a release with `watchNamespace`; and an admission policy may hold the operator’s service account to Jobs without Secrets and without `serviceAccountName`.',
+    'Two releases that watch the same namespace both act there, and a host or an image that either of them allows is allowed.',
     '## For people',
     'With `rbac.aggregateRoles` the cluster’s own roles `view`, `edit` and `admin` hold for `neo4jbackups` too: `view` reads, `edit` and `admin` also write. Nobody but the operator writes `neo4jbackups/status`.',
     'Who may create a `Neo4jBackup` may, through the operator, create Pods in that namespace that mount any of its claims and copy any Neo4j behind any of its Services: give that right to those who may create Pods there anyway.',
+    '`allowedHosts` and `allowedImages` hold for what is asked of the operator, not for what people do by themselves. Who may create Pods reaches whatever the network lets these reach, and a Service without a selector leads wherever its EndpointSlices say. Against that only a NetworkPolicy, or a firewall, in front of port 6362 helps: [install.md](install.md#who-may-reach-port-6362).',
   ].join('\n\n')}\n`;
 }

@@ -1,30 +1,70 @@
 // docs/reasons.md, made from the table: a heading for each reason, to link to.
-import { reasons, type ReasonRow } from '../src/api/reasons.ts';
+import { reasons, type Reason, type ReasonRow } from '../src/api/reasons.ts';
+import { runbook } from './runbook.ts';
 
-const parts: readonly (readonly [condition: string, heading: string])[] = [
-  ['Stalled', 'Only an edit can help'],
-  ['Ready', 'Heals without an edit of the resource'],
-  ['Reconciling', 'What is under way'],
-  ['LastRunSucceeded', 'How a run ended'],
+const parts: readonly (readonly [condition: string, heading: string, where: string])[] = [
+  [
+    'Stalled',
+    'Only an edit can help',
+    'Reasons of the condition `Stalled`; `Ready` is False with the same one.',
+  ],
+  [
+    'Ready',
+    'Heals without an edit of the resource',
+    'Reasons of the condition `Ready`; while it waits, `Reconciling` is True. `ImagePullFailed`, `Unschedulable`, `QuotaExceeded` and `JobRejected` are also how a run ends that waited until its time was up.',
+  ],
+  ['Reconciling', 'What is under way', 'Reasons of the condition `Reconciling`.'],
+  [
+    'LastRunSucceeded',
+    'How a run ended',
+    'Reasons of the condition `LastRunSucceeded`, and of the runs in status.',
+  ],
 ];
 
-function section(name: string, { event, retryable, says, next }: ReasonRow): string {
+const intro = `Where they stand: the first command shows how things are, the second all of it in words. In what follows the resource is called
+\`orders\`, and its last run \`orders-0123456789\`.
+
+\`\`\`sh
+kubectl get neo4jbackups.neo4j-backup.dev orders -o wide
+kubectl describe neo4jbackups.neo4j-backup.dev orders
+kubectl get neo4jbackups.neo4j-backup.dev orders -o jsonpath='{.status.currentRun.id} {.status.lastRun.id}'
+\`\`\`
+
+Once the cause is gone, a run that failed is not repeated by itself. A new trigger starts another one:
+
+\`\`\`sh
+kubectl patch neo4jbackups.neo4j-backup.dev orders --type=merge -p '{"spec":{"trigger":{"id":"again-1"}}}'
+\`\`\``;
+
+const fullBecause = `## Why a backup is a full one
+
+Not a reason but \`fullBecause\` of a run, where an incremental backup could have been expected.
+
+| \`fullBecause\` | what it says |
+| --- | --- |
+| \`DestinationBlank\` | There was nothing to go on from. |
+| \`Requested\` | \`spec.trigger.type\` was \`Full\`. |
+| \`LogsPruned\` | The server no longer has the transaction logs since the newest backup. Take backups more often, or have the server keep them for longer (\`dbms.tx_log.rotation.retention_policy\`). |
+| \`ArtifactCorrupt\` | The newest backup on the volume is damaged or cannot be read: check the storage below the claim. |`;
+
+function section(name: Reason, { event, retryable, says, next }: ReasonRow): string {
   return [
     `### ${name}`,
     says,
     ...(next === undefined ? [] : [`**What to do.** ${next}`]),
+    ...(runbook[name] ?? []),
     ...(event === 'none'
       ? []
-      : [`Event: ${event}.${retryable ? ' The same run starts one more Pod before it gives up.' : ''}`]),
+      : [`Event: ${event}.${retryable ? ' The same run tries another Pod before it gives up.' : ''}`]),
   ].join('\n\n');
 }
 
 export function reasonsPage(): string {
-  const rows: readonly (readonly [string, ReasonRow])[] = Object.entries(reasons);
-  const sections = parts.map(([condition, heading]) =>
+  const rows = Object.entries(reasons) as readonly (readonly [Reason, ReasonRow])[];
+  const sections = parts.map(([condition, heading, where]) =>
     [
       `## ${heading}`,
-      `Reasons of the condition \`${condition}\`.`,
+      where,
       ...rows.filter(([, row]) => row.condition === condition).map(([name, row]) => section(name, row)),
     ].join('\n\n'),
   );
@@ -32,6 +72,7 @@ export function reasonsPage(): string {
     '<!-- Generated from src/api/reasons.ts by `npm run generate`: edit there. -->',
     '# Reasons',
     'Every word that a condition, a run or an Event of a `Neo4jBackup` can carry as its reason. They are stable: alerts and scripts may match on them.',
+    intro,
   ];
-  return `${[...head, ...sections].join('\n\n')}\n`;
+  return `${[...head, ...sections, fullBecause].join('\n\n')}\n`;
 }

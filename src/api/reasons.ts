@@ -35,22 +35,22 @@ export const reasons = {
   UnsupportedVersion: {
     ...stalled,
     says: 'No backup tool that the operator knows serves this version of Neo4j.',
-    next: 'Set spec.neo4j.version to the version of the server.',
+    next: 'Set spec.neo4j.version to the version of the server; a server of a version that is not served cannot be backed up by this operator yet.',
   },
   HostNotAllowed: {
     ...stalled,
     says: 'The operator is not configured to back up from this host.',
-    next: "Use spec.source.serviceRef, or have the host added to the operator's allowed hosts.",
+    next: "Use spec.source.serviceRef, or have the host added to the operator's allowedHosts.",
   },
   ImageNotAllowed: {
     ...stalled,
     says: 'The operator is not configured to run this image.',
-    next: "Name an allowed image in spec.neo4j.image, or have this one added to the operator's allowed images.",
+    next: "Name an allowed image in spec.neo4j.image, or have this one added to the operator's allowedImages.",
   },
   ExternalNameRefused: {
     ...stalled,
     says: 'A Service of type ExternalName is refused: it can point anywhere.',
-    next: 'Name the server in spec.source.host instead.',
+    next: 'Name the server in spec.source.host instead; the operator has to allow that host.',
   },
   LicenseNotAccepted: {
     ...stalled,
@@ -71,8 +71,8 @@ export const reasons = {
   },
   NoReadyEndpoints: {
     ...ready,
-    says: 'No server stands behind the Service.',
-    next: 'Start the server, or correct the selector of the Service: the run starts by itself.',
+    says: 'No server that is ready stands behind the Service.',
+    next: 'Start the server and see that it becomes ready, or correct the selector of the Service: the run starts by itself.',
   },
   ClaimNotFound: {
     ...ready,
@@ -87,22 +87,22 @@ export const reasons = {
   JobRejected: {
     ...ready,
     says: 'The cluster refused the Job of this run, or its Pod.',
-    next: 'Remove what the message names: the run is tried again by itself.',
+    next: 'Remove what the message names: a run that waits is tried again by itself, one that has ended needs a new spec.trigger.id.',
   },
   QuotaExceeded: {
     ...ready,
     says: 'A quota of the namespace leaves no room for the run.',
-    next: 'Raise the quota, or ask for less in spec.job.resources: the run is tried again by itself.',
+    next: 'Raise the quota, or ask for less in spec.job.resources: a run that waits is tried again by itself, one that has ended needs a new spec.trigger.id.',
   },
   ImagePullFailed: {
     ...ready,
     says: 'An image of the run cannot be pulled.',
-    next: 'Make the image available: a run that waits goes on by itself. Where spec.neo4j.image is wrong, correct it: the run is started anew by itself.',
+    next: 'Make the image available, or correct spec.neo4j.image: a run that waits goes on by itself, one that has ended needs a new spec.trigger.id.',
   },
   Unschedulable: {
     ...ready,
     says: 'No node can take the Pod of the run.',
-    next: 'Make room: a run that waits goes on by itself. Where spec.job is wrong, correct it: the run is started anew by itself.',
+    next: 'Make room, or correct spec.job: a run that waits goes on by itself, one that has ended needs a new spec.trigger.id.',
   },
 
   // a run that took a backup
@@ -117,8 +117,8 @@ export const reasons = {
   },
   PortUnreachable: {
     ...passing,
-    says: 'Nothing accepts connections on the backup port of the server.',
-    next: 'See that online backup is enabled and its listener set to an address other than loopback; then start a run with a new spec.trigger.id.',
+    says: 'No connection to the backup port of the server could be opened.',
+    next: 'See that online backup is enabled, that it listens on an address other than loopback, and that no NetworkPolicy or firewall is in between; then start a run with a new spec.trigger.id.',
   },
   NotABackupService: {
     ...failed,
@@ -164,8 +164,8 @@ export const reasons = {
   },
   NoSpaceLeft: {
     ...failed,
-    says: 'The volume is full.',
-    next: 'Enlarge the claim or make room; what was published before is untouched. Then start a run with a new spec.trigger.id.',
+    says: 'The volume has no room left.',
+    next: 'Enlarge the claim, or remove old points; what was published before is untouched. Then start a run with a new spec.trigger.id.',
   },
   PermissionDenied: {
     ...failed,
@@ -175,7 +175,7 @@ export const reasons = {
   ArtifactMissing: {
     ...failed,
     says: 'The tool reported success, but there is no complete backup.',
-    next: 'Report it with runs/<run>.json and runs/<run>.log.gz from the volume; what was published before is untouched.',
+    next: 'Report it to the developers of the operator with runs/<run>.json and runs/<run>.log.gz from the volume; what was published before is untouched.',
   },
   ArtifactCorrupt: {
     ...failed,
@@ -191,13 +191,13 @@ export const reasons = {
   },
   ConsistencyCheckFailed: {
     ...failed,
-    says: 'The backup was taken, but the consistency check could not be completed.',
-    next: 'Give the tool more memory and time, or set spec.consistencyCheck to Never and check elsewhere. Then start a run with a new spec.trigger.id.',
+    says: 'The consistency check of the copy could not be completed, so nothing was published.',
+    next: 'Give the tool more memory in spec.job.resources.limits, or set spec.consistencyCheck to Never and check elsewhere. Then start a run with a new spec.trigger.id.',
   },
   OutOfMemory: {
     ...failed,
-    says: 'The tool ran out of memory.',
-    next: 'Raise spec.job.resources.limits.memory: 512Mi is a safe start. Then start a run with a new spec.trigger.id.',
+    says: 'A container of the run ran out of memory.',
+    next: 'Raise spec.job.resources.limits.memory, to 512Mi at least and to more for a large store. Then start a run with a new spec.trigger.id.',
   },
   Evicted: {
     ...passing,
@@ -207,7 +207,7 @@ export const reasons = {
   Interrupted: {
     ...passing,
     says: 'The Pod of the run was stopped from outside.',
-    next: 'Start a run with a new spec.trigger.id.',
+    next: 'See what stopped it, such as a drained node; then start a run with a new spec.trigger.id.',
   },
   DeadlineExceeded: {
     ...failed,
@@ -222,7 +222,7 @@ export const reasons = {
   EngineFailed: {
     ...failed,
     says: 'The tool failed for a reason that the operator does not know.',
-    next: 'Read the output of the tool in runs/<run>.log.gz on the volume.',
+    next: 'Read the output of the tool in runs/<run>.log.gz on the volume; then start a run with a new spec.trigger.id.',
   },
 } as const satisfies Record<string, ReasonRow>;
 

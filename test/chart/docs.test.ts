@@ -94,8 +94,13 @@ kubectl() {
     await run('With kubectl and Kustomize');
     const env = [{ name: 'AGENT_IMAGE', value: image }];
     expect(await containerOf(own)).toMatchObject({ image, env: expect.arrayContaining(env) as unknown });
-    const uid = await createBackup('default');
     await run('With kubectl and Kustomize', 1);
+    expect(await containerOf(own)).toMatchObject({
+      image,
+      args: expect.arrayContaining(['--allowed-hosts=db1.example.com,*.example.org']) as unknown,
+    });
+    const uid = await createBackup('default');
+    await run('With kubectl and Kustomize', 2);
     expect(await installed(own)).toEqual([]);
     expect(uidOf(await find(`${backups}/orders`))).toBe(uid);
   });

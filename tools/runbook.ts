@@ -1,0 +1,76 @@
+// What the runbook adds to a reason's own advice: the commands with which people find the cause, for the most common ones.
+import type { Reason } from '../src/api/reasons.ts';
+
+const sh = (...lines: readonly string[]): string => ['```sh', ...lines, '```'].join('\n');
+
+const ofRun = 'batch.kubernetes.io/job-name=orders-0123456789';
+
+const seeOutput = [
+  'What the tool printed, while the Pod of the run is there, and afterwards in `runs/` on the volume ([how to look there](volume.md#look-at-it)):',
+  sh('kubectl logs job/orders-0123456789 -c engine'),
+];
+
+/** Paragraphs of Markdown. */
+export const runbook: Readonly<Partial<Record<Reason, readonly string[]>>> = {
+  PortNotExposed: [
+    'Where the Service belongs to somebody else’s chart, make one of your own with the same selector and the port 6362, and name that one.',
+  ],
+  NoReadyEndpoints: [
+    'Which Pods the Service selects, and whether they are ready:',
+    sh(
+      'kubectl describe service orders-neo4j',
+      'kubectl get endpointslices -l kubernetes.io/service-name=orders-neo4j',
+    ),
+  ],
+  QuotaExceeded: [
+    'A quota of CPU limits (`must specify limits.cpu`) also asks for those of the two containers that are not the tool’s, and `spec.job.resources` does not set these: give the namespace a LimitRange with defaults.',
+    sh('kubectl describe resourcequota'),
+  ],
+  ImagePullFailed: [
+    'The Pods of backups have no pull secrets of their own: they use those of the service account `default` of their namespace. A Pod that waits already does not get a secret that is added there: delete it, and the Job makes another one.',
+    sh(
+      `kubectl patch serviceaccount default -p '{"imagePullSecrets":[{"name":"my-registry"}]}'`,
+      `kubectl delete pod -l ${ofRun}`,
+    ),
+  ],
+  Unschedulable: [
+    'The scheduler’s own words are in the message and among the Pod’s events. A volume that only one node or zone can mount is the most common cause. Tolerations and affinity cannot be set yet.',
+    sh(`kubectl describe pod -l ${ofRun}`),
+  ],
+  Running: [
+    'A run that stays here for too long: see what its Pod waits for. A volume that another node still holds (`Multi-Attach error`, `FailedMount`) and a container that cannot be configured (`CreateContainerConfigError`) have no reason of their own yet, and hold the run up until `spec.job.activeDeadlineSeconds` is over.',
+    sh(`kubectl describe pod -l ${ofRun}`, 'kubectl logs job/orders-0123456789 -c engine --follow'),
+    'To end it, delete its Job: [how](volume.md#end-a-run).',
+  ],
+  PortUnreachable: [
+    'In the server’s `neo4j.conf`, and then start it again. This opens the whole database to whoever reaches the port: [who may](install.md#who-may-reach-port-6362).',
+    ['```', 'dbms.backup.enabled=true', 'dbms.backup.address=0.0.0.0:6362', '```'].join('\n'),
+    'On which address does it listen now? Among the addresses that this prints, 18DA is 6362: before it, zeros alone are all addresses, and `0100007F` is loopback. Nothing printed: nobody listens.',
+    sh(
+      `kubectl exec orders-neo4j-0 -- grep -i ':18DA 0' /proc/net/tcp /proc/net/tcp6`,
+      'kubectl get networkpolicies',
+    ),
+  ],
+  ServerClosedConnection: seeOutput,
+  StoreMismatch: [
+    'A store that was imported, or made anew, is another store, under the same host name too. The other way to come here is a Service that leads to another server than before. A new resource starts a folder of its own; the old one can be deleted, what it wrote stays on the volume.',
+  ],
+  NoSpaceLeft: [
+    'Each run needs room for one whole store more, an incremental one too. A claim can grow where its StorageClass has `allowVolumeExpansion`; [old points can be removed](volume.md#remove-old-points).',
+    sh(`kubectl patch pvc backups -p '{"spec":{"resources":{"requests":{"storage":"200Gi"}}}}'`),
+  ],
+  PermissionDenied: [
+    'To whom the folders belong: [look at the volume](volume.md#look-at-it). NFS and host folders do not heed `fsGroup`: there set `runAsUser` and `runAsGroup` to those that own them, or have the folder handed over to 7474.',
+  ],
+  OutOfMemory: [
+    'With more memory, in one step with the next run:',
+    sh(
+      'kubectl patch neo4jbackups.neo4j-backup.dev orders --type=merge -p \\',
+      `  '{"spec":{"job":{"resources":{"limits":{"memory":"2Gi"}}},"trigger":{"id":"with-more-memory"}}}'`,
+    ),
+  ],
+  ResultLost: [
+    'If the run had published before its Job went, its point is on the volume, whole, and the next run goes on from it: [look there](volume.md#look-at-it).',
+  ],
+  EngineFailed: seeOutput,
+};
