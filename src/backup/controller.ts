@@ -35,12 +35,19 @@ const staleCacheMs = 500;
 /** How long to wait before a Job is offered again that the API server refused: quota and admission tell nobody when they change. Milliseconds. */
 const refusedMs = 30_000;
 
+interface Saved {
+  readonly object: Neo4jBackup;
+  readonly older: readonly (string | undefined)[];
+}
+
 export class BackupController {
   readonly #deps: BackupControllerDeps;
   readonly #backups: Reflector<Neo4jBackup>;
   readonly #jobs: Reflector<Job>;
   readonly #pods: Reflector<Pod>;
   readonly #controller: Controller;
+  /** What we wrote and may not have seen again yet, with the versions that are older. */
+  readonly #saved = new Map<string, Saved>();
 
   constructor(deps: BackupControllerDeps) {
     this.#deps = deps;
@@ -110,7 +117,7 @@ export class BackupController {
     const { client, clock, policy } = this.#deps;
     const deps = {
       client,
-      backups: this.#backups,
+      backups: { get: (wanted: ObjectKey) => this.#newest(wanted) },
       jobs: this.#jobs,
       pods: this.#pods,
       now: () => clock.now(),
@@ -123,6 +130,19 @@ export class BackupController {
     return seen === undefined ? undefined : { seen, decision: decide(seen, policy) };
   }
 
+  /**
+   * The resource as we know it: what we wrote ourselves comes back through the watch only later, and a pass that still
+   * sees what was there before would write, too, and be refused.
+   */
+  #newest(key: ObjectKey): Neo4jBackup | undefined {
+    const cached = this.#backups.get(key);
+    const saved = this.#saved.get(formatKey(key));
+    if (saved === undefined) return cached;
+    if (cached !== undefined && saved.older.includes(cached.metadata.resourceVersion)) return saved.object;
+    this.#saved.delete(formatKey(key));
+    return cached;
+  }
+
   /** The one status write of a pass. False: the object has changed since it was seen, so the pass was for nothing. */
   async #saveStatus(
     { apiVersion, kind, metadata }: Neo4jBackup,
@@ -131,7 +151,10 @@ export class BackupController {
   ): Promise<boolean> {
     try {
       const object = { apiVersion, kind, metadata, status };
-      await this.#deps.client.replaceStatus(backups, keyOf({ metadata }), object, { signal });
+      const key = keyOf({ metadata });
+      const saved = await this.#deps.client.replaceStatus(backups, key, object, { signal });
+      const cached = this.#backups.get(key)?.metadata.resourceVersion;
+      this.#saved.set(formatKey(key), { object: saved, older: [metadata.resourceVersion, cached] });
       return true;
     } catch (error) {
       // Gone, or newer than our cache: the watch brings the truth, and another pass.

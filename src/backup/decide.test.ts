@@ -84,6 +84,7 @@ describe('how the resource stands', () => {
       seen: { service: 'externalName' },
       standing: 'stalled',
       reason: 'ExternalNameRefused',
+      next: 'after',
     },
     {
       name: 'waits for a Service',

@@ -16,7 +16,7 @@ import {
   type RunView,
 } from './outcome.ts';
 import type { Job } from './resources.ts';
-import { replacementOf, resumedRun, type CurrentRun } from './replacement.ts';
+import { isGoing, replacementOf, resumedRun, type CurrentRun } from './replacement.ts';
 import { dueRun, rememberedRuns, type DueRun } from './run.ts';
 
 export type Action =
@@ -50,7 +50,7 @@ const recheckMs = 15_000;
 export function decide(seen: Observed, policy: Policy): Decision {
   const ended = endedRuns(seen);
   const actions = expiredJobs(seen);
-  const active = seen.runs.find(({ job }) => !isFinished(job));
+  const active = seen.runs.find(({ job }) => !isFinished(job) || isGoing(seen.backup, job));
   if (active !== undefined) {
     const { standing, next, replacing } = underWay(seen, active, policy);
     return { standing, next, ended, actions: [...replacing, ...actions] };
@@ -60,7 +60,7 @@ export function decide(seen: Observed, policy: Policy): Decision {
   const jobs = seen.runs.map(({ job }) => job);
   const due = resumed ?? dueRun(seen.backup, jobs);
   const objection = objectionTo(seen, policy, due !== undefined);
-  if (objection !== undefined) return { standing: objection, ended, actions, next: nextOf[objection.kind] };
+  if (objection !== undefined) return { standing: objection, ended, actions, next: nextOf(objection) };
 
   const job = due === undefined ? undefined : jobOf(seen, due, policy.agentImage);
   if (job === undefined) return { standing: { kind: 'idle' }, ended, actions, next: { kind: 'onChange' } };
@@ -74,10 +74,11 @@ export function decide(seen: Observed, policy: Policy): Decision {
   };
 }
 
-const nextOf = {
-  stalled: { kind: 'onChange' },
-  waiting: { kind: 'after', delayMs: recheckMs },
-} as const satisfies Record<Objection['kind'], Next>;
+/** Of an edit of the resource the watch tells; of what may change about a Service, or a claim, nobody does. */
+function nextOf({ kind, reason }: Objection): Next {
+  const isWatched = kind === 'stalled' && reason !== 'ExternalNameRefused';
+  return isWatched ? { kind: 'onChange' } : { kind: 'after', delayMs: recheckMs };
+}
 
 function jobOf(seen: Observed, run: DueRun | CurrentRun, agentImage: string): V1Job | undefined {
   const { backup, now } = seen;
@@ -144,7 +145,7 @@ function endedRuns({ backup, runs, now }: Observed): readonly RunStatus[] {
       completionTime: now.toISOString(),
     });
   for (const run of runs) {
-    if (known.has(run.job.metadata.name)) continue;
+    if (known.has(run.job.metadata.name) || isGoing(backup, run.job)) continue;
     const outcome = judgeRun(run, now, lastObstacle(backup, run.job));
     if (outcome.kind === 'ended') ended.push(outcome.status);
   }

@@ -34,8 +34,9 @@ export interface Observed {
   readonly backup: Neo4jBackup;
   /** All runs that still have a Job, oldest first. */
   readonly runs: readonly RunView[];
+  /** True also while a run is under way: then nobody looks. */
   readonly claimExists: boolean;
-  /** `none`: the source is a host. `unexposed`: it has no such port. `unready`: no server stands behind it. */
+  /** `none`: the source is a host, or nobody looks. `unexposed`: it has no such port. `unready`: no server stands behind it. */
   readonly service: 'none' | 'absent' | 'externalName' | 'unexposed' | 'unready' | 'present';
 }
 
@@ -93,18 +94,21 @@ interface Calls {
   readonly signal: AbortSignal;
 }
 
-/** What stands around the resource and its runs. */
+/** What stands around the resource and its runs. While one is under way, nothing that it does not have already matters. */
 async function around(backup: Neo4jBackup, runs: readonly RunView[], calls: Calls): Promise<Observed> {
   const { deps, signal } = calls;
+  const now = deps.now();
+  if (runs.some(({ job }) => !isFinished(job))) {
+    const complete = await Promise.all(runs.map((run) => withRefusal(run, now, calls)));
+    return { now, backup, runs: complete, claimExists: true, service: 'none' };
+  }
   const { namespace } = keyOf(backup);
   const { claimName } = backup.spec.destination.persistentVolumeClaim;
-  const now = deps.now();
-  const [claim, service, complete] = await Promise.all([
+  const [claim, service] = await Promise.all([
     deps.client.get(claims, { namespace, name: claimName }, { signal }),
     observeService(backup, namespace, calls),
-    Promise.all(runs.map((run) => withRefusal(run, now, calls))),
   ]);
-  return { now, backup, runs: complete, claimExists: claim !== undefined, service };
+  return { now, backup, runs, claimExists: claim !== undefined, service };
 }
 
 /** Quota and admission refuse a Pod to the Job's controller, which says so in an Event and nowhere else. */

@@ -34,6 +34,16 @@ export function replacementOf(
   return isDeepStrictEqual(announced, replacedPods) ? { replacedPods, doomed: job } : { replacedPods };
 }
 
+/**
+ * Is the Job on its way out to be made anew? However it ends until then says nothing of the run: its Pods are removed, and
+ * the Job's controller may count that as their failure.
+ */
+export function isGoing({ status }: Neo4jBackup, { metadata }: Job): boolean {
+  const current = status?.currentRun;
+  const isAnnounced = current?.id === metadata.name && current.replacedPods !== undefined;
+  return isAnnounced && metadata.deletionTimestamp !== undefined;
+}
+
 function isOutdated(backup: Neo4jBackup, { metadata }: Job, agentImage: string): boolean {
   const madeFrom = metadata.annotations?.[annotations.specHash];
   return madeFrom !== undefined && madeFrom !== specHash(backup, agentImage);

@@ -19,6 +19,25 @@ afterEach(async () => {
   for (const scene of scenes.splice(0)) await scene.stop();
 });
 
+test('a run takes four writes, and while it is under way nobody looks at what stands around it', async () => {
+  const scene = aScene();
+  await scene.start();
+  scene.apply({ trigger: { id: 'a' } });
+  await scene.settle();
+  scene.finish(scene.activeJob(), aReport());
+  await scene.settle();
+  const before = scene.writes();
+  scene.trigger('b');
+  await scene.settle();
+  const made = scene.kube.requests.findLastIndex(({ verb }) => verb === 'create');
+  const meanwhile = scene.kube.requests.slice(made + 1).map(({ verb, type }) => `${verb} ${type}`);
+  expect(new Set(meanwhile)).toEqual(new Set(['replaceStatus neo4jbackups.neo4j-backup.dev', 'list events']));
+  scene.finish(scene.activeJob(), aReport());
+  await scene.settle();
+  // The Job, status at its start and at its end, and the deletion of the Job before.
+  expect(scene.writes() - before).toBe(4);
+});
+
 describe('the first backup', () => {
   test('goes from the resource over one Job and its report to the status', async () => {
     const scene = aScene();
@@ -100,6 +119,18 @@ describe('the first backup', () => {
     expect(scene.activeJob()).toBe(scene.status().currentRun?.id);
   });
 
+  test('notices that its Service points anywhere no longer', async () => {
+    const scene = aScene();
+    scene.leadAway(true);
+    await scene.start();
+    scene.apply();
+    await scene.settle();
+    expect([scene.ready(), scene.status().phase]).toEqual(['ExternalNameRefused', 'Stalled']);
+    scene.leadAway(false);
+    await scene.settle();
+    expect(scene.activeJob()).toBe(scene.status().currentRun?.id);
+  });
+
   test('tells why its Job gets no Pod, until it has one', async () => {
     const scene = aScene();
     await scene.start();
@@ -165,6 +196,30 @@ describe('the first backup', () => {
     expect(scene.status().currentRun).toMatchObject({ id: job, triggerID: 'a' });
   });
 
+  test('starts anew also when its Job is given up while it is on its way out', async () => {
+    const scene = aScene();
+    await scene.start();
+    scene.apply({ trigger: { id: 'a' } });
+    await scene.settle();
+    const job = scene.activeJob();
+    scene.obstruct(job);
+    scene.hold(job);
+    scene.edit({ neo4j: { version: '3.4.18', image: 'neo4j:right' } });
+    await scene.settle();
+    expect(scene.kube.peek(jobs, { namespace, name: job })?.metadata.deletionTimestamp).toBeDefined();
+
+    scene.end(job, 'Failed', 'BackoffLimitExceeded'); // its Pods are removed, which counts as their failure
+    await scene.settle();
+    expect(scene.status()).toMatchObject({ phase: 'Running', currentRun: { id: job } });
+    scene.letGo(job);
+    await scene.settle();
+    expect(scene.madeJobs()).toEqual([job, job]);
+    expect(scene.status()).not.toHaveProperty('lastRun');
+    scene.finish(job, aReport());
+    await scene.settle();
+    expect(scene.status()).toMatchObject({ phase: 'Succeeded', history: [{ id: job, triggerID: 'a' }] });
+  });
+
   test('is not tried again when its Job vanishes', async () => {
     const scene = aScene();
     await scene.start();
@@ -222,6 +277,24 @@ describe('caches that lag', () => {
     scene.kube.breakWatches();
     await scene.settle(5_000);
   }
+
+  test('of our own status: nothing is written twice', async () => {
+    const scene = aScene();
+    await scene.start();
+    scene.kube.losesStatus = true;
+    scene.apply();
+    await scene.settle(5_000);
+    const key = { namespace, name: scene.activeJob() };
+    for (const touched of ['once', 'twice']) {
+      scene.kube.edit(
+        jobs,
+        key,
+        ({ metadata }) => (metadata.annotations = { ...metadata.annotations, touched }),
+      );
+      await scene.settle(1_000);
+    }
+    expect(scene.kube.requests.filter(({ verb }) => verb === 'replaceStatus')).toHaveLength(1);
+  });
 
   test('of Pods: the report is read all the same', async () => {
     const scene = aScene();

@@ -15,7 +15,7 @@ import {
 import type { CallOptions } from '../../src/kube/client.ts';
 import { KubeError } from '../../src/kube/errors.ts';
 import type { EventInput } from '../../src/kube/events.ts';
-import type { KubeObject, Resource } from '../../src/kube/resource.ts';
+import type { KubeObject, ObjectKey, Resource } from '../../src/kube/resource.ts';
 import { formatReport, type RunReport } from '../../src/run/report.ts';
 import { parseRequest, requestVariable } from '../../src/run/request.ts';
 import { aSpec, ended } from '../support/builders.ts';
@@ -30,6 +30,18 @@ export const cutOff = (): KubeError => new KubeError('unavailable', 'the connect
 /** Remembers every Job that came into being, whatever the caller was told. */
 class Kube extends FakeKube {
   readonly made = new Map<string, string>();
+  /** The watch tells nobody of a status that was written. */
+  losesStatus = false;
+
+  override async replaceStatus<T extends KubeObject>(
+    resource: Resource<T>,
+    at: ObjectKey,
+    object: object,
+    options?: CallOptions,
+  ): Promise<T> {
+    if (this.losesStatus) this.loseEvents(1);
+    return super.replaceStatus(resource, at, object, options);
+  }
 
   override async create<T extends KubeObject>(
     resource: Resource<T>,
@@ -67,6 +79,13 @@ export class Scene {
   serve(ready: boolean): void {
     this.kube.edit(endpointSlices, { namespace, name: 'orders-neo4j-1' }, (draft) => {
       draft['endpoints'] = [{ conditions: { ready } }];
+    });
+  }
+
+  /** The Service becomes an alias of some other name, or a Service again. */
+  leadAway(away: boolean): void {
+    this.kube.edit(services, { namespace, name: 'orders-neo4j' }, (draft) => {
+      (draft['spec'] as { type: string }).type = away ? 'ExternalName' : 'ClusterIP';
     });
   }
 
@@ -196,6 +215,24 @@ export class Scene {
         phase: 'Pending',
         initContainerStatuses: [{ name: 'engine', state: { waiting: { reason: 'ImagePullBackOff' } } }],
       },
+    });
+  }
+
+  /** From now on a Job that is deleted stays, marked, as one does whose Pods take their time. */
+  hold(job: string): void {
+    this.kube.edit(jobs, { namespace, name: job }, ({ metadata }) => {
+      metadata.finalizers = ['foregroundDeletion'];
+    });
+  }
+
+  /** The Pods of a Job that was held are gone, and so is the Job. */
+  letGo(job: string): void {
+    const uid = this.kube.peek(jobs, { namespace, name: job })?.metadata.uid;
+    for (const { metadata } of this.kube.all(pods))
+      if (metadata.ownerReferences?.some((owner) => owner.uid === uid) === true)
+        this.kube.remove(pods, { namespace, name: metadata.name });
+    this.kube.edit(jobs, { namespace, name: job }, ({ metadata }) => {
+      delete metadata.finalizers;
     });
   }
 
