@@ -62,13 +62,17 @@ const Neo4j = z
       .min(1)
       .max(32)
       .regex(/^[0-9]+\.[0-9]+(\.[0-9]+)?([-+.][0-9A-Za-z.]+)?$/)
-      .describe('Version of the server, such as 3.4.18. It chooses the backup tool and the default image.'),
+      .describe(
+        'Version of the server, such as 3.4.18. It chooses the backup tool and the default image. Served are 3.0 and 3.4.',
+      ),
     image: z
       .string()
       .min(1)
       .max(512)
       .regex(/^[a-zA-Z0-9][-a-zA-Z0-9._:/@]*$/)
-      .describe('Image that holds the backup tool. Default: neo4j:<version>-enterprise.')
+      .describe(
+        'Image that holds the backup tool where the official image has it, and a shell. Default: neo4j:<version>-enterprise.',
+      )
       .optional(),
     acceptLicenseAgreement: z
       .literal(true)
@@ -112,7 +116,9 @@ const Trigger = z
       .min(1)
       .max(63)
       .regex(/^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$/)
-      .describe('Any new value starts one run. A value that has fired never fires again.'),
+      .describe(
+        'Any new value starts one run. A value that has fired does not fire again while status remembers its run: it keeps the newest twenty.',
+      ),
     type: z
       .enum(['Auto', 'Full'])
       .default('Auto')
@@ -120,7 +126,9 @@ const Trigger = z
         'Auto: incremental where the destination holds a backup to go on from, else full. Full: start a new chain.',
       ),
   })
-  .describe('Starts one run when its id changes. Works from git: removing or reverting it starts nothing.');
+  .describe(
+    'Starts one run when its id changes. Works from git: removing it starts nothing, nor does reverting it. Without a trigger there is one run, at creation.',
+  );
 
 const quantityPattern = /^[0-9]+([.][0-9]+)?([KMGTPE]i|[kMGTPEm])?$/;
 const quantity = z.union([z.int().min(0), z.string().max(32).regex(quantityPattern)]).meta({
@@ -150,7 +158,7 @@ const JobSettings = z
         limits: resourceList.describe('What the container can have at most.').optional(),
       })
       .describe(
-        "Requests and limits of the container that runs Neo4j's tool. It works from 384Mi of memory upward.",
+        "Requests and limits of the container that runs Neo4j's tool. Small stores need 384Mi of memory. Default: requests of 100m and 512Mi, no limits.",
       )
       .optional(),
     nodeSelector: z
@@ -161,7 +169,7 @@ const JobSettings = z
     securityContext: z
       .object({
         runAsUser: uid
-          .describe('User id of the Pod. Default: 7474, the user neo4j of the official image.')
+          .describe('User id of the Pod. Default: 7474, the user neo4j of the official images since 4.0.')
           .optional(),
         runAsGroup: uid.describe('Group id of the Pod. Default: 7474.').optional(),
         fsGroup: uid
@@ -200,7 +208,9 @@ export const RunStatus = z.object({
   reason: reasonText.describe('Why the run ended as it did: one stable word of the table of reasons.'),
   message: text.describe('What happened, and what to do next.'),
   fullBecause: reasonText
-    .describe('Why a full backup was taken where an incremental one could be expected.')
+    .describe(
+      'Why a full backup was taken where an incremental one could be expected: DestinationBlank, Requested, LogsPruned or ArtifactCorrupt.',
+    )
     .optional(),
   triggerID: z.string().max(63).describe('The trigger that started the run.').optional(),
   startTime: time.describe('When the Job was created.'),
