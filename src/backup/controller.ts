@@ -114,9 +114,10 @@ export class BackupController {
     key: ObjectKey,
     signal: AbortSignal,
   ): Promise<{ readonly seen: Observed; readonly decision: Decision } | undefined> {
-    const { client, clock, policy } = this.#deps;
+    const { client, clock, log, policy } = this.#deps;
     const deps = {
       client,
+      log,
       backups: { get: (wanted: ObjectKey) => this.#newest(wanted) },
       jobs: this.#jobs,
       pods: this.#pods,

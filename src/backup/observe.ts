@@ -1,7 +1,9 @@
 // One pass of reads: everything that a decision may depend on, as one value.
 import { labels } from '../api/names.ts';
-import type { KubeClient } from '../kube/client.ts';
-import { keyOf, type KubeObject, type ObjectKey } from '../kube/resource.ts';
+import type { KubeClient, ListOptions } from '../kube/client.ts';
+import { isKubeError } from '../kube/errors.ts';
+import { keyOf, type KubeObject, type ObjectKey, type Resource } from '../kube/resource.ts';
+import type { Log } from '../runtime/log.ts';
 import type { Reflector } from '../runtime/reflector.ts';
 import { isFinished, type RunView } from './outcome.ts';
 import {
@@ -12,6 +14,7 @@ import {
   jobs,
   pods,
   services,
+  type EndpointSlice,
   type Event,
   type Job,
   type Neo4jBackup,
@@ -27,6 +30,7 @@ export interface ObserveDeps {
   readonly jobs: Pick<Reflector<Job>, 'byIndex'>;
   readonly pods: Pick<Reflector<Pod>, 'byIndex'>;
   readonly now: () => Date;
+  readonly log: Log;
 }
 
 export interface Observed {
@@ -62,7 +66,7 @@ export async function observe(
  */
 export async function observeAfresh(
   key: ObjectKey,
-  deps: Pick<ObserveDeps, 'client' | 'now'>,
+  deps: Calls['deps'],
   signal: AbortSignal,
 ): Promise<Observed | undefined> {
   const { client } = deps;
@@ -90,7 +94,7 @@ function runsOf(owned: readonly Job[], podsOf: (job: Job) => readonly Pod[]): re
 }
 
 interface Calls {
-  readonly deps: Pick<ObserveDeps, 'client' | 'now'>;
+  readonly deps: Pick<ObserveDeps, 'client' | 'now' | 'log'>;
   readonly signal: AbortSignal;
 }
 
@@ -112,18 +116,36 @@ async function around(backup: Neo4jBackup, runs: readonly RunView[], calls: Call
 }
 
 /** Quota and admission refuse a Pod to the Job's controller, which says so in an Event and nowhere else. */
-async function withRefusal(run: RunView, now: Date, { deps, signal }: Calls): Promise<RunView> {
+async function withRefusal(run: RunView, now: Date, calls: Calls): Promise<RunView> {
   const { metadata } = run.job;
   const age = now.getTime() - Date.parse(metadata.creationTimestamp);
   if (isFinished(run.job) || run.pods.length > 0 || age < podlessMs) return run;
   const fieldSelector = `involvedObject.uid=${metadata.uid}`;
   const { namespace } = keyOf(run.job);
-  const { items } = await deps.client.list(events, { namespace, fieldSelector, signal });
-  const newest = items
-    .filter(({ reason }) => reason === 'FailedCreate')
+  const found = await listIfAllowed(events, { namespace, fieldSelector }, calls);
+  const newest = found
+    ?.filter(({ reason }) => reason === 'FailedCreate')
     .toSorted((a, b) => timeOf(a).localeCompare(timeOf(b)))
     .at(-1);
   return newest?.message ? { ...run, refusal: newest.message } : run;
+}
+
+/**
+ * What only tells why a run waits, or lets it wait, must not keep it from being taken and told of where the operator was
+ * not given the right: a role of an earlier release, say. @returns undefined without that right
+ */
+async function listIfAllowed<T extends KubeObject>(
+  resource: Resource<T>,
+  options: ListOptions,
+  { deps, signal }: Calls,
+): Promise<readonly T[] | undefined> {
+  try {
+    return (await deps.client.list(resource, { ...options, signal })).items;
+  } catch (error) {
+    if (!isKubeError(error, 'forbidden')) throw error;
+    deps.log.warn({ err: error }, 'going on without what the operator may not read');
+    return undefined;
+  }
 }
 
 function timeOf({ lastTimestamp, metadata }: Event): string {
@@ -133,8 +155,9 @@ function timeOf({ lastTimestamp, metadata }: Event): string {
 async function observeService(
   { spec }: Neo4jBackup,
   namespace: string,
-  { deps, signal }: Calls,
+  calls: Calls,
 ): Promise<Observed['service']> {
+  const { deps, signal } = calls;
   const { serviceRef } = spec.source;
   if (serviceRef === undefined) return 'none';
   const service = await deps.client.get(services, { namespace, name: serviceRef.name }, { signal });
@@ -144,11 +167,10 @@ async function observeService(
   // Without an address of its own a Service leads to its Pods, whatever ports it names.
   if (clusterIP !== 'None' && ports.every(({ port }) => port !== spec.source.port)) return 'unexposed';
   const labelSelector = `kubernetes.io/service-name=${serviceRef.name}`;
-  const { items } = await deps.client.list(endpointSlices, { namespace, labelSelector, signal });
-  const isReady = items.some(({ endpoints }) =>
-    endpoints?.some(({ conditions }) => conditions?.ready !== false),
-  );
-  return isReady ? 'present' : 'unready';
+  const slices = await listIfAllowed(endpointSlices, { namespace, labelSelector }, calls);
+  const isReady = ({ endpoints }: EndpointSlice): boolean =>
+    endpoints?.some(({ conditions }) => conditions?.ready !== false) === true;
+  return slices?.some(isReady) === false ? 'unready' : 'present';
 }
 
 function oldestFirst<T extends Job | Pod>(objects: readonly T[]): readonly T[] {

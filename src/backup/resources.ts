@@ -98,7 +98,8 @@ const endpointSliceSchema = kubeObjectSchema.extend({
     .array(z.object({ conditions: z.object({ ready: z.boolean().nullish() }).nullish() }))
     .nullish(),
 });
-export const endpointSlices: Resource<z.output<typeof endpointSliceSchema>> = {
+export type EndpointSlice = z.output<typeof endpointSliceSchema>;
+export const endpointSlices: Resource<EndpointSlice> = {
   group: 'discovery.k8s.io',
   version: 'v1',
   plural: 'endpointslices',

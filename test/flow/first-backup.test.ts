@@ -119,6 +119,25 @@ describe('the first backup', () => {
     expect(scene.activeJob()).toBe(scene.status().currentRun?.id);
   });
 
+  test.each(['endpointslices.discovery.k8s.io', 'events'])(
+    'is taken, and told of, by an operator that may not list %s',
+    async (type) => {
+      const scene = aScene();
+      const error = new KubeError('forbidden', 'not for you', { status: 403 });
+      scene.kube.fail({ verbs: ['list'], type, times: Infinity, error });
+      await scene.start();
+      scene.apply();
+      await scene.settle();
+      const job = scene.activeJob();
+      scene.edit({ consistencyCheck: 'Always' });
+      await scene.settle();
+      expect(scene.status()).toMatchObject({ observedGeneration: 2, currentRun: { id: job } });
+      scene.finish(job, aReport());
+      await scene.settle();
+      expect(scene.status()).toMatchObject({ phase: 'Succeeded', lastRun: { id: job } });
+    },
+  );
+
   test('notices that its Service points anywhere no longer', async () => {
     const scene = aScene();
     scene.leadAway(true);
