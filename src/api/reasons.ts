@@ -62,7 +62,7 @@ export const reasons = {
   ServiceNotFound: {
     ...ready,
     says: 'The Service named in spec.source.serviceRef does not exist.',
-    next: 'Create the Service, or correct its name: the run starts by itself.',
+    next: 'Create the Service, or correct spec.source.serviceRef: the run starts by itself.',
   },
   PortNotExposed: {
     ...ready,
@@ -82,7 +82,7 @@ export const reasons = {
   NameConflict: {
     ...ready,
     says: 'A Job that is not ours has the name that this run must have.',
-    next: 'Delete or rename that Job: the run starts by itself.',
+    next: 'Delete that Job: the run starts by itself.',
   },
   JobRejected: {
     ...ready,
