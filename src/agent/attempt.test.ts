@@ -239,6 +239,21 @@ describe('an attempt that takes a backup', () => {
       expect((await pointsOf(world)).at(-1)).not.toHaveProperty('consistent');
     });
 
+    test.each([
+      { server: 'went away before the tool came', away: true, reason: 'PortUnreachable', exits: 10 },
+      { server: 'is there', away: false, reason: 'ProtocolMismatch', exits: 20 },
+    ])('says what its one text for either means where the server $server', async (expected) => {
+      const world = await aWorld();
+      const pod = aPod(world, { ...run(1), ...byA });
+      await container('prepare', pod);
+      await runTool(pod, failingTool(`Backup failed.\nCouldn't connect to '127.0.0.1:${world.port}'\n`));
+      const port = expected.away ? await closedPort() : world.port;
+      const { request } = pod.context;
+      const later = { ...pod.context, request: { ...request, source: { ...request.source, port } } };
+      const { code, report } = await container('report', { ...pod, context: later });
+      expect([report?.reason, code]).toEqual([expected.reason, expected.exits]);
+    });
+
     test('has a full backup checked that an increment may end as', async () => {
       const world = await withFull();
       const { calls } = await attempt(world, { ...run(2), ...byA }, toolA({ lastTransactionId: 29n }));

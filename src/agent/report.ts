@@ -14,6 +14,7 @@ import { publishPoint } from '../volume/publish.ts';
 import { inspectStore, isLeftover, type Inspected } from '../volume/verify.ts';
 import { failedReport, foldersOf, publishedReport, type Context } from './context.ts';
 import { parsePlan, type Take } from './plan.ts';
+import { preflight } from './preflight.ts';
 import { checksConsistency, refuse } from './prepare.ts';
 
 type Store = Extract<Inspected, { kind: 'store' }>;
@@ -76,7 +77,7 @@ interface Failure {
 async function judge(context: Context, plan: Take): Promise<Taken | Failure> {
   const { first, second } = foldersOf(context);
   const verdict = await verdictOf(context, 'first');
-  if (verdict.kind === 'failed') return { reason: verdict.reason, detail: verdict.detail };
+  if (verdict.kind === 'failed') return failureOf(context, verdict);
   const { type, fullBecause } = plan;
   const inFull = { type: 'Full', fullBecause: 'LogsPruned' } as const;
   if (verdict.kind === 'taken')
@@ -89,6 +90,17 @@ async function judge(context: Context, plan: Take): Promise<Taken | Failure> {
   if (again.kind === 'failed') return { reason: again.reason, detail: again.detail };
   if (again.kind === 'taken') return checked(context, again, { ...inFull, staged: second });
   return { reason: 'EngineFailed', detail: 'The tool asked for pruned logs while it took a full backup' };
+}
+
+/** Prepare has reached the server, but that may be hours ago: a tip was copied and an image pulled since. */
+async function failureOf(
+  { request, engine }: Context,
+  { reason, detail, ifReachable }: Extract<Verdict, { kind: 'failed' }>,
+): Promise<Failure> {
+  if (ifReachable !== true) return { reason, detail };
+  const { host, port } = request.source;
+  const reached = await preflight(host, port, { listenSetting: engine.listenSetting });
+  return reached.kind === 'failed' ? reached : { reason, detail };
 }
 
 /** Adds what the consistency check found. A check that could not be completed leaves nothing to publish. */

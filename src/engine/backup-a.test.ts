@@ -86,6 +86,8 @@ describe('judge, over all that the real tool was seen to print,', () => {
     reason,
     detail: expect.stringMatching(detail) as string,
   });
+  const unsure = (detail: RegExp): Verdict =>
+    ({ ...failed('ProtocolMismatch', detail), ifReachable: true }) as Verdict;
   const lost = /ComException: Channel has been closed$/;
   const noDatabase = /^java.lang.RuntimeException: .* doesn't contain a database$/;
   const full = /^java.io.IOException: No space left on device$/;
@@ -104,15 +106,15 @@ describe('judge, over all that the real tool was seen to print,', () => {
       'StoreMismatch',
       /^The destination holds store [0-9a-f-]+, the server has store [0-9a-f-]+$/,
     ),
-    refused: failed('ProtocolMismatch', /^Couldn't connect to '127\.0\.0\.1:6399'$/), // after a preflight that let it pass
+    refused: unsure(/^Couldn't connect to '127\.0\.0\.1:6399'$/),
     'refused-incremental': failed('PortUnreachable', /Connection refused: \/127\.0\.0\.1:6399$/),
-    'unknown-host': failed('ProtocolMismatch', /^Couldn't connect to 'no-such-host\.invalid:6362'$/),
+    'unknown-host': unsure(/^Couldn't connect to 'no-such-host\.invalid:6362'$/),
     'unknown-host-incremental': failed('HostNotFound', /UnresolvedAddressException$/),
-    http: failed('ProtocolMismatch', /^Couldn't connect to '127\.0\.0\.1:6364'$/),
+    http: unsure(/^Couldn't connect to '127\.0\.0\.1:6364'$/),
     'http-incremental': failed('ServerClosedConnection', lost),
     'server-killed': failed('ServerClosedConnection', lost),
     silent: failed('EngineFailed', progress),
-    'wrong-generation': failed('ProtocolMismatch', /^Couldn't connect to '127\.0\.0\.1:6362'$/),
+    'wrong-generation': unsure(/^Couldn't connect to '127\.0\.0\.1:6362'$/),
     'wrong-generation-incremental': failed('ProtocolMismatch', /expected=1, received=2/),
     junk: failed('EngineFailed', noDatabase),
     'torn-neostore': failed('OlderVersion', /older data store version/),

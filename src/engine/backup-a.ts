@@ -30,8 +30,7 @@ const failures: readonly FailureMark[] = [
   [/Connection refused|ConnectTimeoutException|NoRouteToHostException/, 'PortUnreachable'],
   [/connection timed out/i, 'PortUnreachable'],
   [/Channel has been closed|Connection reset|ClosedChannelException|Broken pipe/, 'ServerClosedConnection'],
-  // It says this of a host that it does not find and of a port that refuses, too. But both were ruled out before it was
-  // started, and then a server of another version is what it says this of.
+  // It says this of a host that it does not find and of a port that refuses, too (ifReachable).
   [/^Couldn't connect to '/, 'ProtocolMismatch'],
 ];
 
@@ -57,7 +56,9 @@ function judge({ exitCode, output }: Ended): Verdict {
       check: output.includes(checkFailedMark) ? 'failed' : 'inconsistent',
       ...fellBack,
     };
-  return judgeFailure({ exitCode, output }, failures);
+  const failed = judgeFailure({ exitCode, output }, failures);
+  const isUnsure = failed.kind === 'failed' && failed.detail.startsWith("Couldn't connect to '");
+  return isUnsure ? { ...failed, ifReachable: true } : failed;
 }
 
 export const backupA: Engine = {

@@ -35,7 +35,13 @@ export type Verdict =
       readonly fellBack?: true;
     }
   | { readonly kind: 'pruned' }
-  | { readonly kind: 'failed'; readonly reason: RunReason; readonly detail: string };
+  | {
+      readonly kind: 'failed';
+      readonly reason: RunReason;
+      readonly detail: string;
+      /** The tool says the same of a server that is away: the reason holds only where one can be reached. */
+      readonly ifReachable?: true;
+    };
 
 export interface Engine {
   readonly generation: string;
