@@ -203,6 +203,28 @@ function blocked(): Observed['backup'] {
   return aBackup({ status: { currentRun: current, conditions: [condition] } });
 }
 
+describe('a run whose Job was deleted to be made anew', () => {
+  const gone = (id: string): Observed['backup'] =>
+    aBackup({
+      spec: { trigger: { id: 'next' } },
+      status: { currentRun: { ...current, id, triggerID: 'first', replacedPods: ['a-pod'] } },
+    });
+
+  test('starts again under its name', () => {
+    const name = runName(aBackup(), 'trigger\0first');
+    const { standing, actions, ended: over } = decide(seeing({ backup: gone(name) }), policy);
+    expect([standing.kind, namesOf(actions), over]).toEqual(['starting', [`createJob ${name}`], []]);
+  });
+
+  test('does not where the name is none that we give: no status may make Jobs of any name', () => {
+    const { actions, ended: over } = decide(seeing({ backup: gone('somebody-elses') }), policy);
+    expect(namesOf(actions)).toEqual([`createJob ${runName(aBackup(), 'trigger\0next')}`]);
+    expect(JSON.stringify(actions)).not.toContain('a-pod');
+    expect(over).toMatchObject([{ id: 'somebody-elses', reason: 'ResultLost' }]);
+    expect(over[0]).not.toHaveProperty('replacedPods');
+  });
+});
+
 describe('runs that ended', () => {
   const lost = aBackup({ status: { currentRun: { ...current, triggerID: 'first' } } });
   const over = (name: string, minute: number): Observed['runs'][number] => ({

@@ -133,23 +133,21 @@ function endedRuns({ backup, runs, now }: Observed): readonly RunStatus[] {
   const current = backup.status?.currentRun;
   const lost =
     current !== undefined &&
-    current.replacedPods === undefined &&
+    resumedRun(backup) === undefined &&
     !known.has(current.id) &&
     runs.every(({ job }) => job.metadata.name !== current.id);
-  if (lost)
-    ended.push({
-      ...current,
-      result: 'Failed',
-      reason: 'ResultLost',
-      message: explain('ResultLost', `The Job ${current.id} is gone`),
-      completionTime: now.toISOString(),
-    });
+  if (lost) ended.push(lostRun(current, now));
   for (const run of runs) {
     if (known.has(run.job.metadata.name) || isGoing(backup, run.job)) continue;
     const outcome = judgeRun(run, now, lastObstacle(backup, run.job));
     if (outcome.kind === 'ended') ended.push(outcome.status);
   }
   return ended;
+}
+
+function lostRun({ replacedPods: _gone, ...run }: CurrentRun, now: Date): RunStatus {
+  const message = explain('ResultLost', `The Job ${run.id} is gone`);
+  return { ...run, result: 'Failed', reason: 'ResultLost', message, completionTime: now.toISOString() };
 }
 
 function knownRuns({ status }: Observed['backup']): ReadonlySet<string> {

@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { annotations } from '../api/names.ts';
 import type { Neo4jBackupStatus } from '../api/neo4jbackup.ts';
 import { specHash } from './job.ts';
-import { rememberedRuns } from './run.ts';
+import { causeOf, rememberedRuns, runName } from './run.ts';
 import type { Job, Neo4jBackup } from './resources.ts';
 import type { RunView } from './outcome.ts';
 
@@ -49,9 +49,14 @@ function isOutdated(backup: Neo4jBackup, { metadata }: Job, agentImage: string):
   return madeFrom !== undefined && madeFrom !== specHash(backup, agentImage);
 }
 
-/** The run whose Job was deleted to be made anew. */
-export function resumedRun({ status }: Neo4jBackup): CurrentRun | undefined {
-  const current = status?.currentRun;
-  const isEnded = rememberedRuns(status).some(({ id }) => id === current?.id);
-  return current?.replacedPods === undefined || isEnded ? undefined : current;
+/**
+ * The run whose Job was deleted to be made anew. Its name must be the one that we give: a status may be restored with
+ * another resource, or written by somebody else, and a Job is made of this one.
+ */
+export function resumedRun(backup: Neo4jBackup): CurrentRun | undefined {
+  const { currentRun } = backup.status ?? {};
+  if (currentRun?.replacedPods === undefined) return undefined;
+  const { id, triggerID } = currentRun;
+  const isEnded = rememberedRuns(backup.status).some((run) => run.id === id);
+  return isEnded || id !== runName(backup, causeOf(triggerID)) ? undefined : currentRun;
 }

@@ -41,14 +41,19 @@ export function dueRun(backup: Neo4jBackup, jobs: readonly Job[]): DueRun | unde
   const { trigger } = backup.spec;
   if (trigger === undefined) {
     if (hasRun(backup, jobs)) return undefined;
-    return { id: runName(backup, 'once'), requestedType: 'Auto' };
+    return { id: runName(backup, causeOf(undefined)), requestedType: 'Auto' };
   }
   if (firedTriggers(backup, jobs).has(trigger.id)) return undefined;
   return {
-    id: runName(backup, `trigger\0${trigger.id}`),
+    id: runName(backup, causeOf(trigger.id)),
     requestedType: trigger.type,
     triggerID: trigger.id,
   };
+}
+
+/** What made a run due: its trigger, or else that the resource was created. */
+export function causeOf(triggerID: string | undefined): string {
+  return triggerID === undefined ? 'once' : `trigger\0${triggerID}`;
 }
 
 function hasRun({ status }: Neo4jBackup, jobs: readonly Job[]): boolean {

@@ -7,6 +7,7 @@ import type { ActOutcome } from './act.ts';
 import type { Decision, Standing } from './decide.ts';
 import type { Observed } from './observe.ts';
 import { currentRunOf } from './outcome.ts';
+import { resumedRun } from './replacement.ts';
 
 /** Runs in status.history. */
 const keptRuns = 20;
@@ -21,7 +22,7 @@ export function nextStatus(seen: Observed, decision: Decision, outcome: ActOutco
   const before = seen.backup.status ?? {};
   const { ended } = decision;
   const standing = afterActing(decision.standing, outcome);
-  const currentRun = standing.kind === 'running' ? standing.run : resumable(before, ended);
+  const currentRun = standing.kind === 'running' ? standing.run : resumable(seen, ended);
   const newest = (test: (run: RunStatus) => boolean, known: RunStatus | undefined): RunStatus | undefined =>
     ended.findLast(test) ?? known;
   const succeeded = ended.filter(({ result }) => result === 'Succeeded');
@@ -45,12 +46,9 @@ export function nextStatus(seen: Observed, decision: Decision, outcome: ActOutco
 }
 
 /** A run whose Job is gone on purpose stays the current one until it starts anew. */
-function resumable(
-  { currentRun }: Neo4jBackupStatus,
-  ended: readonly RunStatus[],
-): Neo4jBackupStatus['currentRun'] {
-  const waits = currentRun?.replacedPods !== undefined && ended.every(({ id }) => id !== currentRun.id);
-  return waits ? currentRun : undefined;
+function resumable({ backup }: Observed, ended: readonly RunStatus[]): Neo4jBackupStatus['currentRun'] {
+  const resumed = resumedRun(backup);
+  return ended.some(({ id }) => id === resumed?.id) ? undefined : resumed;
 }
 
 function newestTrigger(runs: readonly { readonly triggerID?: string | undefined }[]): string | undefined {
