@@ -70,6 +70,7 @@ function operatorOf(config: OperatorConfig, { client, events, log }: Parts): Ope
     fetchSchema: (signal) => client.getDocument(servedSchemaPath, { signal }),
     election,
     work: new BackupController({ ...common, client, events, namespace, policy }),
+    onEnding: () => exitWithin(exitMs, log),
   });
 }
 

@@ -26,6 +26,9 @@ class Scene {
   isWorking = false;
   hasSynced = false;
   oldestMs = 0;
+  /** Its work does not end when it is told to. */
+  hangs = false;
+  mustEnd = 0;
   readonly operator: Operator;
   done: Promise<void> | undefined;
 
@@ -45,11 +48,13 @@ class Scene {
         run: async (signal) => {
           this.isWorking = true;
           await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+          if (this.hangs) await new Promise(() => undefined);
           this.isWorking = false;
         },
         hasSynced: () => this.hasSynced,
         oldestPassMs: () => this.oldestMs,
       },
+      onEnding: () => (this.mustEnd += 1),
       clock: this.clock,
       random: () => 0.5,
       log: this.log,
@@ -167,6 +172,18 @@ test('works in its turn, and rejects when that is over', async () => {
   election.end();
   await expect(scene.done).rejects.toThrow('taken by b');
   expect(scene.isWorking).toBe(false);
+});
+
+test('tells that its turn is over also when its work does not end: nobody may stay who neither leads nor goes', async () => {
+  const election = new Election();
+  const scene = new Scene(election);
+  scene.hangs = true;
+  await scene.start();
+  await election.begin();
+  expect(scene.mustEnd).toBe(0);
+  election.end();
+  await quiet();
+  expect([scene.isWorking, scene.mustEnd]).toEqual([true, 1]);
 });
 
 test('is not ready while the Lease cannot be read', async () => {

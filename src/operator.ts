@@ -31,6 +31,8 @@ export interface OperatorDeps {
   /** Absent: there is no other replica. */
   readonly election?: Election | undefined;
   readonly work: Work;
+  /** Called when the work is told to end, by us or because another one leads: it has to, or the process must. */
+  readonly onEnding: () => void;
   readonly clock: Clock;
   /** In [0, 1). */
   readonly random: () => number;
@@ -84,8 +86,10 @@ export class Operator implements Health {
   }
 
   async #work(signal: AbortSignal): Promise<void> {
+    const { work, onEnding } = this.#deps;
     this.#isWorking = true;
-    await this.#deps.work.run(signal);
+    signal.addEventListener('abort', onEnding, { once: true });
+    await work.run(signal);
   }
 
   /** A replica that stands by is ready: it can do what it is there for. */

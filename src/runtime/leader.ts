@@ -128,6 +128,7 @@ export class LeaderElector {
     const renewedMs = await this.#campaign(signal);
     if (renewedMs === undefined) return;
     const [lost, ended] = [new AbortController(), new AbortController()];
+    lost.signal.addEventListener('abort', () => (this.#isLeading = false), { once: true });
     const renewing = this.#renew(renewedMs, lost, ended.signal);
     try {
       await lead(AbortSignal.any([signal, lost.signal]));

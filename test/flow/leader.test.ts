@@ -332,6 +332,15 @@ describe('the leader', () => {
     expect(scene.lease()).toEqual(spec);
   });
 
+  test('does not call itself the leader while it is still ending', async () => {
+    const scene = new Scene();
+    const leader = await scene.join('a', { endMs: 5_000 });
+    expect(leader.elector.isLeading).toBe(true);
+    leader.line.state = 'refused';
+    await scene.until(() => !leader.elector.isLeading);
+    expect([leader.isWorking, leader.ended]).toEqual([true, undefined]);
+  });
+
   test('leaves the Lease alone that another one took while it was ending', async () => {
     const scene = new Scene();
     const leader = await scene.join('a');
