@@ -72,6 +72,15 @@ test('closes at once, whoever is connected and says nothing', async () => {
   await expect(ended).resolves.toEqual([false]);
 });
 
+test('answers the kubelet however many connect and say nothing', async () => {
+  const port = await started({});
+  const idlers = Array.from({ length: 100 }, () => connect(port, '127.0.0.1'));
+  for (const idler of idlers) idler.on('error', () => undefined);
+  await Promise.all(idlers.map((idler) => once(idler, 'connect')));
+  expect((await ask(port, '/healthz'))[0]).toBe(200);
+  for (const idler of idlers) idler.destroy();
+});
+
 test('rejects when the port is taken', async () => {
   const port = await started({});
   await expect(serveHealth(port, { live: () => [], ready: () => [] })).rejects.toThrow('EADDRINUSE');

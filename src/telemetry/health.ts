@@ -1,6 +1,6 @@
 // Serves what the kubelet asks: /healthz, whether to start us anew, and /readyz, whether we can do our work.
-import { createServer, type IncomingMessage } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer, type IncomingMessage, type Server } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
 
 /** One line of the answer. */
 export interface Check {
@@ -42,7 +42,7 @@ export async function serveHealth(port: number, health: Health): Promise<HealthS
       .end(body);
   });
   server.setTimeout(idleMs);
-  server.maxConnections = maxConnections;
+  keepNewest(server, maxConnections);
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(port, resolve);
@@ -55,6 +55,17 @@ export async function serveHealth(port: number, health: Health): Promise<HealthS
       await closed;
     },
   };
+}
+
+/** Who came first goes: refusing the newest would let any Pod that holds connections have us started anew by the kubelet. */
+function keepNewest(server: Server, most: number): void {
+  const open = new Set<Socket>();
+  server.on('connection', (socket) => {
+    open.add(socket);
+    socket.once('close', () => open.delete(socket));
+    const [oldest] = open;
+    if (open.size > most) oldest?.destroy();
+  });
 }
 
 function answer({ method, url }: IncomingMessage, health: Health): { status: number; body: string } {
