@@ -222,6 +222,11 @@ describe('judgeRun', () => {
     });
   });
 
+  test('holds no trigger that status cannot: an edited annotation must not keep the end from being told', () => {
+    const job = aJob({ conditions: [complete], triggerID: 'x'.repeat(64) });
+    expect(endOf(job, [reporting(formatReport(aReport()))])).toMatchObject({ result: 'Succeeded' });
+  });
+
   test('never calls garbage a success, and always says it within what status may hold', () => {
     const garbage = fc.oneof(
       fc.string({ unit: 'binary', maxLength: 5000 }),

@@ -10,8 +10,8 @@ export interface RunView {
   readonly job: Job;
   /** Its Pods, oldest first. */
   readonly pods: readonly Pod[];
-  /** Why the cluster makes no Pod for the Job, in its own words. */
-  readonly refusal?: string;
+  /** Why the cluster makes no Pod for the Job, or does not start the one that is there: in its own words. */
+  readonly complaint?: string;
 }
 
 export type Outcome =
@@ -74,7 +74,7 @@ function finishedCondition({ status }: Job): JobCondition | undefined {
 }
 
 function common({ metadata }: Job): Pick<RunStatus, 'id' | 'requestedType' | 'triggerID' | 'startTime'> {
-  const triggerID = metadata.annotations?.[annotations.triggerID];
+  const triggerID = metadata.annotations?.[annotations.triggerID]?.slice(0, 63); // anybody may have edited it
   return {
     id: metadata.name,
     requestedType: metadata.annotations?.[annotations.requestedType] === 'Full' ? 'Full' : 'Auto',
@@ -170,10 +170,16 @@ function broken(pod: Pod): Ending | undefined {
   return undefined;
 }
 
-function refusalOf({ refusal }: RunView): Obstacle | undefined {
-  return refusal === undefined
+function refusalOf({ complaint }: RunView): Obstacle | undefined {
+  return complaint === undefined
     ? undefined
-    : { reason: refusalReason(refusal), detail: refusal.slice(0, 300) };
+    : { reason: refusalReason(complaint), detail: complaint.slice(0, 300) };
+}
+
+/** No container has begun: the Pod has a node, at most, and waits there for its volumes and images. */
+export function isAtItsStart(pod: Pod): boolean {
+  const hasBegun = statusesOf(pod).some(({ state }) => state?.running ?? state?.terminated);
+  return pod.status?.phase === 'Pending' && !hasBegun;
 }
 
 /** What the API server means that refuses a Job or its Pod: its quota admission has its own words, everybody else any. */
@@ -182,9 +188,15 @@ export function refusalReason(message: string): 'QuotaExceeded' | 'JobRejected' 
 }
 
 /** What keeps the newest Pod of an active run from starting. */
-function obstacleOf({ pods }: RunView, now: Date): Obstacle | undefined {
+function obstacleOf({ pods, complaint }: RunView, now: Date): Obstacle | undefined {
   const pod = pods.at(-1);
-  return pod === undefined ? undefined : (imageObstacle(pod) ?? placeObstacle(pod, now));
+  if (pod === undefined) return undefined;
+  return imageObstacle(pod) ?? placeObstacle(pod, now) ?? volumeObstacle(complaint);
+}
+
+function volumeObstacle(complaint: string | undefined): Obstacle | undefined {
+  if (complaint === undefined) return undefined;
+  return { reason: 'VolumeNotMounted', detail: complaint.slice(0, 300) };
 }
 
 function imageObstacle(pod: Pod): Obstacle | undefined {
