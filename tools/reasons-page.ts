@@ -11,7 +11,7 @@ const parts: readonly (readonly [condition: string, heading: string, where: stri
   [
     'Ready',
     'Heals without an edit of the resource',
-    'Reasons of the condition `Ready`; while it waits, `Reconciling` is True. `ImagePullFailed`, `Unschedulable`, `QuotaExceeded` and `JobRejected` are also how a run ends that waited until its time was up.',
+    'Reasons of the condition `Ready`; while it waits, `Reconciling` is True. `ImagePullFailed`, `VolumeNotMounted`, `Unschedulable`, `QuotaExceeded` and `JobRejected` are also how a run ends that waited until its time was up.',
   ],
   ['Reconciling', 'What is under way', 'Reasons of the condition `Reconciling`.'],
   [

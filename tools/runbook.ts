@@ -27,18 +27,21 @@ export const runbook: Readonly<Partial<Record<Reason, readonly string[]>>> = {
     sh('kubectl describe resourcequota'),
   ],
   ImagePullFailed: [
-    'The Pods of backups have no pull secrets of their own: they use those of the service account `default` of their namespace. A Pod that waits already does not get a secret that is added there: delete it, and the Job makes another one.',
+    'A registry that asks for credentials: name a Secret of the namespace in `spec.job.imagePullSecrets`. The run that waits is started anew with it.',
     sh(
-      `kubectl patch serviceaccount default -p '{"imagePullSecrets":[{"name":"my-registry"}]}'`,
-      `kubectl delete pod -l ${ofRun}`,
+      `kubectl patch neo4jbackups.neo4j-backup.dev orders --type=merge -p '{"spec":{"job":{"imagePullSecrets":[{"name":"my-registry"}]}}}'`,
     ),
   ],
   Unschedulable: [
-    'The scheduler’s own words are in the message and among the Pod’s events. A volume that only one node or zone can mount is the most common cause. Tolerations and affinity cannot be set yet.',
+    'The scheduler’s own words are in the message and among the Pod’s events. A volume that only one node or zone can mount is the most common cause. Where the nodes are tainted, set `spec.job.tolerations`. Affinity cannot be set yet.',
     sh(`kubectl describe pod -l ${ofRun}`),
   ],
+  VolumeNotMounted: [
+    'The message has the words of the kubelet or of the attach controller. `Multi-Attach error`: a Pod on another node still holds the volume, or a node that is gone has not let go of it.',
+    sh(`kubectl describe pod -l ${ofRun}`, 'kubectl get volumeattachments'),
+  ],
   Running: [
-    'A run that stays here for too long: see what its Pod waits for. A volume that another node still holds (`Multi-Attach error`, `FailedMount`) and a container that cannot be configured (`CreateContainerConfigError`) have no reason of their own yet, and hold the run up until `spec.job.activeDeadlineSeconds` is over.',
+    'A run that stays here for too long: see what its Pod waits for. A container that cannot be configured (`CreateContainerConfigError`) has no reason of its own yet, and holds the run up until `spec.job.activeDeadlineSeconds` is over.',
     sh(`kubectl describe pod -l ${ofRun}`, 'kubectl logs job/orders-0123456789 -c engine --follow'),
     'To end it, delete its Job: [how](volume.md#end-a-run).',
   ],

@@ -109,6 +109,7 @@ describe('the schema', () => {
       '.spec.destination',
       '.spec.destination.persistentVolumeClaim',
       '.spec.destination.persistentVolumeClaim.claimName',
+      '.spec.job.imagePullSecrets.items.name',
       '.spec.neo4j',
       '.spec.neo4j.version',
       '.spec.source',
@@ -130,7 +131,11 @@ describe('the schema', () => {
 
   test('names the keys of every list that is a map, as fields that are demanded', () => {
     const maps = nodes.filter(({ node }) => node['x-kubernetes-list-type'] === 'map');
-    expect(maps.map(({ path }) => path)).toEqual(['.status.conditions', '.status.databases']);
+    expect(maps.map(({ path }) => path)).toEqual([
+      '.spec.job.imagePullSecrets',
+      '.status.conditions',
+      '.status.databases',
+    ]);
     for (const { node } of maps)
       expect((node['items'] as Json)['required']).toEqual(
         expect.arrayContaining(node['x-kubernetes-list-map-keys'] as string[]),

@@ -48,6 +48,11 @@ describe('a spec is taken with', () => {
     })),
     { name: 'the shortest deadline', over: job({ activeDeadlineSeconds: 60 }) },
     { name: 'labels of nodes', over: job({ nodeSelector: { 'kubernetes.io/os': 'linux', empty: '' } }) },
+    {
+      name: 'tolerations',
+      over: job({ tolerations: [{}, { key: 'a/b', operator: 'Exists', effect: 'NoExecute' }] }),
+    },
+    { name: 'pull secrets', over: job({ imagePullSecrets: [{ name: 'my-registry' }] }) },
     { name: 'ids', over: job({ securityContext: { runAsUser: 1, runAsGroup: 2_147_483_647, fsGroup: 7 } }) },
   ];
   test.each(cases)('$name', ({ over }) => {

@@ -144,6 +144,21 @@ const resourceList = z.object({
 
 const uid = z.int().min(1).max(2_147_483_647);
 
+const toleration = z.object({
+  key: z.string().max(316).describe('Key of the taint. Absent, with Exists: every taint.').optional(),
+  operator: z.enum(['Exists', 'Equal']).describe('Equal when absent.').optional(),
+  value: z.string().max(63).describe('Value of the taint, for Equal.').optional(),
+  effect: z
+    .enum(['NoSchedule', 'PreferNoSchedule', 'NoExecute'])
+    .describe('Effect of the taint. Absent: every effect.')
+    .optional(),
+  tolerationSeconds: z
+    .int()
+    .min(0)
+    .describe('How long a taint NoExecute is tolerated. Absent: for ever.')
+    .optional(),
+});
+
 const JobSettings = z
   .object({
     activeDeadlineSeconds: z
@@ -165,6 +180,21 @@ const JobSettings = z
       .record(z.string(), z.string().max(63))
       .meta({ maxProperties: 16 })
       .describe('Labels that a node must have to take the Pod.')
+      .optional(),
+    tolerations: z
+      .array(toleration)
+      .max(16)
+      .meta({ 'x-kubernetes-list-type': 'atomic' })
+      .describe('Taints of nodes that the Pod tolerates.')
+      .optional(),
+    priorityClassName: objectName.describe('Priority of the Pod.').optional(),
+    imagePullSecrets: z
+      .array(z.object({ name: objectName.describe('Name of the Secret.') }))
+      .max(8)
+      .meta({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['name'] })
+      .describe(
+        'Secrets of this namespace with which the nodes pull the images of the Pod. The operator never reads them.',
+      )
       .optional(),
     securityContext: z
       .object({

@@ -81,6 +81,7 @@ test('isRunReason knows what a run can end with', () => {
     new Set([
       ...ofTable.filter((reason) => reason !== 'NoRunYet'),
       'ImagePullFailed',
+      'VolumeNotMounted',
       'Unschedulable',
       'QuotaExceeded',
       'JobRejected',

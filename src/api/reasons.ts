@@ -99,6 +99,11 @@ export const reasons = {
     says: 'An image of the run cannot be pulled.',
     next: 'Make the image available, or correct spec.neo4j.image: a run that waits goes on by itself, one that has ended needs a new spec.trigger.id.',
   },
+  VolumeNotMounted: {
+    ...ready,
+    says: 'The volume of the claim cannot be attached to the node, or mounted there.',
+    next: 'See what else uses the claim (a ReadWriteOnce volume serves one node at a time) and what its storage driver says: a run that waits goes on by itself.',
+  },
   Unschedulable: {
     ...ready,
     says: 'No node can take the Pod of the run.',
@@ -233,7 +238,13 @@ type WithCondition<C extends ReasonRow['condition']> = {
 }[Reason];
 
 /** What can keep a run from starting until its time is up: then it is also how the run ended. */
-const waitedInVain = ['ImagePullFailed', 'Unschedulable', 'QuotaExceeded', 'JobRejected'] as const;
+const waitedInVain = [
+  'ImagePullFailed',
+  'VolumeNotMounted',
+  'Unschedulable',
+  'QuotaExceeded',
+  'JobRejected',
+] as const;
 
 /** Why a run ended as it did. */
 export type RunReason =

@@ -177,7 +177,10 @@ describe('how the resource stands', () => {
     ['pods "a" is forbidden: failed quota: few: must specify limits.memory', 'QuotaExceeded'],
     ['pods "a" is forbidden: violates PodSecurity "restricted:latest": runAsUser=0', 'JobRejected'],
   ])('tells of a Pod that the cluster refuses: %s', (refusal, reason) => {
-    const { standing, next } = decide(seeing({ runs: [{ job: aJob(), pods: [], refusal }] }), policy);
+    const { standing, next } = decide(
+      seeing({ runs: [{ job: aJob(), pods: [], complaint: refusal }] }),
+      policy,
+    );
     expect(standing).toMatchObject({ kind: 'running', obstacle: { reason, detail: refusal } });
     expect(next.kind).toBe('after');
   });

@@ -9,6 +9,7 @@ import { objectionTo, type Objection, type Policy } from './objection.ts';
 import type { Observed } from './observe.ts';
 import {
   currentRunOf,
+  isAtItsStart,
   isFinished,
   judgeRun,
   schedulingGraceSeconds,
@@ -112,7 +113,9 @@ function underWay(seen: Observed, run: RunView, policy: Policy): UnderWay {
   // A Pod that is not placed becomes an obstacle by time alone, and no watch tells of time.
   const { creationTimestamp } = (run.pods.at(-1) ?? run.job).metadata;
   const young = now.getTime() - Date.parse(creationTimestamp) < 2 * schedulingGraceSeconds * 1000;
-  const again = young || run.pods.length === 0 || backup.status?.currentRun === undefined;
+  const pod = run.pods.at(-1);
+  const waits = pod === undefined || isAtItsStart(pod);
+  const again = young || waits || backup.status?.currentRun === undefined;
   const { agentImage } = policy;
   const { doomed, ...marked } = replacementOf(backup, run, { isStuck: obstacle !== undefined, agentImage });
   return {

@@ -149,6 +149,18 @@ describe('the Job', () => {
     expect(request?.terminalPods).toEqual(terminalPods.slice(6));
   });
 
+  test('places the Pod as the spec says', () => {
+    const settings = {
+      nodeSelector: { disk: 'fast' },
+      tolerations: [{ key: 'dedicated', operator: 'Equal', value: 'backups', effect: 'NoSchedule' }],
+      priorityClassName: 'low',
+      imagePullSecrets: [{ name: 'my-registry' }],
+    };
+    const placed = buildJob(aBackup({ spec: { job: settings } }), input);
+    expect(placed.spec?.template.spec).toMatchObject(settings);
+    for (const name of Object.keys(settings)) expect(job.spec?.template.spec).not.toHaveProperty(name);
+  });
+
   test('gives the tool the resources of the spec, as text', () => {
     const resources = { requests: { cpu: 2 }, limits: { memory: '2Gi' } };
     const [, tool] = containersOf(buildJob(aBackup({ spec: { job: { resources } } }), input));

@@ -121,7 +121,7 @@ function podSpec(backup: Neo4jBackup, engine: Engine, input: JobInput): V1PodSpe
       fsGroupChangePolicy: 'OnRootMismatch',
       seccompProfile: { type: 'RuntimeDefault' },
     },
-    ...(job.nodeSelector === undefined ? {} : { nodeSelector: job.nodeSelector }),
+    ...placement(backup),
     initContainers: [
       agentContainer(containers.prepare, input.agentImage, request),
       {
@@ -142,6 +142,13 @@ function podSpec(backup: Neo4jBackup, engine: Engine, input: JobInput): V1PodSpe
       { name: 'temporary', emptyDir: { sizeLimit: '1Gi' } },
     ],
   };
+}
+
+/** What of the settings stands in a Pod as it stands in the resource. */
+function placement({ spec }: Neo4jBackup): Partial<V1PodSpec> {
+  const { nodeSelector, tolerations, priorityClassName, imagePullSecrets } = spec.job;
+  const settings = { nodeSelector, tolerations, priorityClassName, imagePullSecrets };
+  return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined));
 }
 
 function agentContainer(name: string, image: string, request: RunRequest): V1Container {

@@ -5,7 +5,7 @@ import { isKubeError } from '../kube/errors.ts';
 import { keyOf, type KubeObject, type ObjectKey, type Resource } from '../kube/resource.ts';
 import type { Log } from '../runtime/log.ts';
 import type { Reflector } from '../runtime/reflector.ts';
-import { isFinished, type RunView } from './outcome.ts';
+import { isAtItsStart, isFinished, type RunView } from './outcome.ts';
 import {
   backups,
   claims,
@@ -46,6 +46,12 @@ export interface Observed {
 
 /** A Job that has no Pod after so many milliseconds gets none: until then it is the controllers' ordinary pace. */
 const podlessMs = 10_000;
+
+/** A Pod whose volumes take longer may have to wait for long. Milliseconds. */
+const mountMs = 30_000;
+
+/** A complaint that nobody repeats for so long is over: controller and kubelet repeat theirs within six minutes at most. Milliseconds. */
+const complaintMs = 400_000;
 
 /** A pass over the caches. @returns undefined when the resource is gone, or about to be: then there is nothing to do */
 export async function observe(
@@ -103,7 +109,7 @@ async function around(backup: Neo4jBackup, runs: readonly RunView[], calls: Call
   const { deps, signal } = calls;
   const now = deps.now();
   if (runs.some(({ job }) => !isFinished(job))) {
-    const complete = await Promise.all(runs.map((run) => withRefusal(run, now, calls)));
+    const complete = await Promise.all(runs.map((run) => withComplaint(run, now, calls)));
     return { now, backup, runs: complete, claimExists: true, service: 'none' };
   }
   const { namespace } = keyOf(backup);
@@ -115,19 +121,37 @@ async function around(backup: Neo4jBackup, runs: readonly RunView[], calls: Call
   return { now, backup, runs, claimExists: claim !== undefined, service };
 }
 
-/** Quota and admission refuse a Pod to the Job's controller, which says so in an Event and nowhere else. */
-async function withRefusal(run: RunView, now: Date, calls: Calls): Promise<RunView> {
-  const { metadata } = run.job;
-  const age = now.getTime() - Date.parse(metadata.creationTimestamp);
-  if (isFinished(run.job) || run.pods.length > 0 || age < podlessMs) return run;
-  const fieldSelector = `involvedObject.uid=${metadata.uid}`;
+/**
+ * Quota and admission refuse a Pod to the Job's controller, and a volume keeps a Pod from starting: both are said in
+ * Events and nowhere else.
+ */
+async function withComplaint(run: RunView, now: Date, calls: Calls): Promise<RunView> {
+  const { object, reasons, patienceMs } = complainant(run);
+  const age = now.getTime() - Date.parse(object.metadata.creationTimestamp);
+  if (isFinished(run.job) || reasons.length === 0 || age < patienceMs) return run;
+  const fieldSelector = `involvedObject.uid=${object.metadata.uid}`;
   const { namespace } = keyOf(run.job);
   const found = await listIfAllowed(events, { namespace, fieldSelector }, calls);
   const newest = found
-    ?.filter(({ reason }) => reason === 'FailedCreate')
+    ?.filter(({ reason }) => reasons.includes(reason ?? ''))
     .toSorted((a, b) => timeOf(a).localeCompare(timeOf(b)))
     .at(-1);
-  return newest?.message ? { ...run, refusal: newest.message } : run;
+  if (!newest?.message || now.getTime() - Date.parse(timeOf(newest)) > complaintMs) return run;
+  return { ...run, complaint: newest.message };
+}
+
+interface Complainant {
+  readonly object: Job | Pod;
+  /** Reasons of Events about it that count. None: all is well. */
+  readonly reasons: readonly string[];
+  readonly patienceMs: number;
+}
+
+function complainant({ job, pods: all }: RunView): Complainant {
+  const pod = all.at(-1);
+  if (pod === undefined) return { object: job, reasons: ['FailedCreate'], patienceMs: podlessMs };
+  const reasons = isAtItsStart(pod) ? ['FailedMount', 'FailedAttachVolume'] : [];
+  return { object: pod, reasons, patienceMs: mountMs };
 }
 
 /**

@@ -33,6 +33,7 @@ const containerStatus = z.object({
   state: z
     .object({
       waiting: z.object({ reason: z.string().optional(), message: z.string().optional() }).optional(),
+      running: z.object({}).optional(),
       terminated: z
         .object({
           exitCode: z.int(),

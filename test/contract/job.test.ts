@@ -15,6 +15,9 @@ const job = {
   activeDeadlineSeconds: 3600,
   resources: { requests: { cpu: 1, memory: '512Mi' }, limits: { memory: '1Gi' } },
   nodeSelector: { 'kubernetes.io/os': 'linux' },
+  tolerations: [{ key: 'dedicated', operator: 'Equal', value: 'backups', effect: 'NoSchedule' }],
+  priorityClassName: 'low',
+  imagePullSecrets: [{ name: 'my-registry' }],
   securityContext: { runAsUser: 1000, runAsGroup: 1000, fsGroup: 1000 },
 };
 

@@ -166,6 +166,22 @@ describe('the first backup', () => {
     expect([scene.ready(), scene.status().phase]).toEqual(['Accepted', 'Succeeded']);
   });
 
+  test('tells that its volume cannot be mounted, for as long as that is said', async () => {
+    const scene = aScene();
+    await scene.start();
+    scene.apply();
+    await scene.settle(1_000);
+    const job = scene.activeJob();
+    scene.stuck(job, 'PodInitializing');
+    scene.complain(`${job}-stuck`, 'FailedMount', 'Multi-Attach error for volume "pvc-1"');
+    await scene.settle(25_000);
+    expect(scene.ready()).toBe('Accepted');
+    await scene.settle(30_000);
+    expect(scene.ready()).toBe('VolumeNotMounted');
+    await scene.settle(600_000);
+    expect(scene.ready()).toBe('Accepted');
+  });
+
   test('starts anew under its own name when what kept it from starting is corrected', async () => {
     const scene = aScene();
     await scene.start();
@@ -303,11 +319,11 @@ describe('caches that lag', () => {
     scene.kube.losesStatus = true;
     scene.apply();
     await scene.settle(5_000);
-    const key = { namespace, name: scene.activeJob() };
+    const job = { namespace, name: scene.activeJob() };
     for (const touched of ['once', 'twice']) {
       scene.kube.edit(
         jobs,
-        key,
+        job,
         ({ metadata }) => (metadata.annotations = { ...metadata.annotations, touched }),
       );
       await scene.settle(1_000);

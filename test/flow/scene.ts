@@ -202,6 +202,11 @@ export class Scene {
 
   /** The Pod of a Job waits for an image that nobody has. */
   obstruct(job: string): void {
+    this.stuck(job, 'ImagePullBackOff');
+  }
+
+  /** The Pod of a Job waits. */
+  stuck(job: string, reason: string): void {
     const owner = this.kube.peek(jobs, { namespace, name: job });
     if (owner === undefined) throw new Error(`there is no Job ${job}`);
     const { labels, uid } = owner.metadata;
@@ -213,7 +218,7 @@ export class Scene {
       },
       status: {
         phase: 'Pending',
-        initContainerStatuses: [{ name: 'engine', state: { waiting: { reason: 'ImagePullBackOff' } } }],
+        initContainerStatuses: [{ name: 'engine', state: { waiting: { reason } } }],
       },
     });
   }
@@ -245,6 +250,13 @@ export class Scene {
       reason: 'FailedCreate',
       message,
     });
+  }
+
+  /** Somebody says something about a Pod. */
+  complain(pod: string, reason: string, message: string): void {
+    const uid = this.kube.peek(pods, { namespace, name: pod })?.metadata.uid;
+    const metadata = { name: `${pod}.complaint` };
+    this.kube.put(events, namespace, { metadata, involvedObject: { uid }, reason, message });
   }
 
   end(job: string, type: 'Complete' | 'Failed', reason = 'PodFailurePolicy'): void {

@@ -74,7 +74,7 @@ const rows: readonly Row[] = [
   },
   {
     row: 'a run cannot go on: no image, no room on a node',
-    passes: (['ImagePullFailed', 'Unschedulable'] as const).map((reason) => ({
+    passes: (['ImagePullFailed', 'VolumeNotMounted', 'Unschedulable'] as const).map((reason) => ({
       name: reason,
       standing: { kind: 'running', run, obstacle: { reason, detail } },
     })),
