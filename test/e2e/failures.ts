@@ -1,5 +1,5 @@
 // What goes wrong in the first week: each with a reason of its own, and what heals by itself heals.
-import { chmodSync, chownSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { RunStatus } from '../../src/api/neo4jbackup.ts';
@@ -274,6 +274,24 @@ export function theDestination(): void {
       await on().apply(aClaim('later'));
       expect(await on().kubectl(['get', 'pvc', 'later', '-o', 'jsonpath={.status.phase}'])).toBe('Pending');
       expect(await runEnds('patient')).toMatchObject({ result: 'Succeeded' });
+    });
+
+    test('VolumeNotMounted: the disk is not there, until it is', async () => {
+      const claim = { namespace: on().namespace, name: 'unplugged' };
+      const owner = { uid: 0, gid: 7474 };
+      await on().cluster.addVolume({ name: 'unplugged', size: '1Gi', owner, claim });
+      const disk = on().cluster.volumePath('unplugged');
+      rmSync(disk, { recursive: true });
+      await on().apply(
+        aClaim('unplugged', { volumeName: 'unplugged' }),
+        aBackup('diskless', {}, 'unplugged'),
+      );
+      expect(messageOf(await becomes('diskless', 'Ready', 'VolumeNotMounted'), 'Ready')).toContain(disk);
+
+      mkdirSync(disk);
+      chownSync(disk, 0, 7474);
+      chmodSync(disk, 0o2770);
+      expect(await runEnds('diskless')).toMatchObject({ result: 'Succeeded' });
     });
 
     test('PermissionDenied: the folder belongs to somebody else, until it is handed over', async () => {
