@@ -25,7 +25,8 @@ export function nextStatus(seen: Observed, decision: Decision, outcome: ActOutco
   const currentRun = standing.kind === 'running' ? standing.run : resumable(seen, ended);
   const newest = (test: (run: RunStatus) => boolean, known: RunStatus | undefined): RunStatus | undefined =>
     ended.findLast(test) ?? known;
-  const succeeded = ended.filter(({ result }) => result === 'Succeeded');
+  const news = ended.filter((run) => !isOldNews(run, before.lastSuccessfulTime));
+  const succeeded = news.filter(({ result }) => result === 'Succeeded');
   const lastRun = newest(() => true, before.lastRun);
 
   return withoutUndefined({
@@ -40,9 +41,19 @@ export function nextStatus(seen: Observed, decision: Decision, outcome: ActOutco
     lastFailure: newest(({ result }) => result === 'Failed', before.lastFailure),
     lastTriggerID:
       newestTrigger([...ended, ...(currentRun === undefined ? [] : [currentRun])]) ?? before.lastTriggerID,
-    databases: databasesOf(ended) ?? before.databases,
+    databases: databasesOf(news) ?? before.databases,
     history: nextHistory(ended, before.history),
   });
+}
+
+/**
+ * A run that nobody remembers may start again, finds what it published long ago, and tells of that: then it is not the
+ * newest backup. Clocks of two machines are compared here, so what ended after its own start is never taken for old.
+ */
+function isOldNews({ startTime, completionTime }: RunStatus, newest: string | undefined): boolean {
+  if (completionTime === undefined || newest === undefined) return false;
+  const completed = Date.parse(completionTime);
+  return completed < Date.parse(startTime) && completed < Date.parse(newest);
 }
 
 /** A run whose Job is gone on purpose stays the current one until it starts anew. */

@@ -305,6 +305,34 @@ describe('the first backup', () => {
   });
 });
 
+describe('a run that nobody remembers', () => {
+  test('and that its trigger starts again tells of its old backup, and takes nothing newer from status', async () => {
+    const old = aReport({ completionTime: '2026-01-01T00:00:30.000Z' });
+    const scene = aScene();
+    await scene.start();
+    scene.apply({ trigger: { id: 'old' } });
+    await scene.settle();
+    const job = scene.activeJob();
+    scene.finish(job, old);
+    await scene.settle();
+    for (let run = 0; run < 21; run += 1) {
+      scene.trigger(`run-${run}`);
+      await scene.settle();
+      const completionTime = scene.clock.now().toISOString();
+      scene.finish(scene.activeJob(), aReport({ completionTime, lastTransactionID: `${5000 + run}` }));
+      await scene.settle();
+    }
+    const { lastSuccessfulTime, lastFull, databases } = scene.status();
+    scene.trigger('old');
+    await scene.settle();
+    expect(scene.activeJob()).toBe(job);
+    scene.finish(job, old); // its point is still there, and told of again
+    await scene.settle();
+    expect(scene.status()).toMatchObject({ lastRun: { id: job }, lastSuccessfulTime, lastFull, databases });
+    expect(databases).toMatchObject([{ lastTransactionID: '5020' }]);
+  });
+});
+
 describe('caches that lag', () => {
   /** From here on the operators hear nothing more of a kind. */
   async function silence(scene: Scene, type: string): Promise<void> {
