@@ -11,7 +11,7 @@ type Column = readonly [
   wide?: 'wide',
 ];
 
-/** Scalars only: a column that filters the list of conditions cannot be shown by older kubectl, nor sorted by any. */
+/** Scalars, and of the conditions the one that a path can pick by its type. */
 const columns: readonly Column[] = [
   [
     'Ready',
