@@ -100,6 +100,6 @@ async function tellPods(on: Playground, job: string, tell: (line: string) => voi
 /** The line that the tool has just printed: not all of them, it prints hundreds. */
 async function tellLog(on: Playground, pod: string, tell: (line: string) => void): Promise<void> {
   const text = await on.kubectl(['logs', pod, '-c', 'engine', '--tail=1']).catch(() => ''); // not begun yet
-  const line = text.trim();
+  const line = text.trim().replace(/^[-\d]+ [:.+\d]+ [A-Z]+ \[[^\]]*\] /, '');
   if (line !== '') tell(`           ${line.slice(0, 100)}`);
 }

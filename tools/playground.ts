@@ -60,6 +60,13 @@ export function demoManifests(name: string): readonly Manifest[] {
   return parseManifests(demoText(name));
 }
 
+interface PlaygroundOptions {
+  /** Arguments for helm: what the chart is told beyond the image. */
+  readonly values?: readonly string[];
+  /** Whose servers and tools the node gets the images of. */
+  readonly versions?: readonly EngineVersion[];
+}
+
 /** How many steps {@link startPlayground} takes. */
 export const playgroundSteps = 4;
 
@@ -67,9 +74,11 @@ export const playgroundSteps = 4;
 export async function startPlayground(
   name: string,
   steps: Steps,
-  values: readonly string[] = [],
+  { values = [], versions = ['3.4.18'] }: PlaygroundOptions = {},
 ): Promise<Playground> {
-  const images = await steps.run('the images: Neo4j, its backup tools, and ours', () => buildImages(steps));
+  const images = await steps.run('the images: Neo4j, its backup tool, and ours', () =>
+    buildImages(versions, steps),
+  );
   const [cluster, helm] = await steps.run('a Kubernetes node: its programs, then the node', async () => {
     const program = await helmPart(steps);
     return [await startCluster({ name, steps }), program] as const;
@@ -98,12 +107,9 @@ export async function startPlayground(
 /** Until all is ready: what `helm install --wait` promises. */
 const waiting: readonly string[] = ['--wait', '--timeout=3m'];
 
-/** The generations of the tool that are really run. */
-export const playgroundVersions: readonly EngineVersion[] = ['3.4.18', '3.0.7'];
-
-async function buildImages(steps: Steps): Promise<readonly Image[]> {
+async function buildImages(versions: readonly EngineVersion[], steps: Steps): Promise<readonly Image[]> {
   const images: Image[] = [await operatorImage(steps)];
-  for (const version of playgroundVersions)
+  for (const version of versions)
     images.push(await neo4jServerImage(steps, version), await neo4jToolsImage(steps, version));
   return images;
 }

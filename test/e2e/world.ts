@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync, readdirSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import type { Neo4jBackupStatus, RunStatus } from '../../src/api/neo4jbackup.ts';
-import { countNodes, engine, type EngineVersion } from '../../tools/engines.ts';
+import { countNodes, engine, engineVersions, type EngineVersion } from '../../tools/engines.ts';
 import { greedyImage } from '../../tools/images.ts';
 import { demoManifests, startPlayground, type Manifest, type Playground } from '../../tools/playground.ts';
 import { steps } from '../../tools/steps.ts';
@@ -21,7 +21,10 @@ export function on(): Playground {
 export const values = ['--set=allowedHosts={nowhere.invalid}', '--set=allowedImages={localhost/**}'];
 
 export async function startWorld(): Promise<void> {
-  started = await startPlayground('e2e', progress, [...values, '--set=logLevel=debug']);
+  started = await startPlayground('e2e', progress, {
+    values: [...values, '--set=logLevel=debug'],
+    versions: engineVersions,
+  });
   await started.cluster.importImage((await greedyImage(progress)).archive);
   await started.apply(...demoManifests('neo4j.yaml'));
   for (const claim of ['backups', 'failures']) await started.apply(aClaim(claim));
