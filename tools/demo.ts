@@ -125,7 +125,7 @@ async function story(on: Playground): Promise<void> {
 async function main(): Promise<number> {
   say('neo4j-backup-operator: a real Kubernetes node, a real Neo4j, a full and an incremental backup.');
   say(
-    'Needs about 10 GB of disk (most of it for Go) and, the first time, about twenty minutes to build Kubernetes and Helm; later two.',
+    'Needs up to 20 GB of disk (most of it for Go); reckon with twenty minutes to build Kubernetes and Helm the first time, later with two.',
   );
   say('Ctrl-C removes everything again but what was built.');
   const stopped = stopRequested();

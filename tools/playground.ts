@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { parse, parseAllDocuments } from 'yaml';
 import { chartFolder } from './chart.ts';
+import { helmHome } from './deploy.ts';
 import { startCluster, type Cluster } from './cluster/cluster.ts';
 import type { EngineVersion } from './engines.ts';
 import { neo4jServerImage, neo4jToolsImage, operatorImage, type Image } from './images.ts';
@@ -39,6 +40,9 @@ export interface Playground {
 
 /** The release, and the namespace it is installed into. */
 export const release = { name: 'neo4j-backup-operator', namespace: 'backup-system' } as const;
+
+/** As whom the operator asks the API server. */
+export const operatorAccount = `system:serviceaccount:${release.namespace}:${release.name}`;
 
 /** What makes the chart install the image that is built here. */
 export const imageValues: readonly string[] = [
@@ -129,7 +133,9 @@ function playgroundOn(cluster: Cluster, helmProgram: string): Playground {
     kubectl,
     async helm(args, inNamespace = release.namespace) {
       const place = [`--kubeconfig=${cluster.kubeconfig}`, `--namespace=${inNamespace}`];
-      return must(cluster.inside([helmProgram, ...args, ...place]), { env: helmFolders(cluster) });
+      return must(cluster.inside([helmProgram, ...args, ...place]), {
+        env: helmHome(join(cluster.folder, 'helm')),
+      });
     },
     async apply(...manifests) {
       const text = manifests.map((manifest) => JSON.stringify(manifest)).join('\n---\n');
@@ -170,13 +176,6 @@ function playgroundOn(cluster: Cluster, helmProgram: string): Playground {
 }
 
 const operatorPods: readonly string[] = ['-l', `app.kubernetes.io/instance=${release.name}`];
-
-/** Nothing of helm's own ends up in anybody's home. */
-function helmFolders({ folder }: Cluster): Readonly<Record<string, string>> {
-  return Object.fromEntries(
-    ['HELM_CACHE_HOME', 'HELM_CONFIG_HOME', 'HELM_DATA_HOME'].map((name) => [name, join(folder, 'helm')]),
-  );
-}
 
 /** What a person would look at first when something did not come. */
 async function state(kubectl: Playground['kubectl']): Promise<string> {

@@ -111,9 +111,9 @@ function underWay(seen: Observed, run: RunView, policy: Policy): UnderWay {
   const outcome = judgeRun(run, now, lastObstacle(backup, run.job));
   const obstacle = outcome.kind === 'active' ? outcome.obstacle : undefined;
   // A Pod that is not placed becomes an obstacle by time alone, and no watch tells of time.
-  const { creationTimestamp } = (run.pods.at(-1) ?? run.job).metadata;
-  const young = now.getTime() - Date.parse(creationTimestamp) < 2 * schedulingGraceSeconds * 1000;
   const pod = run.pods.at(-1);
+  const { creationTimestamp } = (pod ?? run.job).metadata;
+  const young = now.getTime() - Date.parse(creationTimestamp) < 2 * schedulingGraceSeconds * 1000;
   const waits = pod === undefined || isAtItsStart(pod);
   const again = young || waits || backup.status?.currentRun === undefined;
   const { agentImage } = policy;

@@ -42,7 +42,7 @@ export function judgeRun(view: RunView, now: Date, lastObstacle?: Obstacle): Out
   const finished = finishedCondition(view.job);
   if (finished === undefined) {
     // Without a Pod nothing shows that the way is free: when the deadline strikes, the Pods go before the Job has ended.
-    const obstacle = view.pods.length === 0 ? (refusalOf(view) ?? lastObstacle) : obstacleOf(view, now);
+    const obstacle = obstacleOf(view, now) ?? (view.pods.length === 0 ? lastObstacle : undefined);
     return { kind: 'active', ...(obstacle === undefined ? {} : { obstacle }) };
   }
   const completed = finished.lastTransitionTime ?? now.toISOString();
@@ -170,10 +170,11 @@ function broken(pod: Pod): Ending | undefined {
   return undefined;
 }
 
-function refusalOf({ complaint }: RunView): Obstacle | undefined {
-  return complaint === undefined
-    ? undefined
-    : { reason: refusalReason(complaint), detail: complaint.slice(0, 300) };
+/** What others say of a Job without a Pod is a refusal, what they say of a Pod at its start concerns its volumes. */
+function complained({ pods, complaint }: RunView): Obstacle | undefined {
+  if (complaint === undefined) return undefined;
+  const reason = pods.length === 0 ? refusalReason(complaint) : 'VolumeNotMounted';
+  return { reason, detail: complaint.slice(0, 300) };
 }
 
 /** No container has begun: the Pod has a node, at most, and waits there for its volumes and images. */
@@ -188,15 +189,10 @@ export function refusalReason(message: string): 'QuotaExceeded' | 'JobRejected' 
 }
 
 /** What keeps the newest Pod of an active run from starting. */
-function obstacleOf({ pods, complaint }: RunView, now: Date): Obstacle | undefined {
-  const pod = pods.at(-1);
-  if (pod === undefined) return undefined;
-  return imageObstacle(pod) ?? placeObstacle(pod, now) ?? volumeObstacle(complaint);
-}
-
-function volumeObstacle(complaint: string | undefined): Obstacle | undefined {
-  if (complaint === undefined) return undefined;
-  return { reason: 'VolumeNotMounted', detail: complaint.slice(0, 300) };
+function obstacleOf(view: RunView, now: Date): Obstacle | undefined {
+  const pod = view.pods.at(-1);
+  if (pod === undefined) return complained(view);
+  return imageObstacle(pod) ?? placeObstacle(pod, now) ?? complained(view);
 }
 
 function imageObstacle(pod: Pod): Obstacle | undefined {

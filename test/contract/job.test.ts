@@ -4,26 +4,16 @@ import { expect, inject, test } from 'vitest';
 import { buildJob } from '../../src/backup/job.ts';
 import { selectEngine, servedVersions } from '../../src/engine/select.ts';
 import { must } from '../../tools/run.ts';
-import { aBackup } from '../support/builders.ts';
+import { aBackup, jobSettings } from '../support/builders.ts';
 
 const engine = selectEngine('3.4.18');
 if (engine === undefined) throw new Error(`3.4.18 is not served, only ${servedVersions}`);
 const run = { id: 'orders-0123456789', requestedType: 'Full', triggerID: 'first' } as const;
 const input = { run, engine, agentImage: 'agent:1', now: new Date(), terminalPods: ['pod-uid'] };
 
-const job = {
-  activeDeadlineSeconds: 3600,
-  resources: { requests: { cpu: 1, memory: '512Mi' }, limits: { memory: '1Gi' } },
-  nodeSelector: { 'kubernetes.io/os': 'linux' },
-  tolerations: [{ key: 'dedicated', operator: 'Equal', value: 'backups', effect: 'NoSchedule' }],
-  priorityClassName: 'low',
-  imagePullSecrets: [{ name: 'my-registry' }],
-  securityContext: { runAsUser: 1000, runAsGroup: 1000, fsGroup: 1000 },
-};
-
 test.each([
   { name: 'of the smallest spec', spec: {} },
-  { name: 'with all settings', spec: { job } },
+  { name: 'with all settings', spec: { job: jobSettings } },
 ])('the Job $name is stored whole', async ({ spec }) => {
   const namespace = `job-${randomBytes(4).toString('hex')}`;
   const kubectl = (args: readonly string[], text = ''): Promise<string> =>

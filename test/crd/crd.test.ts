@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { beforeAll, describe, expect, inject, test } from 'vitest';
 import { output, type Output } from '../../tools/run.ts';
+import { jobSettings } from '../support/builders.ts';
 
 interface Spec {
   [field: string]: unknown;
@@ -63,15 +64,7 @@ const accepted: readonly { readonly name: string; readonly spec: Spec }[] = [
     name: 'all settings of the Job',
     spec: {
       consistencyCheck: 'Always',
-      job: {
-        activeDeadlineSeconds: 3600,
-        resources: { requests: { cpu: 1, memory: '512Mi' }, limits: { memory: '1Gi' } },
-        nodeSelector: { 'kubernetes.io/os': 'linux' },
-        tolerations: [{ key: 'dedicated', operator: 'Equal', value: 'backups', effect: 'NoSchedule' }],
-        priorityClassName: 'low',
-        imagePullSecrets: [{ name: 'my-registry' }],
-        securityContext: { runAsUser: 1000, runAsGroup: 1000, fsGroup: 1000 },
-      },
+      job: jobSettings,
     },
   },
 ];

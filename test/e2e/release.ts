@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { chartFolder, watchPermissions } from '../../tools/chart.ts';
-import { imageValues, release } from '../../tools/playground.ts';
+import { imageValues, operatorAccount, release } from '../../tools/playground.ts';
 import type { Permission } from '../../src/kube/permission.ts';
 import { leasePermissions } from '../../src/runtime/leader.ts';
 import { limitedNamespaces } from './failures.ts';
@@ -129,7 +129,7 @@ export function theRelease(): void {
     test('used each of its rights, and asked for nothing beyond them', () => {
       const asked = on()
         .cluster.auditLog()
-        .filter(({ user }) => user === `system:serviceaccount:${release.namespace}:${release.name}`);
+        .filter(({ user }) => user === operatorAccount);
       const refused = asked
         .filter(({ code }) => code === 401 || code === 403)
         .filter(({ namespace = '' }) => !limitedNamespaces.includes(namespace))

@@ -19,6 +19,17 @@ export function aSpec(overrides: Readonly<Record<string, unknown>> = {}): Record
   };
 }
 
+/** Every setting of the Jobs, as a user writes them. */
+export const jobSettings = {
+  activeDeadlineSeconds: 3600,
+  resources: { requests: { cpu: 1, memory: '512Mi' }, limits: { memory: '1Gi' } },
+  nodeSelector: { 'kubernetes.io/os': 'linux' },
+  tolerations: [{ key: 'dedicated', operator: 'Equal', value: 'backups', effect: 'NoSchedule' }],
+  priorityClassName: 'low',
+  imagePullSecrets: [{ name: 'my-registry' }],
+  securityContext: { runAsUser: 1000, runAsGroup: 1000, fsGroup: 1000 },
+};
+
 interface BackupOverrides {
   readonly metadata?: Partial<Neo4jBackup['metadata']>;
   readonly spec?: Readonly<Record<string, unknown>>;

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { RunStatus } from '../../src/api/neo4jbackup.ts';
 import type { BackupType } from '../../src/engine/engine.ts';
 import type { AuditEntry } from '../cluster/audit.ts';
-import { demoManifests, release, type Manifest, type Playground } from '../playground.ts';
+import { demoManifests, operatorAccount, type Manifest, type Playground } from '../playground.ts';
 import { timelineOf, type Timeline } from './timeline.ts';
 
 export interface OperatedRun {
@@ -33,8 +33,9 @@ function wish(id: string, type: BackupType): Manifest {
 }
 
 function requestsOf(on: Playground): readonly AuditEntry[] {
-  const account = `system:serviceaccount:${release.namespace}:${release.name}`;
-  return on.cluster.auditLog().filter(({ user, resource }) => user === account && resource !== 'leases');
+  const isAsked = ({ user, resource }: AuditEntry): boolean =>
+    user === operatorAccount && resource !== 'leases';
+  return on.cluster.auditLog().filter(isAsked);
 }
 
 async function untilQuiet(on: Playground): Promise<readonly AuditEntry[]> {
