@@ -14,7 +14,7 @@ import { Reflector } from '../runtime/reflector.ts';
 import { act } from './act.ts';
 import { decide, needsFreshEyes, type Decision } from './decide.ts';
 import type { Policy } from './objection.ts';
-import { byOwner, observe, observeAfresh, type Observed } from './observe.ts';
+import { byOwner, glance, lookAround, observeAfresh, type Observed } from './observe.ts';
 import { backups, jobs, pods, type Job, type Neo4jBackup, type Pod } from './resources.ts';
 import { announcements, nextStatus } from './status.ts';
 
@@ -34,6 +34,11 @@ const staleCacheMs = 500;
 
 /** How long to wait before a Job is offered again that the API server refused: quota and admission tell nobody when they change. Milliseconds. */
 const refusedMs = 30_000;
+
+interface Look {
+  readonly seen: Observed;
+  readonly decision: Decision;
+}
 
 interface Saved {
   readonly object: Neo4jBackup;
@@ -110,10 +115,7 @@ export class BackupController {
   }
 
   /** Decides on what the caches say, unless that would start a run or tell of its end: then on what their source says. */
-  async #look(
-    key: ObjectKey,
-    signal: AbortSignal,
-  ): Promise<{ readonly seen: Observed; readonly decision: Decision } | undefined> {
+  async #look(key: ObjectKey, signal: AbortSignal): Promise<Look | undefined> {
     const { client, clock, log, policy } = this.#deps;
     const deps = {
       client,
@@ -123,11 +125,19 @@ export class BackupController {
       pods: this.#pods,
       now: () => clock.now(),
     };
-    const cached = await observe(key, deps, signal);
-    if (cached === undefined) return undefined;
-    const decision = decide(cached, policy);
-    if (!needsFreshEyes(cached, decision)) return { seen: cached, decision };
-    const seen = await observeAfresh(key, deps, signal);
+    const glanced = glance(key, deps);
+    if (glanced === undefined) return undefined;
+    // Whatever held a run back before may do so still: then nothing is about to start.
+    if (!isHeldBack(glanced.backup) && needsFreshEyes(glanced, decide(glanced, policy)))
+      return this.#lookAfresh(key, signal);
+    const seen = await lookAround(glanced, deps, signal);
+    const decision = decide(seen, policy);
+    return needsFreshEyes(seen, decision) ? this.#lookAfresh(key, signal) : { seen, decision };
+  }
+
+  async #lookAfresh(key: ObjectKey, signal: AbortSignal): Promise<Look | undefined> {
+    const { client, clock, log, policy } = this.#deps;
+    const seen = await observeAfresh(key, { client, log, now: () => clock.now() }, signal);
     return seen === undefined ? undefined : { seen, decision: decide(seen, policy) };
   }
 
@@ -189,6 +199,10 @@ export class BackupController {
     if (pod === undefined || owner === undefined) return undefined;
     return this.#jobs.get({ namespace: keyOf(pod).namespace, name: owner.name });
   }
+}
+
+function isHeldBack({ status }: Neo4jBackup): boolean {
+  return status?.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'False') === true;
 }
 
 function ownerUIDs({ metadata }: KubeObject): readonly string[] {

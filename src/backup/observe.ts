@@ -53,16 +53,24 @@ const mountMs = 30_000;
 /** A complaint that nobody repeats for so long is over: controller and kubelet repeat theirs within six minutes at most. Milliseconds. */
 const complaintMs = 400_000;
 
-/** A pass over the caches. @returns undefined when the resource is gone, or about to be: then there is nothing to do */
-export async function observe(
-  key: ObjectKey,
-  deps: ObserveDeps,
-  signal: AbortSignal,
-): Promise<Observed | undefined> {
+/**
+ * What the caches alone say, as if all were well around it: enough to tell whether to look more closely.
+ * @returns undefined when the resource is gone, or about to be: then there is nothing to do
+ */
+export function glance(key: ObjectKey, deps: ObserveDeps): Observed | undefined {
   const backup = deps.backups.get(key);
   if (isGone(backup)) return undefined;
   const owned = deps.jobs.byIndex(byOwner, backup.metadata.uid);
   const runs = runsOf(owned, ({ metadata }) => deps.pods.byIndex(byOwner, metadata.uid));
+  return { now: deps.now(), backup, runs, claimExists: true, service: 'none' };
+}
+
+/** The same, and what stands around it. */
+export function lookAround(
+  { backup, runs }: Observed,
+  deps: Calls['deps'],
+  signal: AbortSignal,
+): Promise<Observed> {
   return around(backup, runs, { deps, signal });
 }
 
@@ -81,9 +89,9 @@ export async function observeAfresh(
   const { uid } = backup.metadata;
   const ours = { namespace: key.namespace, labelSelector: `${labels.backupUID}=${uid}`, signal };
   const foundJobs = await client.list(jobs, ours);
-  const foundPods = await client.list(pods, ours);
   const owned = foundJobs.items.filter((job) => isOwnedBy(job, uid));
-  const runs = runsOf(owned, ({ metadata }) => foundPods.items.filter((pod) => isOwnedBy(pod, metadata.uid)));
+  const foundPods = owned.length === 0 ? [] : (await client.list(pods, ours)).items;
+  const runs = runsOf(owned, ({ metadata }) => foundPods.filter((pod) => isOwnedBy(pod, metadata.uid)));
   return around(backup, runs, { deps, signal });
 }
 
