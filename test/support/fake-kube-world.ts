@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import {
   apiVersionOf,
@@ -45,7 +46,7 @@ export function typeOf(resource: Resource): string {
 }
 
 /**
- * The objects of the cluster and how they may change. Deterministic: versions and uids count up.
+ * The objects of the cluster and how they may change. Deterministic: versions count up, and a uid tells which object of its name it is.
  *
  * Kinder than reality in one point: garbage is collected within the deletion, where a real cluster takes its time.
  * {@link World.collectsGarbage} switches that off.
@@ -57,7 +58,8 @@ export class World {
   readonly #objects = new Map<string, { type: string; object: Stored }>();
   readonly #now: () => Date;
   readonly #onChange: (change: WorldChange) => void;
-  #made = 0;
+  /** How many objects had each id so far. */
+  readonly #made = new Map<string, number>();
 
   constructor(now: () => Date, onChange: (change: WorldChange) => void) {
     this.#now = now;
@@ -76,7 +78,7 @@ export class World {
 
   /** Takes in a new object; the caller has checked it. */
   insert(resource: Resource, namespace: string, draft: Stored): Stored {
-    this.#made += 1;
+    const type = typeOf(resource);
     const object: Stored = {
       ...draft,
       apiVersion: apiVersionOf(resource),
@@ -84,13 +86,13 @@ export class World {
       metadata: {
         ...draft.metadata,
         namespace,
-        uid: `00000000-0000-4000-8000-${String(this.#made).padStart(12, '0')}`,
+        uid: this.#nextUID(`${type}:${namespace}/${draft.metadata.name}`),
         resourceVersion: '',
         creationTimestamp: wholeSeconds(this.#now()),
         ...('spec' in draft ? { generation: 1 } : {}),
       },
     };
-    return this.#commit(typeOf(resource), undefined, object);
+    return this.#commit(type, undefined, object);
   }
 
   /** Changes an object in place of `before`; the server bumps what it has to. No change, no new version. */
@@ -157,6 +159,14 @@ export class World {
         this.update(type, object, after);
       }
     }
+  }
+
+  /** Does not depend on what else was made before: stories that differ elsewhere are compared by it. */
+  #nextUID(id: string): string {
+    const made = 1 + (this.#made.get(id) ?? 0);
+    this.#made.set(id, made);
+    const hash = createHash('sha256').update(`${id}#${made}`).digest('hex');
+    return `${hash.slice(0, 8)}-0000-4000-8000-${hash.slice(8, 20)}`;
   }
 
   #commit(type: string, before: Stored | undefined, after: Stored): Stored {
