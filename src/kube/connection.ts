@@ -10,9 +10,13 @@ export interface Route {
   readonly headers: Readonly<Record<string, string>>;
   /** Short calls. */
   readonly calls: Dispatcher;
+  /** Calls that must not wait for those. */
+  readonly urgent: Dispatcher;
   /** Watches, which hold a connection each; apart, so that they cannot starve the calls. */
   readonly watches: Dispatcher;
 }
+
+type Agents = Pick<Route, 'calls' | 'urgent' | 'watches'>;
 
 interface Tls {
   readonly ca?: string | Buffer;
@@ -24,6 +28,7 @@ interface Tls {
 
 /** Calls at once; more wait their turn. */
 const maxCalls = 32;
+const maxUrgent = 4;
 
 /**
  * The connections to one API server, shared by all calls and kept open between them.
@@ -36,7 +41,7 @@ export class Connection {
   readonly #kubeConfig: KubeConfig;
   readonly #connectMs: number;
   #tls: Tls | undefined;
-  #agents: Pick<Route, 'calls' | 'watches'> | undefined;
+  #agents: Agents | undefined;
 
   constructor(kubeConfig: KubeConfig, connectMs: number) {
     this.#kubeConfig = kubeConfig;
@@ -56,16 +61,20 @@ export class Connection {
   async close(): Promise<void> {
     const agents = this.#agents;
     this.#agents = undefined;
-    await Promise.all([agents?.calls.destroy(), agents?.watches.destroy()]);
+    await Promise.all(dispatchersOf(agents).map((dispatcher) => dispatcher.destroy()));
   }
 
-  #agentsFor(tls: Tls, proxy: string | undefined): Pick<Route, 'calls' | 'watches'> {
+  #agentsFor(tls: Tls, proxy: string | undefined): Agents {
     if (this.#agents !== undefined && this.#tls !== undefined && isSame(this.#tls, tls)) return this.#agents;
     const old = this.#agents;
     this.#tls = tls;
-    this.#agents = { calls: this.#agent(tls, proxy, maxCalls), watches: this.#agent(tls, proxy, null) };
+    this.#agents = {
+      calls: this.#agent(tls, proxy, maxCalls),
+      urgent: this.#agent(tls, proxy, maxUrgent),
+      watches: this.#agent(tls, proxy, null),
+    };
     // Waits for what is under way on the old connections; nobody has to wait for that.
-    void Promise.allSettled([old?.calls.close(), old?.watches.close()]);
+    void Promise.allSettled(dispatchersOf(old).map((dispatcher) => dispatcher.close()));
     return this.#agents;
   }
 
@@ -80,6 +89,10 @@ export class Connection {
       throw new Error(`the kubeconfig's proxy-url has to begin with http: or https:`);
     return new ProxyAgent({ ...common, uri: proxy, requestTls: connect });
   }
+}
+
+function dispatchersOf(agents: Agents | undefined): readonly Dispatcher[] {
+  return agents === undefined ? [] : [agents.calls, agents.urgent, agents.watches];
 }
 
 function tlsOf({ ca, cert, key, servername, rejectUnauthorized }: RequestOptions): Tls {

@@ -26,6 +26,8 @@ interface Setting {
   readonly client: HttpKubeClient;
   readonly requests: IncomingMessage[];
   readonly unreadable: KubeError[];
+  /** What `onRequest` was told, as `get configmaps 200`. */
+  readonly told: string[];
 }
 
 type Answer = (response: ServerResponse, request: IncomingMessage) => void;
@@ -39,18 +41,23 @@ async function aClient(answers: readonly Answer[], limits: Partial<HttpLimits> =
   };
   const server = await serve(listener);
   const unreadable: KubeError[] = [];
+  const told: string[] = [];
   const client = kubeClient({
     kubeConfig: server.kubeConfig,
     userAgent: 'test/1',
     limits: { baseMs: 1, ...limits },
     random: () => 0.5,
     onUnreadable: (error) => unreadable.push(error),
+    onRequest: ({ verb, resource, code, durationMs }) => {
+      expect(durationMs).toBeGreaterThan(0);
+      told.push(`${verb} ${resource} ${code}`);
+    },
   });
   closers.push(
     () => server.close(),
     () => client.close(),
   );
-  return { client, requests, unreadable };
+  return { client, requests, unreadable, told };
 }
 
 function json(status: number, body: unknown, headers: Record<string, string> = {}): Answer {
@@ -451,4 +458,56 @@ test('answers calls while more watches are open than a pool would have', async (
   expect((await client.get(configMaps, key))?.metadata.uid).toBe('u1');
   stop.abort();
   expect((await Promise.all(watches)).every(({ error }) => error === undefined)).toBe(true);
+});
+
+const urgentMaps = { ...configMaps, plural: 'urgentmaps', isUrgent: true } as const;
+
+test('answers an urgent call while every other connection waits for an answer', async () => {
+  const isUrgent = (url = ''): boolean => url.includes('urgentmaps');
+  const { client, requests } = await aClient([
+    (response, request) => (isUrgent(request.url) ? ok(response, request) : undefined),
+  ]);
+  const stop = new AbortController();
+  const { signal } = stop;
+  const slow = Array.from({ length: 40 }, () =>
+    errorOf(client.create(configMaps, namespace, object, { signal })),
+  );
+  await expect.poll(() => requests.length).toBe(32);
+  expect((await client.get(urgentMaps, key))?.metadata.uid).toBe('u1');
+  expect(requests).toHaveLength(33);
+  stop.abort(new Error('enough'));
+  expect(await Promise.all(slow)).toMatchObject(slow.map(() => ({ message: 'enough' })));
+});
+
+test('tells of every request how it ended, of each attempt alone', async () => {
+  const busy = json(429, refusal(429, 'TooManyRequests'), { 'retry-after': '0' });
+  const { client, told } = await aClient([
+    busy,
+    reset,
+    html(502),
+    ok,
+    streamed(added),
+    json(201, object),
+    ok,
+  ]);
+  await client.get(configMaps, key);
+  await watch(client);
+  await client.create(configMaps, namespace, object);
+  await client.replaceStatus(configMaps, key, object);
+  expect(told).toEqual([
+    'get configmaps 429',
+    'get configmaps error',
+    'get configmaps 502',
+    'get configmaps 200',
+    'watch configmaps 200',
+    'create configmaps 201',
+    'update configmaps/status 200',
+  ]);
+});
+
+test('tells of a call that nobody waits for any more', async () => {
+  const stop = new AbortController();
+  const { client, told } = await aClient([() => stop.abort(new Error('enough'))]);
+  await errorOf(client.delete(configMaps, key, { uid: 'u1', signal: stop.signal }));
+  expect(told).toEqual(['delete configmaps error']);
 });

@@ -14,7 +14,7 @@ import { splitLines } from './lines.ts';
 import { identify, parseObject } from './parse.ts';
 import { collectionPath, objectPath } from './path.ts';
 import { apiVersionOf, formatKey, type KubeObject, type ObjectKey, type Resource } from './resource.ts';
-import { Transport, defaultLimits, type HttpLimits } from './transport.ts';
+import { Transport, defaultLimits, type Call, type HttpLimits, type RequestMade } from './transport.ts';
 
 export interface HttpClientOptions {
   readonly kubeConfig: KubeConfig;
@@ -22,6 +22,8 @@ export interface HttpClientOptions {
   readonly userAgent: string;
   /** Told of every object in a list or watch that the schema refused. */
   readonly onUnreadable?: ((error: KubeError) => void) | undefined;
+  /** Told of every request. Must not throw. */
+  readonly onRequest?: ((request: RequestMade) => void) | undefined;
   readonly limits?: Partial<HttpLimits> | undefined;
   /** In [0, 1); for jitter. Default: Math.random. */
   readonly random?: (() => number) | undefined;
@@ -70,11 +72,11 @@ class HttpClient implements HttpKubeClient {
   readonly #random: () => number;
   readonly #onUnreadable: (error: KubeError) => void;
 
-  constructor({ kubeConfig, userAgent, onUnreadable, limits, random }: HttpClientOptions) {
+  constructor({ onUnreadable, limits, random, ...options }: HttpClientOptions) {
     this.#limits = { ...defaultLimits, ...limits };
     this.#random = random ?? Math.random;
     this.#onUnreadable = onUnreadable ?? (() => undefined);
-    this.#transport = new Transport({ kubeConfig, userAgent, limits: this.#limits, random: this.#random });
+    this.#transport = new Transport({ ...options, limits: this.#limits, random: this.#random });
   }
 
   async get<T extends KubeObject>(
@@ -85,7 +87,7 @@ class HttpClient implements HttpKubeClient {
     try {
       const json = await this.#transport.call({
         step: `get ${resource.plural} ${formatKey(key)}`,
-        method: 'GET',
+        ...toDo('get', resource),
         path: objectPath(resource, key),
         signal: options?.signal,
       });
@@ -98,8 +100,8 @@ class HttpClient implements HttpKubeClient {
 
   async getDocument(path: string, options?: CallOptions): Promise<unknown> {
     try {
-      const call = { step: `get ${path}`, method: 'GET', path, signal: options?.signal } as const;
-      return await this.#transport.call(call);
+      const call = { step: `get ${path}`, verb: 'get', resource: '', path } as const;
+      return await this.#transport.call({ ...call, signal: options?.signal });
     } catch (error) {
       if (isKubeError(error, 'notFound')) return undefined;
       throw error;
@@ -132,7 +134,7 @@ class HttpClient implements HttpKubeClient {
     };
     const bytes = this.#transport.stream({
       step,
-      method: 'GET',
+      ...toDo('watch', resource),
       path: collectionPath(resource, namespace, query),
       signal,
     });
@@ -155,7 +157,7 @@ class HttpClient implements HttpKubeClient {
     const { key } = identify(object);
     const json = await this.#transport.call({
       step: `create ${resource.plural} ${formatKey({ namespace, name: key.name })}`,
-      method: 'POST',
+      ...toDo('create', resource),
       path: collectionPath(resource, namespace),
       body: { apiVersion: apiVersionOf(resource), kind: resource.kind, ...object },
       signal: options?.signal,
@@ -171,7 +173,7 @@ class HttpClient implements HttpKubeClient {
   ): Promise<T> {
     const step = `update the status of ${resource.plural} ${formatKey(key)}`;
     const path = `${objectPath(resource, key)}/status`;
-    return this.#put(resource, { step, path, object, options });
+    return this.#put(resource, { step, path, object, subresource: '/status', options });
   }
 
   async replace<T extends KubeObject>(
@@ -181,7 +183,7 @@ class HttpClient implements HttpKubeClient {
     options?: CallOptions,
   ): Promise<T> {
     const step = `update ${resource.plural} ${formatKey(key)}`;
-    return this.#put(resource, { step, path: objectPath(resource, key), object, options });
+    return this.#put(resource, { step, path: objectPath(resource, key), object, subresource: '', options });
   }
 
   async delete(resource: Resource, key: ObjectKey, options: DeleteOptions): Promise<void> {
@@ -191,7 +193,7 @@ class HttpClient implements HttpKubeClient {
     try {
       await this.#transport.call({
         step,
-        method: 'DELETE',
+        ...toDo('delete', resource),
         path: objectPath(resource, key),
         body: {
           apiVersion: 'v1',
@@ -211,12 +213,12 @@ class HttpClient implements HttpKubeClient {
   }
 
   async #put<T extends KubeObject>(resource: Resource<T>, put: Put): Promise<T> {
-    const { step, path, object, options } = put;
+    const { step, path, object, subresource, options } = put;
     if (identify(object).resourceVersion === '') {
       throw new KubeError('invalid', `${step}: the object has no resourceVersion`);
     }
     const body = { apiVersion: apiVersionOf(resource), kind: resource.kind, ...object };
-    const call = { step, method: 'PUT', path, body, signal: options?.signal } as const;
+    const call = { step, ...toDo('update', resource, subresource), path, body, signal: options?.signal };
     return parseObject(resource, await this.#transport.call(call));
   }
 
@@ -249,7 +251,9 @@ class HttpClient implements HttpKubeClient {
       continue: position.continue === '' ? undefined : position.continue,
     };
     const path = collectionPath(resource, namespace, { ...query, labelSelector, fieldSelector });
-    const page = pageSchema.safeParse(await this.#transport.call({ step, method: 'GET', path, signal }));
+    const page = pageSchema.safeParse(
+      await this.#transport.call({ step, ...toDo('list', resource), path, signal }),
+    );
     if (!page.success) throw new KubeError('unreadable', `${step}: the answer is no list`);
     return page.data;
   }
@@ -287,7 +291,16 @@ interface Put {
   readonly step: string;
   readonly path: string;
   readonly object: object;
+  readonly subresource: '' | '/status';
   readonly options: CallOptions | undefined;
+}
+
+function toDo(
+  verb: Call['verb'],
+  { plural, isUrgent }: Resource,
+  subresource = '',
+): Pick<Call, 'verb' | 'resource' | 'isUrgent'> {
+  return { verb, resource: plural + subresource, isUrgent };
 }
 
 function parseLine(step: string, line: string): unknown {

@@ -65,6 +65,8 @@ export interface Resource<T extends KubeObject = KubeObject> {
   readonly plural: string;
   readonly kind: string;
   readonly schema: z.ZodType<T>;
+  /** Calls for it never wait for those for other kinds: for a Lease, which is lost to whoever is late. */
+  readonly isUrgent?: true;
 }
 
 /** `v1` for the core group, else `group/version`. */

@@ -32,10 +32,37 @@ export const defaultLimits: HttpLimits = {
 
 const maxRefusalBytes = 64 * 1024;
 
+/** As a role names them, with the method that each one is sent with. */
+const methods = {
+  get: 'GET',
+  list: 'GET',
+  watch: 'GET',
+  create: 'POST',
+  update: 'PUT',
+  delete: 'DELETE',
+} as const satisfies Record<string, Dispatcher.HttpMethod>;
+
+type Verb = keyof typeof methods;
+
+/** One request that was answered, or was not. A call that is tried again makes several. */
+export interface RequestMade {
+  readonly verb: Verb;
+  /** Plural, with its subresource if any: `neo4jbackups/status`. Empty for what is no object. */
+  readonly resource: string;
+  /** HTTP status; `error` when no answer came, or not all of it, or nobody waited for it any more. */
+  readonly code: number | 'error';
+  /** Until the answer was read; of a watch until it began. Milliseconds. */
+  readonly durationMs: number;
+}
+
 export interface Call {
   /** What is tried, for messages: `create jobs shop/orders`. */
   readonly step: string;
-  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
+  readonly verb: Verb;
+  /** As in {@link RequestMade}. */
+  readonly resource: string;
+  /** Does not wait for other calls. */
+  readonly isUrgent?: boolean | undefined;
   /** Path and query. */
   readonly path: string;
   readonly body?: object | undefined;
@@ -47,6 +74,7 @@ export interface TransportOptions {
   readonly userAgent: string;
   readonly limits: HttpLimits;
   readonly random: () => number;
+  readonly onRequest?: ((request: RequestMade) => void) | undefined;
 }
 
 /** Requests to the API server: credentials, deadlines, retries, and failures as KubeError. Knows no objects. */
@@ -82,18 +110,8 @@ export class Transport {
    * @throws {KubeError} when it is refused or cut, and `unavailable` when it is silent for too long.
    */
   async *stream(call: Call & { readonly signal: AbortSignal }): AsyncGenerator<Uint8Array, void> {
-    const { watchIdleMs, callMs } = this.#options.limits;
     try {
-      const route = await this.#connection.route();
-      const answer = await request(route.server + call.path, {
-        ...this.#head(call, route),
-        dispatcher: route.watches,
-        signal: call.signal,
-        headersTimeout: callMs,
-        bodyTimeout: watchIdleMs,
-      });
-      if (answer.statusCode !== 200) throw await refused(call, answer);
-      yield* answer.body;
+      yield* await this.#told(call, () => this.#open(call));
     } catch (error) {
       throw isKubeError(error) ? error : networkError(call.step, error);
     }
@@ -106,10 +124,10 @@ export class Transport {
 
   async #withRetries(call: Call, signal: AbortSignal): Promise<unknown> {
     const { limits, random } = this.#options;
-    const reads = call.method === 'GET';
+    const reads = methods[call.verb] === 'GET';
     for (let attempt = 1; ; attempt += 1) {
       try {
-        return await this.#attempt(call, signal);
+        return await this.#told(call, () => this.#attempt(call, signal));
       } catch (error) {
         const delayMs = retryDelayMs({ error, attempt, reads }, limits, random);
         if (delayMs === undefined || signal.aborted) throw error;
@@ -118,34 +136,73 @@ export class Transport {
     }
   }
 
-  async #attempt(call: Call, signal: AbortSignal): Promise<unknown> {
+  async #attempt(call: Call, signal: AbortSignal): Promise<Answered<unknown>> {
     const { readMs, callMs, maxAnswerBytes } = this.#options.limits;
     try {
       const route = await this.#connection.route();
       const answer = await request(route.server + call.path, {
         ...this.#head(call, route),
-        dispatcher: route.calls,
+        dispatcher: call.isUrgent === true ? route.urgent : route.calls,
         signal,
-        headersTimeout: call.method === 'GET' ? readMs : callMs,
+        headersTimeout: methods[call.verb] === 'GET' ? readMs : callMs,
         bodyTimeout: callMs,
       });
       if (answer.statusCode < 200 || answer.statusCode > 299) throw await refused(call, answer);
-      return parseAnswer(call.step, await readText(call.step, answer.body, maxAnswerBytes));
+      const text = await readText(call.step, answer.body, maxAnswerBytes);
+      return { code: answer.statusCode, value: parseAnswer(call.step, text) };
     } catch (error) {
       if (isKubeError(error) || signal.aborted) throw error;
       throw networkError(call.step, error);
     }
   }
 
+  /** The answer to a watch, when it has begun. */
+  async #open(call: Call & { readonly signal: AbortSignal }): Promise<Answered<AsyncIterable<Uint8Array>>> {
+    const { watchIdleMs, callMs } = this.#options.limits;
+    const route = await this.#connection.route();
+    const answer = await request(route.server + call.path, {
+      ...this.#head(call, route),
+      dispatcher: route.watches,
+      signal: call.signal,
+      headersTimeout: callMs,
+      bodyTimeout: watchIdleMs,
+    });
+    if (answer.statusCode !== 200) throw await refused(call, answer);
+    return { code: answer.statusCode, value: answer.body };
+  }
+
+  /** Does it, and tells how it ended. */
+  async #told<R>({ verb, resource }: Call, attempt: () => Promise<Answered<R>>): Promise<R> {
+    const startMs = performance.now();
+    let code: RequestMade['code'] = 'error';
+    try {
+      const answered = await attempt();
+      code = answered.code;
+      return answered.value;
+    } catch (error) {
+      if (isKubeError(error)) code = error.status ?? 'error';
+      throw error;
+    } finally {
+      this.#options.onRequest?.({ verb, resource, code, durationMs: performance.now() - startMs });
+    }
+  }
+
   #head(call: Call, route: Route): Pick<Dispatcher.DispatchOptions, 'method' | 'headers' | 'body'> {
     const headers = { ...route.headers, accept: 'application/json', 'user-agent': this.#options.userAgent };
-    if (call.body === undefined) return { method: call.method, headers };
+    const method = methods[call.verb];
+    if (call.body === undefined) return { method, headers };
     return {
-      method: call.method,
+      method,
       headers: { ...headers, 'content-type': 'application/json' },
       body: JSON.stringify(call.body),
     };
   }
+}
+
+interface Answered<R> {
+  /** HTTP status. */
+  readonly code: number;
+  readonly value: R;
 }
 
 /** Aborts at a deadline or with the caller. Unlike AbortSignal.any it leaves nothing behind on a long-lived signal. */

@@ -28,6 +28,7 @@ export const leases: Resource<Lease> = {
   plural: 'leases',
   kind: 'Lease',
   schema: leaseSchema,
+  isUrgent: true,
 };
 
 /** One name per namespace, whatever the release of the chart is called. */
