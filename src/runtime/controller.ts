@@ -3,6 +3,7 @@ import { formatKey, type ObjectKey } from '../kube/resource.ts';
 import type { Backoff } from './backoff.ts';
 import type { Clock } from './clock.ts';
 import type { Log } from './log.ts';
+import type { RuntimeMetrics } from './metrics.ts';
 import { TerminalError, type Next } from './next.ts';
 import { WorkQueue } from './work-queue.ts';
 
@@ -24,6 +25,7 @@ export interface ControllerOptions {
   /** In [0, 1). */
   readonly random: () => number;
   readonly log: Log;
+  readonly metrics?: RuntimeMetrics | undefined;
   /** How many keys are worked on at once. Default 4. */
   readonly workers?: number | undefined;
   /** Deadline of one pass. Milliseconds, default 60 s. */
@@ -70,9 +72,23 @@ export class Controller {
     else this.#queue.add(key);
   }
 
+  get name(): string {
+    return this.#options.name;
+  }
+
   /** How many keys wait for a worker. */
   get depth(): number {
     return this.#queue.depth;
+  }
+
+  /** How many keys wait for their time: to be looked at again, or retried. */
+  get delayed(): number {
+    return this.#queue.delayed;
+  }
+
+  /** How many passes are under way, those included that outlived their deadline and their worker. */
+  get underWay(): number {
+    return this.#startedMs.size;
   }
 
   /** Age of the oldest pass under way, 0 when there is none. Beyond the deadline it means a pass that hangs. Milliseconds. */

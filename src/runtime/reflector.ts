@@ -4,6 +4,7 @@ import { keyOf, type KubeObject, type ObjectKey, type Resource } from '../kube/r
 import { backoffMs, type Backoff } from './backoff.ts';
 import type { Clock } from './clock.ts';
 import type { Log } from './log.ts';
+import type { RuntimeMetrics } from './metrics.ts';
 import { Store, type Change, type IndexFunction } from './store.ts';
 
 /**
@@ -25,6 +26,7 @@ export interface ReflectorOptions<T extends KubeObject> {
   /** In [0, 1). */
   readonly random: () => number;
   readonly log: Log;
+  readonly metrics?: RuntimeMetrics | undefined;
 }
 
 /** After 30 s a returning API server has all its watchers back; more would only make changes late. */
@@ -114,6 +116,16 @@ export class Reflector<T extends KubeObject> {
   /** Milliseconds since the server was last heard (bookmarks come every minute); undefined before the first answer. */
   silentMs(): number | undefined {
     return this.#heardMs === undefined ? undefined : this.#options.clock.monotonicMs() - this.#heardMs;
+  }
+
+  /** The plural of what is watched. */
+  get resource(): string {
+    return this.#options.resource.plural;
+  }
+
+  /** How many objects are held. */
+  get size(): number {
+    return this.#store.size;
   }
 
   get(key: ObjectKey): T | undefined {

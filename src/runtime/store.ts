@@ -25,6 +25,10 @@ export class Store<T extends KubeObject> {
     for (const name of Object.keys(indexes)) this.#filed.set(name, new Map());
   }
 
+  get size(): number {
+    return this.#objects.size;
+  }
+
   get(key: ObjectKey): T | undefined {
     return this.#objects.get(formatKey(key));
   }

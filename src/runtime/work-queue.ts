@@ -44,6 +44,11 @@ export class WorkQueue {
     return this.#ready.size;
   }
 
+  /** How many keys wait for their time. */
+  get delayed(): number {
+    return this.#delayed.size;
+  }
+
   /** Asks for a pass as soon as possible. Nothing happens after `close`. */
   add(key: ObjectKey): void {
     if (this.#isClosed) return;
