@@ -226,7 +226,7 @@ export class Scene {
   /** From now on a Job that is deleted stays, marked, as one does whose Pods take their time. */
   hold(job: string): void {
     this.kube.edit(jobs, { namespace, name: job }, ({ metadata }) => {
-      metadata.finalizers = ['foregroundDeletion'];
+      metadata.finalizers = ['example.com/held'];
     });
   }
 
