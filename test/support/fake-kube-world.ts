@@ -7,6 +7,7 @@ import {
   type OwnerReference,
   type Resource,
 } from '../../src/kube/resource.ts';
+import { collectorFinalizers, garbageStep, type Entry } from './fake-kube-garbage.ts';
 
 /** An object as etcd holds it: plain JSON, with everything that our schemas would drop. */
 export interface Stored {
@@ -24,6 +25,7 @@ interface StoredMetadata {
   creationTimestamp: string;
   generation?: number;
   deletionTimestamp?: string;
+  deletionGracePeriodSeconds?: number;
   labels?: Record<string, string>;
   annotations?: Record<string, string>;
   finalizers?: string[];
@@ -48,14 +50,14 @@ export function typeOf(resource: Resource): string {
 /**
  * The objects of the cluster and how they may change. Deterministic: versions count up, and a uid tells which object of its name it is.
  *
- * Kinder than reality in one point: garbage is collected within the deletion, where a real cluster takes its time.
- * {@link World.collectsGarbage} switches that off.
+ * Kinder than reality in one point: garbage is collected within the deletion, where a real cluster takes its time, and
+ * what names an owner that never was is let be until then. {@link World.collectsGarbage} switches that off.
  */
 export class World {
   readonly history: WorldChange[] = [];
   version = 1;
   collectsGarbage = true;
-  readonly #objects = new Map<string, { type: string; object: Stored }>();
+  readonly #objects = new Map<string, Entry>();
   readonly #now: () => Date;
   readonly #onChange: (change: WorldChange) => void;
   /** How many objects had each id so far. */
@@ -105,60 +107,73 @@ export class World {
         : generation + 1;
     }
     if (isDeepStrictEqual(before, after)) return before;
-    if (after.metadata.deletionTimestamp !== undefined && (after.metadata.finalizers ?? []).length === 0) {
-      this.#erase(type, after, 'Background');
+    if (isFree(after)) {
+      this.#erase(type, after);
+      this.#collect();
       return after;
     }
     return this.#commit(type, before, after);
   }
 
-  /** Deletes an object, or marks it when finalizers hold it. Absent propagation: the server's default for the kind. */
-  delete(type: string, object: Stored, propagation: Propagation | undefined): void {
-    if ((object.metadata.finalizers ?? []).length === 0) {
-      this.#erase(type, object, propagation ?? (type === 'jobs.batch' ? 'Orphan' : 'Background'));
-      return;
-    }
-    if (object.metadata.deletionTimestamp !== undefined) return;
+  /**
+   * Deletes an object, or marks it when something holds it: finalizers, the collector that has work to do first, or the
+   * grace of a Pod that runs.
+   *
+   * @param propagation absent: the server's default for the kind
+   * @param graceSeconds absent: what a Pod is given by default; of no other kind
+   */
+  delete(type: string, object: Stored, propagation: Propagation | undefined, graceSeconds?: number): void {
     const after = copy(object);
-    after.metadata.deletionTimestamp = wholeSeconds(this.#now());
-    if (after.metadata.generation !== undefined) after.metadata.generation += 1;
-    this.#commit(type, object, after);
+    const policy = propagation ?? (type === 'jobs.batch' ? 'Orphan' : 'Background');
+    after.metadata.finalizers = finalizersFor(policy, object.metadata.finalizers ?? []);
+    if (after.metadata.finalizers.length === 0) delete after.metadata.finalizers;
+    this.#mark(after, runsOnNode(type, object) ? (graceSeconds ?? 30) : 0);
+    if (isFree(after)) this.#erase(type, object);
+    else if (!isDeepStrictEqual(object, after)) this.#commit(type, object, after);
+    this.#collect();
   }
 
-  /** Deletes every object whose owners are all gone. */
+  /** Does all that the garbage collector has to do. */
   collectGarbage(): void {
-    const uids = new Set([...this.#objects.values()].map(({ object }) => object.metadata.uid));
-    for (const { type, object } of this.#objects.values()) {
-      const owners = object.metadata.ownerReferences ?? [];
-      if (owners.length > 0 && owners.every((owner) => !uids.has(owner.uid)))
-        this.delete(type, object, 'Background');
-    }
+    while (this.collectNext());
   }
 
-  #erase(type: string, object: Stored, propagation: Propagation): void {
-    const { uid } = object.metadata;
-    if (propagation === 'Foreground') this.#release(uid, propagation);
+  /** Does one thing that the garbage collector has to do. @returns false when there was nothing. */
+  collectNext(): boolean {
+    const step = garbageStep([...this.#objects.values()]);
+    if (step === undefined) return false;
+    const { type, object } = step.entry;
+    if (step.kind === 'delete') {
+      this.delete(type, object, step.propagation);
+      return true;
+    }
+    const after = copy(object);
+    if (step.kind === 'disown') after.metadata.ownerReferences = [...step.ownerReferences];
+    else after.metadata.finalizers = [...step.finalizers];
+    this.update(type, object, after);
+    return true;
+  }
+
+  /** Once marked an object stays so; only its grace can become less. */
+  #mark({ metadata }: Stored, graceSeconds: number): void {
+    const isFirst = metadata.deletionTimestamp === undefined;
+    if (!isFirst && graceSeconds >= (metadata.deletionGracePeriodSeconds ?? 0)) return;
+    if (isFirst && metadata.generation !== undefined) metadata.generation += 1;
+    metadata.deletionTimestamp = wholeSeconds(new Date(this.#now().getTime() + graceSeconds * 1000));
+    metadata.deletionGracePeriodSeconds = graceSeconds;
+  }
+
+  #collect(): void {
+    if (!this.collectsGarbage) return;
+    this.collectsGarbage = false; // what follows from a deletion is done by the outermost call
+    this.collectGarbage();
+    this.collectsGarbage = true;
+  }
+
+  #erase(type: string, object: Stored): void {
     this.#objects.delete(idOf(type, object));
     const last = copy(object);
     this.#append({ type, before: last, after: undefined }, last);
-    if (propagation !== 'Foreground' && (this.collectsGarbage || propagation === 'Orphan'))
-      this.#release(uid, propagation);
-  }
-
-  /** What becomes of the dependents of an owner that goes. */
-  #release(uid: string, propagation: Propagation): void {
-    for (const { type, object } of this.#objects.values()) {
-      const owners = object.metadata.ownerReferences ?? [];
-      const others = owners.filter((owner) => owner.uid !== uid);
-      if (others.length === owners.length) continue;
-      if (propagation !== 'Orphan' && others.length === 0) {
-        this.delete(type, object, propagation);
-      } else {
-        const after = copy(object);
-        after.metadata.ownerReferences = others;
-        this.update(type, object, after);
-      }
-    }
   }
 
   /** Does not depend on what else was made before: stories that differ elsewhere are compared by it. */
@@ -186,6 +201,25 @@ export class World {
 
 export function copy<T>(json: T): T {
   return JSON.parse(JSON.stringify(json)) as T;
+}
+
+/** Nothing holds an object that is deleted. */
+function isFree({ metadata }: Stored): boolean {
+  const { deletionTimestamp, deletionGracePeriodSeconds = 0, finalizers = [] } = metadata;
+  return deletionTimestamp !== undefined && deletionGracePeriodSeconds === 0 && finalizers.length === 0;
+}
+
+function finalizersFor(propagation: Propagation, held: readonly string[]): string[] {
+  const others = held.filter((name) => !Object.values(collectorFinalizers).some((own) => own === name));
+  return propagation === 'Background' ? others : [...others, collectorFinalizers[propagation]];
+}
+
+/** A Pod that was given to a node and has not ended: only its kubelet can say that it is gone. */
+function runsOnNode(type: string, object: Stored): boolean {
+  if (type !== 'pods') return false;
+  const { nodeName } = (object['spec'] ?? {}) as { nodeName?: string };
+  const { phase } = (object['status'] ?? {}) as { phase?: string };
+  return nodeName !== undefined && phase !== 'Succeeded' && phase !== 'Failed';
 }
 
 function idOf(type: string, { metadata }: Stored): string {
