@@ -43,6 +43,7 @@ export class FakeKube implements KubeClient {
   readonly #world: World;
   readonly #faults = new Faults();
   readonly #watches = new Set<FakeWatch<KubeObject>>();
+  readonly #listeners = new Set<(change: WorldChange) => void>();
   #oldestVersion = 0;
   #toLose = 0;
 
@@ -173,9 +174,20 @@ export class FakeKube implements KubeClient {
     return parseObject(resource, copy(this.#world.update(typeOf(resource), before, copy(draft))));
   }
 
-  /** Deletes an object as somebody else would. */
-  remove(resource: Resource, key: ObjectKey, propagation: Propagation = 'Background'): void {
-    this.#world.delete(typeOf(resource), this.#existing(resource, key), propagation);
+  /** Deletes an object as somebody else would. @param graceSeconds for a Pod on a node; 0 takes it off at once */
+  remove(
+    resource: Resource,
+    key: ObjectKey,
+    propagation: Propagation = 'Background',
+    graceSeconds?: number,
+  ): void {
+    this.#world.delete(typeOf(resource), this.#existing(resource, key), propagation, graceSeconds);
+  }
+
+  /** Tells of every change as it is done, also of those that no watch is told of. @returns what ends that */
+  onChange(listener: (change: WorldChange) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
   }
 
   /** The object, without a request. */
@@ -234,9 +246,14 @@ export class FakeKube implements KubeClient {
     this.#world.collectsGarbage = false;
   }
 
-  /** Deletes every object whose owners are all gone. */
+  /** Does all that the garbage collector has to do. */
   collectGarbage(): void {
     this.#world.collectGarbage();
+  }
+
+  /** Does one thing that the garbage collector has to do. @returns false when there was nothing */
+  collectNext(): boolean {
+    return this.#world.collectNext();
   }
 
   async #call<R>(call: FakeCall, answer: () => R): Promise<R> {
@@ -280,6 +297,7 @@ export class FakeKube implements KubeClient {
   }
 
   #deliver(change: WorldChange): void {
+    for (const listener of this.#listeners) listener(change);
     if (this.#toLose > 0) {
       this.#toLose -= 1;
       this.#world.history.pop();
