@@ -13,7 +13,8 @@ const condition = z.object({
   status: z.string(),
   reason: z.string().optional(),
   message: z.string().optional(),
-  lastTransitionTime: z.string().optional(),
+  /** Null: an instant that nobody has set is written so. */
+  lastTransitionTime: z.string().nullish(),
 });
 
 const jobSchema = kubeObjectSchema.extend({
@@ -39,7 +40,6 @@ const containerStatus = z.object({
           exitCode: z.int(),
           reason: z.string().optional(),
           message: z.string().optional(),
-          finishedAt: z.string().optional(),
         })
         .optional(),
     })
