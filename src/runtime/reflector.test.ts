@@ -445,3 +445,25 @@ async function perform(fake: FakeKube, clock: FakeClock, { act, name }: Step): P
   };
   await acts[act]();
 }
+
+test('tells that it hangs only when its loop does, not when the server is away', async () => {
+  const { fake, clock, reflector } = await start();
+  await clock.advance(600_000);
+  fake.fail({ verbs: ['list'], error: new KubeError('unavailable', 'away'), times: Infinity });
+  fake.fail({ verbs: ['watch'], error: new KubeError('unavailable', 'away'), times: Infinity });
+  fake.breakWatches();
+  await clock.advance(3_600_000);
+  expect(reflector.stillMs()).toBeLessThanOrEqual(30_000);
+});
+
+test('says why it sees nothing until it sees again', async () => {
+  const { fake, clock, reflector } = await start();
+  expect(reflector.problem).toBeUndefined();
+  fake.fail({ verbs: ['watch'], error: new KubeError('forbidden', 'you may not'), times: 1 });
+  fake.fail({ verbs: ['list'], error: new KubeError('forbidden', 'you may not'), times: 5 });
+  fake.breakWatches();
+  await clock.advance(10_000);
+  expect(reflector.problem).toBe('you may not');
+  await clock.advance(600_000);
+  expect(reflector.problem).toBeUndefined();
+});

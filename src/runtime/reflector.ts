@@ -66,6 +66,8 @@ export class Reflector<T extends KubeObject> {
   #resourceVersion: string | undefined;
   #listDueMs = 0;
   #heardMs: number | undefined;
+  #turnedMs: number | undefined;
+  #problem: string | undefined;
   /** What the server asked us to wait when it refused last. */
   #askedMs = 0;
 
@@ -128,6 +130,19 @@ export class Reflector<T extends KubeObject> {
     return this.#store.size;
   }
 
+  /** Why the last list or watch brought nothing, for people; undefined since one did. */
+  get problem(): string | undefined {
+    return this.#problem;
+  }
+
+  /**
+   * Milliseconds since the loop last turned: began a list or a watch, or got an event. Each of these ends by itself in good
+   * time, whatever the server does: a large number means that we hang. 0 before the first one.
+   */
+  stillMs(): number {
+    return this.#turnedMs === undefined ? 0 : this.#options.clock.monotonicMs() - this.#turnedMs;
+  }
+
   get(key: ObjectKey): T | undefined {
     return this.#store.get(key);
   }
@@ -146,6 +161,7 @@ export class Reflector<T extends KubeObject> {
   async #attempt(signal: AbortSignal): Promise<Outcome> {
     const { resource, clock, log } = this.#options;
     const startMs = clock.monotonicMs();
+    this.#turnedMs = startMs;
     if (startMs >= this.#listDueMs) this.#resourceVersion = undefined;
     const from = this.#resourceVersion;
     try {
@@ -163,6 +179,7 @@ export class Reflector<T extends KubeObject> {
       );
       this.#askedMs = askedWaitMs(error);
       const outcome = from !== undefined && this.#wasWorthIt(from, startMs) ? 'cut' : 'failed';
+      if (outcome === 'failed') this.#problem = error instanceof Error ? error.message : String(error);
       if (!isKubeError(error, 'unavailable', 'tooManyRequests')) this.#resourceVersion = undefined;
       return outcome;
     }
@@ -178,20 +195,26 @@ export class Reflector<T extends KubeObject> {
     if (signal.aborted) return;
     this.#resourceVersion = resourceVersion;
     this.#listDueMs = clock.monotonicMs() + relistMs * (1 + random() / 2);
-    this.#heardMs = clock.monotonicMs();
+    this.#heard();
     this.#tell(this.#store.replace(items), signal);
     this.#hasSynced = true;
     this.#synced.resolve();
   }
 
   async #follow(from: string, signal: AbortSignal): Promise<void> {
-    const { client, resource, namespace, labelSelector, clock } = this.#options;
+    const { client, resource, namespace, labelSelector } = this.#options;
     const watch = { namespace, labelSelector, resourceVersion: from, signal };
     for await (const event of client.watch(resource, watch)) {
-      this.#heardMs = clock.monotonicMs();
+      this.#heard();
       this.#resourceVersion = event.resourceVersion;
       this.#tell(this.#apply(event), signal);
     }
+  }
+
+  #heard(): void {
+    this.#heardMs = this.#options.clock.monotonicMs();
+    this.#turnedMs = this.#heardMs;
+    this.#problem = undefined;
   }
 
   #apply(event: WatchEvent<T>): readonly Change<T>[] {
