@@ -19,11 +19,12 @@ describe('operatorConfig', () => {
   test('has a default for all but the image of the agent', () => {
     expect(operatorConfig([image], { HOSTNAME: 'operator-7f' })).toEqual({
       kubeconfig: undefined,
-      namespace: undefined,
+      namespaces: [],
       agentImage: 'registry/agent:1',
       allowedHosts: [],
       allowedImages: [],
       healthPort: undefined,
+      metricsPort: undefined,
       leaderElectionNamespace: undefined,
       logLevel: 'info',
       instance: 'operator-7f',
@@ -39,7 +40,13 @@ describe('operatorConfig', () => {
   }
   const cases: readonly Case[] = [
     { flag: 'kubeconfig', variable: 'KUBECONFIG', field: 'kubeconfig', text: '/k', value: '/k' },
-    { flag: 'namespace', variable: 'NAMESPACE', field: 'namespace', text: 'shop', value: 'shop' },
+    {
+      flag: 'namespaces',
+      variable: 'NAMESPACES',
+      field: 'namespaces',
+      text: ' shop,lab-2 ,,0x',
+      value: ['shop', 'lab-2', '0x'],
+    },
     { flag: 'agent-image', variable: 'AGENT_IMAGE', field: 'agentImage', text: 'a@b', value: 'a@b' },
     {
       flag: 'allowed-hosts',
@@ -55,6 +62,7 @@ describe('operatorConfig', () => {
       text: 'neo4j:3.4.18-enterprise, registry.example.org:5000/neo4j/*,a@sha256:1f',
       value: ['neo4j:3.4.18-enterprise', 'registry.example.org:5000/neo4j/*', 'a@sha256:1f'],
     },
+    { flag: 'metrics-port', variable: 'METRICS_PORT', field: 'metricsPort', text: '8080', value: 8080 },
     { flag: 'health-port', variable: 'HEALTH_PORT', field: 'healthPort', text: '8081', value: 8081 },
     {
       flag: 'leader-election-namespace',
@@ -79,9 +87,9 @@ describe('operatorConfig', () => {
   );
 
   test('takes an empty variable, as a chart leaves it, for none', () => {
-    const empty = { NAMESPACE: '', KUBECONFIG: '', ALLOWED_HOSTS: '', LOG_LEVEL: '', HEALTH_PORT: '' };
+    const empty = { NAMESPACES: '', KUBECONFIG: '', ALLOWED_HOSTS: '', LOG_LEVEL: '', HEALTH_PORT: '' };
     expect(operatorConfig([image], empty)).toMatchObject({
-      namespace: undefined,
+      namespaces: [],
       kubeconfig: undefined,
       allowedHosts: [],
       logLevel: 'info',
@@ -114,20 +122,46 @@ describe('operatorConfig', () => {
     );
   });
 
-  test('serves no health on port 0', () => {
-    expect(operatorConfig([image, '--health-port=0'], {})?.healthPort).toBeUndefined();
+  test.each(['Shop', 'a_b', 'a.b', '-a', 'a-', 'a/b', '*', 'a'.repeat(64)])(
+    'does not watch a namespace %j',
+    (name) => {
+      expect(problems(() => operatorConfig([image, `--namespaces=shop,${name},lab`], {}))).toEqual([
+        `--namespaces holds ${name}: it must be the name of a namespace`,
+      ]);
+    },
+  );
+
+  test('names the namespace that stands there twice', () => {
+    expect(problems(() => operatorConfig([image, '--namespaces=shop,lab,shop,shop'], {}))).toEqual([
+      '--namespaces holds shop more than once',
+    ]);
   });
 
-  test.each(['-1', '65536', '80.5', 'http', '0x'])('refuses the health port %j', (port) => {
-    expect(problems(() => operatorConfig([image, `--health-port=${port}`], {}))).toEqual([
-      expect.stringMatching(/^--health-port is /),
-    ]);
+  test('takes nothing but commas not for every namespace', () => {
+    expect(problems(() => operatorConfig([image, '--namespaces= ,'], {}))).toHaveLength(1);
+  });
+
+  test('serves no health and no metrics on port 0', () => {
+    const config = operatorConfig([image, '--health-port=0', '--metrics-port=0'], {});
+    expect([config?.healthPort, config?.metricsPort]).toEqual([undefined, undefined]);
+  });
+
+  test('does not serve both on one port', () => {
+    expect(
+      problems(() => operatorConfig([image, '--health-port=8080', '--metrics-port=8080'], {})),
+    ).toHaveLength(1);
+  });
+
+  test.each(['-1', '65536', '80.5', 'http', '0x'])('refuses the port %j', (port) => {
+    expect(
+      problems(() => operatorConfig([image, `--health-port=${port}`, `--metrics-port=${port}`], {})),
+    ).toEqual([expect.stringMatching(/^--health-port is /), expect.stringMatching(/^--metrics-port is /)]);
   });
 
   test.each([
     { name: 'an option unknown', argv: ['--frobnicate'] },
     { name: 'a word', argv: ['run'] },
-    { name: 'an option without its value', argv: ['--namespace'] },
+    { name: 'an option without its value', argv: ['--namespaces'] },
     { name: 'a flag with a value', argv: ['--help=yes'] },
   ])('refuses $name', ({ argv }) => {
     expect(problems(() => operatorConfig(argv, { AGENT_IMAGE: 'x' }))).not.toEqual([]);
@@ -140,8 +174,8 @@ describe('operatorConfig', () => {
 
 test('the help names every option, and where its twin in the environment is', () => {
   const help = operatorHelp();
-  const names = ['kubeconfig', 'namespace', 'agent-image', 'allowed-hosts', 'allowed-images'];
-  const others = ['health-port', 'leader-election-namespace', 'log-level', 'help'];
+  const names = ['kubeconfig', 'namespaces', 'agent-image', 'allowed-hosts', 'allowed-images'];
+  const others = ['health-port', 'metrics-port', 'leader-election-namespace', 'log-level', 'help'];
   for (const name of [...names, ...others]) expect(help).toMatch(new RegExp(`^  --${name} +\\w`, 'm'));
   expect(help).toContain('AGENT_IMAGE');
 });

@@ -11,8 +11,8 @@ export class ConfigError extends Error {
 export interface OperatorConfig {
   /** Path of a kubeconfig. Absent: the service account of the Pod. */
   readonly kubeconfig: string | undefined;
-  /** Absent: all namespaces. */
-  readonly namespace: string | undefined;
+  /** Namespaces to watch, each once. Empty: all. */
+  readonly namespaces: readonly string[];
   /** Image of our agent, which runs before and after Neo4j's tool. */
   readonly agentImage: string;
   /** Hosts that spec.source.host may name: exact names, `*.suffix`, or `*`. Empty: none. */
@@ -21,6 +21,8 @@ export interface OperatorConfig {
   readonly allowedImages: readonly string[];
   /** TCP port of /healthz and /readyz. Absent: they are not served. */
   readonly healthPort: number | undefined;
+  /** TCP port of /metrics. Absent: they are not served. */
+  readonly metricsPort: number | undefined;
   /** Namespace of the Lease by which replicas agree who works. Absent: this process works alone. */
   readonly leaderElectionNamespace: string | undefined;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
@@ -35,7 +37,7 @@ interface Option {
 
 const options = {
   kubeconfig: { type: 'string', help: 'kubeconfig file; absent: the service account of the Pod' },
-  namespace: { type: 'string', help: 'the one namespace to watch; absent: all' },
+  namespaces: { type: 'string', help: 'the namespaces to watch, comma-separated; absent: all' },
   'agent-image': {
     type: 'string',
     help: 'image of the agent that runs around the tool; the image of this program',
@@ -49,6 +51,7 @@ const options = {
     help: 'images that backups may use, comma-separated; * is any text without a slash, ** any; absent: all',
   },
   'health-port': { type: 'string', help: 'port of /healthz and /readyz; absent or 0: none' },
+  'metrics-port': { type: 'string', help: 'port of /metrics, for Prometheus; absent or 0: none' },
   'leader-election-namespace': {
     type: 'string',
     help: 'namespace of the Lease by which replicas agree who works; absent: no election',
@@ -80,20 +83,22 @@ export function operatorConfig(argv: readonly string[], env: NodeJS.ProcessEnv):
     return typeof value === 'string' && value !== '' ? value : undefined;
   };
   const wanted = {
+    namespaces: splitNames(read('namespaces')),
     agentImage: read('agent-image') ?? '',
     allowedHosts: splitList(read('allowed-hosts')),
     allowedImages: splitList(read('allowed-images')),
     healthPort: read('health-port') ?? '0',
+    metricsPort: read('metrics-port') ?? '0',
     logLevel: read('log-level') ?? 'info',
   };
   const problems = problemsIn(wanted);
-  const { logLevel, healthPort } = wanted;
+  const { logLevel, healthPort, metricsPort } = wanted;
   if (!isLogLevel(logLevel) || problems.length > 0) throw new ConfigError(problems.join('\n'));
   return {
     ...wanted,
     kubeconfig: read('kubeconfig'),
-    namespace: read('namespace'),
-    healthPort: Number(healthPort) === 0 ? undefined : Number(healthPort),
+    healthPort: openPort(healthPort),
+    metricsPort: openPort(metricsPort),
     leaderElectionNamespace: read('leader-election-namespace'),
     logLevel,
     instance: env['HOSTNAME'] ?? `pid-${process.pid}`,
@@ -101,24 +106,50 @@ export function operatorConfig(argv: readonly string[], env: NodeJS.ProcessEnv):
 }
 
 interface Wanted {
+  readonly namespaces: readonly string[];
   readonly agentImage: string;
   readonly allowedHosts: readonly string[];
   readonly allowedImages: readonly string[];
   readonly healthPort: string;
+  readonly metricsPort: string;
   readonly logLevel: string;
 }
 
 function problemsIn(wanted: Wanted): readonly string[] {
-  const { agentImage, allowedHosts, allowedImages, healthPort, logLevel } = wanted;
+  const { namespaces, agentImage, allowedHosts, allowedImages, logLevel } = wanted;
   const hosts = allowedHosts.filter((host) => !/^(\*|(\*\.)?[A-Za-z0-9:][-A-Za-z0-9.:]*)$/.test(host));
   const images = allowedImages.filter((image) => !/^[A-Za-z0-9*][-\w.:/@*]*$/.test(image));
   return [
+    ...namespaceProblems(namespaces),
     ...(agentImage === '' ? ['--agent-image is missing: the image that holds the agent'] : []),
     ...(isLogLevel(logLevel) ? [] : [`--log-level is ${logLevel}: it must be debug, info, warn or error`]),
-    ...(isPort(healthPort) ? [] : [`--health-port is ${healthPort}: it must be a number from 0 to 65535`]),
+    ...portProblems(wanted),
     ...hosts.map((host) => `--allowed-hosts holds ${host}: it must be a host, *.suffix or *`),
     ...images.map((image) => `--allowed-images holds ${image}: it must be an image, in which * is any text`),
   ];
+}
+
+function namespaceProblems(namespaces: readonly string[]): readonly string[] {
+  const bad = namespaces.filter((name) => name.length > 63 || !/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/.test(name));
+  const again = namespaces.filter((name, at) => namespaces.indexOf(name) !== at);
+  return [
+    ...bad.map((name) => `--namespaces holds ${name}: it must be the name of a namespace`),
+    ...[...new Set(again)].map((name) => `--namespaces holds ${name} more than once`),
+  ];
+}
+
+function portProblems({ healthPort, metricsPort }: Wanted): readonly string[] {
+  const ports = { 'health-port': healthPort, 'metrics-port': metricsPort };
+  const bad = Object.entries(ports).filter(([, port]) => !isPort(port));
+  const isSame = healthPort === metricsPort && isPort(healthPort) && Number(healthPort) > 0;
+  return [
+    ...bad.map(([name, port]) => `--${name} is ${port}: it must be a number from 0 to 65535`),
+    ...(isSame ? [`--metrics-port is ${metricsPort}, as --health-port is: each needs its own`] : []),
+  ];
+}
+
+function openPort(text: string): number | undefined {
+  return Number(text) === 0 ? undefined : Number(text);
 }
 
 function isPort(text: string): boolean {
@@ -138,6 +169,12 @@ function splitList(text: string | undefined): readonly string[] {
     .split(',')
     .map((part) => part.trim())
     .filter((part) => part !== '');
+}
+
+/** Nothing but commas must not mean every namespace. */
+function splitNames(text: string | undefined): readonly string[] {
+  const names = splitList(text);
+  return names.length > 0 || text === undefined ? names : [text];
 }
 
 function isLogLevel(text: string): text is OperatorConfig['logLevel'] {

@@ -57,10 +57,10 @@ interface Parts {
 }
 
 function operatorOf(config: OperatorConfig, { client, events, log }: Parts): Operator {
-  const { agentImage, allowedHosts, allowedImages, namespace, instance, leaderElectionNamespace } = config;
+  const { agentImage, allowedHosts, allowedImages, namespaces, instance, leaderElectionNamespace } = config;
   const common = { clock: systemClock, random: Math.random, log };
   const policy = { agentImage, allowedHosts, allowedImages };
-  log.info({ namespace: namespace ?? 'all', ...policy }, 'starting');
+  log.info({ namespaces: namespaces.length === 0 ? 'all' : namespaces, ...policy }, 'starting');
   const election =
     leaderElectionNamespace === undefined
       ? undefined
@@ -69,7 +69,7 @@ function operatorOf(config: OperatorConfig, { client, events, log }: Parts): Ope
     ...common,
     fetchSchema: (signal) => client.getDocument(servedSchemaPath, { signal }),
     election,
-    work: new BackupController({ ...common, client, events, namespace, policy }),
+    work: new BackupController({ ...common, client, events, namespaces, policy }),
     onEnding: () => exitWithin(exitMs, log),
   });
 }

@@ -16,6 +16,25 @@ function withoutStatus(schema: object): object {
   return { ...schema, properties };
 }
 
+class Cache {
+  readonly resource: string;
+  isFilled = false;
+  problem: string | undefined;
+  silenceMs = 0;
+
+  constructor(resource: string) {
+    this.resource = resource;
+  }
+
+  hasSynced(): boolean {
+    return this.isFilled;
+  }
+
+  stillMs(): number {
+    return this.silenceMs;
+  }
+}
+
 /** An operator whose API server and work are played by the test. */
 class Scene {
   readonly clock = new FakeClock();
@@ -24,7 +43,7 @@ class Scene {
   answer: () => unknown = () => current;
   asked = 0;
   isWorking = false;
-  hasSynced = false;
+  readonly caches = [{ namespace: undefined as string | undefined, reflectors: [new Cache('jobs')] }];
   oldestMs = 0;
   /** Its work does not end when it is told to. */
   hangs = false;
@@ -51,8 +70,8 @@ class Scene {
           if (this.hangs) await new Promise(() => undefined);
           this.isWorking = false;
         },
-        hasSynced: () => this.hasSynced,
-        oldestPassMs: () => this.oldestMs,
+        caches: this.caches,
+        controller: { oldestPassMs: () => this.oldestMs },
       },
       onEnding: () => (this.mustEnd += 1),
       clock: this.clock,
@@ -64,6 +83,10 @@ class Scene {
   async start(): Promise<void> {
     this.done = this.operator.run(this.stop.signal);
     await quiet();
+  }
+
+  fill(): void {
+    for (const cache of this.caches.flatMap(({ reflectors }) => reflectors)) cache.isFilled = true;
   }
 
   /** Names of the checks that fail. */
@@ -84,7 +107,7 @@ test('works once the schema is served, is ready once the caches are filled, and 
   const scene = new Scene();
   await scene.start();
   expect([scene.isWorking, scene.unready()]).toEqual([true, ['caches']]);
-  scene.hasSynced = true;
+  scene.fill();
   expect(scene.unready()).toEqual([]);
   scene.stop.abort();
   await scene.done;
@@ -241,7 +264,41 @@ test('ends while the API server does not answer', async () => {
 test('is alive as long as no pass hangs far beyond its deadline', () => {
   const scene = new Scene();
   scene.oldestMs = 61_000;
-  expect(scene.operator.live()).toMatchObject([{ isGood: true }]);
+  expect(scene.operator.live()).toMatchObject([{ isGood: true }, { isGood: true }]);
   scene.oldestMs = 200_000;
-  expect(scene.operator.live()).toMatchObject([{ isGood: false, says: 'one has hung for 200 s' }]);
+  expect(scene.operator.live()).toMatchObject([
+    { isGood: false, says: 'one has hung for 200 s' },
+    { isGood: true },
+  ]);
+});
+
+test('is alive as long as every cache does something, be it in vain', () => {
+  const scene = new Scene();
+  const cache = scene.caches[0]?.reflectors[0] as Cache;
+  [cache.problem, cache.silenceMs] = ['connect ECONNREFUSED', 600_000];
+  expect(scene.operator.live()).toMatchObject([{ isGood: true }, { isGood: true }]);
+  cache.silenceMs = 901_000;
+  expect(scene.operator.live()).toMatchObject([
+    { isGood: true },
+    { isGood: false, says: 'hung: jobs for 901 s' },
+  ]);
+});
+
+test('names the namespace that is not filled, and why, and one that was and can no longer be read', async () => {
+  const scene = new Scene();
+  const [shop, lab] = [new Cache('jobs'), new Cache('pods')];
+  scene.caches.splice(
+    0,
+    1,
+    { namespace: 'shop', reflectors: [shop] },
+    { namespace: 'lab', reflectors: [lab] },
+  );
+  await scene.start();
+  [shop.isFilled, lab.problem] = [true, 'forbidden'];
+  expect([scene.unready(), scene.says('caches')]).toEqual([
+    ['caches'],
+    'not filled yet: pods in lab (forbidden)',
+  ]);
+  [lab.isFilled, lab.problem, shop.problem] = [true, undefined, 'gone'];
+  expect([scene.unready(), scene.says('caches')]).toEqual([[], 'filled; not followed: jobs in shop (gone)']);
 });

@@ -5,13 +5,30 @@ import type { Clock } from './runtime/clock.ts';
 import type { Log } from './runtime/log.ts';
 import type { Check, Health } from './telemetry/health.ts';
 
+/** A local copy of what is watched. A Reflector is one. */
+interface Cache {
+  /** Plural of the kind. */
+  readonly resource: string;
+  hasSynced(): boolean;
+  /** Why it sees nothing at present. */
+  readonly problem: string | undefined;
+  /** For how long it has done nothing at all. Milliseconds. */
+  stillMs(): number;
+}
+
 /** What the operator is there for. A BackupController is one. */
 interface Work {
-  /** Works until the signal aborts. Never rejects. */
+  /** Works until the signal aborts. */
   run(signal: AbortSignal): Promise<void>;
-  hasSynced(): boolean;
-  /** Age of the oldest pass under way, 0 when there is none. Milliseconds. */
-  oldestPassMs(): number;
+  readonly caches: readonly {
+    /** Undefined: all. */
+    readonly namespace: string | undefined;
+    readonly reflectors: readonly Cache[];
+  }[];
+  readonly controller: {
+    /** Age of the oldest pass under way, 0 when there is none. Milliseconds. */
+    oldestPassMs(): number;
+  };
 }
 
 /** Who decides which replica works. A LeaderElector is one. */
@@ -45,10 +62,21 @@ const schemaBackoff: Backoff = { baseMs: 2_000, capMs: 60_000 };
 /** A pass is told to end after a minute. One that is still there now will not end any more. Milliseconds. */
 const wedgedMs = 180_000;
 
-/** How many missing fields are named; the first ones tell which version is served. */
+/**
+ * A list ends after 30 s per page, and a watch after 100 s of silence: a cache that has done nothing for so long will not do
+ * anything any more. Whether the server answers makes no difference. Milliseconds.
+ */
+const stuckMs = 900_000;
+
+/** How many missing fields, or caches, are named; the first ones tell what is the matter. */
 const maxNamed = 5;
 
 type Schema = ServedSchema | { readonly kind: 'unknown'; readonly why: string };
+
+interface NamedCache {
+  readonly name: string;
+  readonly cache: Cache;
+}
 
 export class Operator implements Health {
   readonly #deps: OperatorDeps;
@@ -68,10 +96,23 @@ export class Operator implements Health {
   }
 
   live(): readonly Check[] {
-    const oldestMs = this.#deps.work.oldestPassMs();
-    const isGood = oldestMs < wedgedMs;
-    const seconds = Math.round(oldestMs / 1_000);
-    return [{ name: 'passes', isGood, says: isGood ? 'they end' : `one has hung for ${seconds} s` }];
+    const { controller } = this.#deps.work;
+    const oldestMs = controller.oldestPassMs();
+    const stuck = this.#caches().filter(({ cache }) => cache.stillMs() >= stuckMs);
+    const stood = stuck.map(({ name, cache }) => `${name} for ${seconds(cache.stillMs())}`);
+    const passesEnd = oldestMs < wedgedMs;
+    return [
+      {
+        name: 'passes',
+        isGood: passesEnd,
+        says: passesEnd ? 'they end' : `one has hung for ${seconds(oldestMs)}`,
+      },
+      {
+        name: 'watches',
+        isGood: stuck.length === 0,
+        says: stuck.length === 0 ? 'they go on' : `hung: ${named(stood)}`,
+      },
+    ];
   }
 
   ready(): readonly Check[] {
@@ -81,7 +122,7 @@ export class Operator implements Health {
       { name: 'API server', isGood: reached, says: reached ? 'reached' : schema.why },
       { name: 'schema', isGood: schema.kind === 'current', says: sayOf(schema) },
       ...(schema.kind === 'current' ? this.#leader() : []),
-      ...(this.#isWorking ? [this.#caches()] : []),
+      ...(this.#isWorking ? [this.#filled()] : []),
     ];
   }
 
@@ -102,9 +143,27 @@ export class Operator implements Health {
     return [{ name: 'leader', isGood: problem === undefined && holder !== undefined, says }];
   }
 
-  #caches(): Check {
-    const isGood = this.#deps.work.hasSynced();
-    return { name: 'caches', isGood, says: isGood ? 'filled' : 'not filled yet' };
+  /** A namespace that cannot be read holds up no other, but somebody should see to it. */
+  #filled(): Check {
+    const all = this.#caches();
+    const empty = all.filter(({ cache }) => !cache.hasSynced());
+    const troubled = all.filter(({ cache }) => cache.hasSynced() && cache.problem !== undefined);
+    const why = ({ name, cache: { problem } }: NamedCache): string =>
+      problem === undefined ? name : `${name} (${problem})`;
+    const says = [
+      empty.length === 0 ? 'filled' : `not filled yet: ${named(empty.map(why))}`,
+      ...(troubled.length === 0 ? [] : [`not followed: ${named(troubled.map(why))}`]),
+    ];
+    return { name: 'caches', isGood: empty.length === 0, says: says.join('; ') };
+  }
+
+  #caches(): readonly NamedCache[] {
+    return this.#deps.work.caches.flatMap(({ namespace, reflectors }) =>
+      reflectors.map((cache) => ({
+        name: namespace === undefined ? cache.resource : `${cache.resource} in ${namespace}`,
+        cache,
+      })),
+    );
   }
 
   /** With an older schema the API server would drop fields of the status, and what is left could lie. @returns false when stopped. */
@@ -137,12 +196,19 @@ function sayOf(schema: Schema): string {
       return 'served';
     case 'absent':
       return `the API server does not serve our kind, the CRD is missing: ${advice}`;
-    case 'older': {
-      const named = schema.missing.slice(0, maxNamed).join(', ');
-      const more = schema.missing.length - maxNamed;
-      return `the CRD is older than this operator, it lacks ${named}${more > 0 ? ` and ${more} more` : ''}: ${advice}`;
-    }
+    case 'older':
+      return `the CRD is older than this operator, it lacks ${named(schema.missing)}: ${advice}`;
     case 'unknown':
       return `not known: ${schema.why}`;
   }
+}
+
+/** The first few, and how many more there are. */
+function named(names: readonly string[]): string {
+  const more = names.length - maxNamed;
+  return `${names.slice(0, maxNamed).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
+}
+
+function seconds(ms: number): string {
+  return `${Math.round(ms / 1_000)} s`;
 }

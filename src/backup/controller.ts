@@ -1,21 +1,21 @@
 // Which key each change means, and one pass over it: observe, decide, act, status.
 import { isDeepStrictEqual } from 'node:util';
-import { labels, managedBy } from '../api/names.ts';
 import type { Neo4jBackupStatus } from '../api/neo4jbackup.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { isKubeError } from '../kube/errors.ts';
 import type { EventRecorder } from '../kube/events.ts';
-import { formatKey, keyOf, type KubeObject, type ObjectKey } from '../kube/resource.ts';
+import { formatKey, keyOf, type ObjectKey } from '../kube/resource.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { Controller } from '../runtime/controller.ts';
 import type { Log } from '../runtime/log.ts';
+import type { RuntimeMetrics } from '../runtime/metrics.ts';
 import type { Next } from '../runtime/next.ts';
-import { Reflector } from '../runtime/reflector.ts';
 import { act } from './act.ts';
+import { Caches } from './caches.ts';
 import { decide, needsFreshEyes, type Decision } from './decide.ts';
 import type { Policy } from './objection.ts';
-import { byOwner, glance, lookAround, observeAfresh, type Observed } from './observe.ts';
-import { backups, jobs, pods, type Job, type Neo4jBackup, type Pod } from './resources.ts';
+import { glance, lookAround, observeAfresh, type Observed } from './observe.ts';
+import { backups, type Neo4jBackup } from './resources.ts';
 import { announcements, nextStatus } from './status.ts';
 
 export interface BackupControllerDeps {
@@ -24,8 +24,9 @@ export interface BackupControllerDeps {
   readonly clock: Clock;
   readonly random: () => number;
   readonly log: Log;
-  /** Absent: all namespaces. */
-  readonly namespace?: string | undefined;
+  readonly metrics?: RuntimeMetrics | undefined;
+  /** Each once. Absent or empty: all. */
+  readonly namespaces?: readonly string[] | undefined;
   readonly policy: Policy;
 }
 
@@ -47,52 +48,43 @@ interface Saved {
 
 export class BackupController {
   readonly #deps: BackupControllerDeps;
-  readonly #backups: Reflector<Neo4jBackup>;
-  readonly #jobs: Reflector<Job>;
-  readonly #pods: Reflector<Pod>;
+  /** By namespace; undefined: all. */
+  readonly #caches: ReadonlyMap<string | undefined, Caches>;
   readonly #controller: Controller;
   /** What we wrote and may not have seen again yet, with the versions that are older. */
   readonly #saved = new Map<string, Saved>();
 
   constructor(deps: BackupControllerDeps) {
     this.#deps = deps;
-    const { client, clock, random, log, namespace } = deps;
-    const common = { client, clock, random, log, namespace };
-    const ours = { labelSelector: `${labels.managedBy}=${managedBy}`, indexes: { [byOwner]: ownerUIDs } };
-    this.#backups = new Reflector({ ...common, resource: backups });
-    this.#jobs = new Reflector({ ...common, ...ours, resource: jobs });
-    this.#pods = new Reflector({ ...common, ...ours, resource: pods });
+    const { client, clock, random, log, metrics, namespaces = [] } = deps;
+    const common = { clock, random, log, metrics };
+    const onWake = (key: ObjectKey): void => this.#controller.enqueue(key);
+    const watched = namespaces.length === 0 ? [undefined] : namespaces;
+    this.#caches = new Map(
+      watched.map((namespace) => [namespace, new Caches({ ...common, client, namespace, onWake })]),
+    );
     this.#controller = new Controller({
+      ...common,
       name: 'backup',
-      reflectors: [this.#backups, this.#jobs, this.#pods],
+      reflectors: [], // what wakes waits for its own
       reconcile: (key, signal) => this.reconcile(key, signal),
-      clock,
-      random,
-      log,
     });
-    this.#backups.onChange((before, after) => this.#enqueue(after ?? before));
-    this.#jobs.onChange((before, after) => this.#enqueueOwner(after ?? before));
-    this.#pods.onChange((before, after) => this.#enqueueOwner(this.#jobOf(after ?? before)));
   }
 
   /** Works until the signal aborts, and resolves when all is quiet. */
   async run(signal: AbortSignal): Promise<void> {
-    await Promise.all([
-      this.#backups.run(signal),
-      this.#jobs.run(signal),
-      this.#pods.run(signal),
-      this.#controller.run(signal),
-    ]);
+    const caches = [...this.#caches.values()].map((each) => each.run(signal));
+    await Promise.all([...caches, this.#controller.run(signal)]);
   }
 
-  /** True when everything has been listed once. */
-  hasSynced(): boolean {
-    return [this.#backups, this.#jobs, this.#pods].every((reflector) => reflector.hasSynced());
+  /** What is known, by namespace. */
+  get caches(): readonly Caches[] {
+    return [...this.#caches.values()];
   }
 
-  /** Age of the oldest pass under way, 0 when there is none. Milliseconds. */
-  oldestPassMs(): number {
-    return this.#controller.oldestPassMs();
+  /** The queue and its passes. */
+  get controller(): Controller {
+    return this.#controller;
   }
 
   /** One pass over one resource. Safe to run again at any time, from any point, after any crash. */
@@ -117,12 +109,14 @@ export class BackupController {
   /** Decides on what the caches say, unless that would start a run or tell of its end: then on what their source says. */
   async #look(key: ObjectKey, signal: AbortSignal): Promise<Look | undefined> {
     const { client, clock, log, policy } = this.#deps;
+    const caches = this.#cachesOf(key);
+    if (caches === undefined) return undefined;
     const deps = {
       client,
       log,
       backups: { get: (wanted: ObjectKey) => this.#newest(wanted) },
-      jobs: this.#jobs,
-      pods: this.#pods,
+      jobs: caches.jobs,
+      pods: caches.pods,
       now: () => clock.now(),
     };
     const glanced = glance(key, deps);
@@ -133,6 +127,10 @@ export class BackupController {
     const seen = await lookAround(glanced, deps, signal);
     const decision = decide(seen, policy);
     return needsFreshEyes(seen, decision) ? this.#lookAfresh(key, signal) : { seen, decision };
+  }
+
+  #cachesOf({ namespace }: ObjectKey): Caches | undefined {
+    return this.#caches.get(undefined) ?? this.#caches.get(namespace);
   }
 
   async #lookAfresh(key: ObjectKey, signal: AbortSignal): Promise<Look | undefined> {
@@ -146,7 +144,7 @@ export class BackupController {
    * sees what was there before would write, too, and be refused.
    */
   #newest(key: ObjectKey): Neo4jBackup | undefined {
-    const cached = this.#backups.get(key);
+    const cached = this.#cachesOf(key)?.backups.get(key);
     const saved = this.#saved.get(formatKey(key));
     if (saved === undefined) return cached;
     if (cached !== undefined && saved.older.includes(cached.metadata.resourceVersion)) return saved.object;
@@ -164,7 +162,7 @@ export class BackupController {
       const object = { apiVersion, kind, metadata, status };
       const key = keyOf({ metadata });
       const saved = await this.#deps.client.replaceStatus(backups, key, object, { signal });
-      const cached = this.#backups.get(key)?.metadata.resourceVersion;
+      const cached = this.#cachesOf(key)?.backups.get(key)?.metadata.resourceVersion;
       this.#saved.set(formatKey(key), { object: saved, older: [metadata.resourceVersion, cached] });
       return true;
     } catch (error) {
@@ -183,28 +181,8 @@ export class BackupController {
       log.info({ key: formatKey(regarding), reason, phase: status.phase }, note);
     }
   }
-
-  #enqueue(backup: Neo4jBackup | undefined): void {
-    if (backup !== undefined) this.#controller.enqueue(keyOf(backup));
-  }
-
-  #enqueueOwner(job: Job | undefined): void {
-    const owner = job?.metadata.ownerReferences?.find(({ kind }) => kind === backups.kind);
-    if (job === undefined || owner === undefined) return;
-    this.#controller.enqueue({ namespace: keyOf(job).namespace, name: owner.name });
-  }
-
-  #jobOf(pod: Pod | undefined): Job | undefined {
-    const owner = pod?.metadata.ownerReferences?.find(({ kind }) => kind === jobs.kind);
-    if (pod === undefined || owner === undefined) return undefined;
-    return this.#jobs.get({ namespace: keyOf(pod).namespace, name: owner.name });
-  }
 }
 
 function isHeldBack({ status }: Neo4jBackup): boolean {
   return status?.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'False') === true;
-}
-
-function ownerUIDs({ metadata }: KubeObject): readonly string[] {
-  return (metadata.ownerReferences ?? []).map(({ uid }) => uid);
 }

@@ -80,7 +80,7 @@ async function start({
     join(root, 'src/main.ts'),
     `--kubeconfig=${kubeconfig ?? inject('kubeconfig')}`,
     '--agent-image=agent:1',
-    `--namespace=${namespace}`,
+    `--namespaces=${namespace}`,
     `--leader-election-namespace=${namespace}`,
     `--health-port=${port}`,
   ];

@@ -1,0 +1,96 @@
+// What is known of one namespace, or of all: the resources, and the Jobs and Pods of their runs.
+import { labels, managedBy } from '../api/names.ts';
+import type { KubeClient } from '../kube/client.ts';
+import { keyOf, type KubeObject, type ObjectKey } from '../kube/resource.ts';
+import type { Clock } from '../runtime/clock.ts';
+import type { Log } from '../runtime/log.ts';
+import type { RuntimeMetrics } from '../runtime/metrics.ts';
+import { Reflector } from '../runtime/reflector.ts';
+import { byOwner } from './observe.ts';
+import { backups, jobs, pods, type Job, type Neo4jBackup, type Pod } from './resources.ts';
+
+export interface CachesOptions {
+  readonly client: KubeClient;
+  /** Absent: all namespaces. */
+  readonly namespace?: string | undefined;
+  readonly clock: Clock;
+  /** In [0, 1). */
+  readonly random: () => number;
+  readonly log: Log;
+  readonly metrics?: RuntimeMetrics | undefined;
+  /** Told of every resource that is to be looked at: once all three caches are filled, and whenever something of it changes. */
+  readonly onWake: (key: ObjectKey) => void;
+}
+
+/**
+ * The caches that a pass reads. Each namespace has its own three, filled and recovered by themselves: one that may not be
+ * read, or is gone, holds up no other.
+ */
+export class Caches {
+  readonly namespace: string | undefined;
+  readonly backups: Reflector<Neo4jBackup>;
+  readonly jobs: Reflector<Job>;
+  readonly pods: Reflector<Pod>;
+  readonly #wake: (key: ObjectKey) => void;
+
+  constructor({ onWake, ...options }: CachesOptions) {
+    const ours = { labelSelector: `${labels.managedBy}=${managedBy}`, indexes: { [byOwner]: ownerUIDs } };
+    this.namespace = options.namespace;
+    this.backups = new Reflector({ ...options, resource: backups });
+    this.jobs = new Reflector({ ...options, ...ours, resource: jobs });
+    this.pods = new Reflector({ ...options, ...ours, resource: pods });
+    // With a part of the picture a pass could start a second run: until all is there nobody is woken.
+    this.#wake = (key) => {
+      if (this.hasSynced()) onWake(key);
+    };
+    this.backups.onChange((before, after) => this.#wakeSelf(after ?? before));
+    this.jobs.onChange((before, after) => this.#wakeOwner(after ?? before));
+    this.pods.onChange((before, after) => this.#wakeOwner(this.#jobOf(after ?? before)));
+  }
+
+  get reflectors(): readonly [Reflector<Neo4jBackup>, Reflector<Job>, Reflector<Pod>] {
+    return [this.backups, this.jobs, this.pods];
+  }
+
+  /** Keeps them current until the signal aborts. */
+  async run(signal: AbortSignal): Promise<void> {
+    await Promise.all([
+      ...this.reflectors.map((reflector) => reflector.run(signal)),
+      this.#wakeAllOnceFilled(signal),
+    ]);
+  }
+
+  /** True when everything has been listed once. */
+  hasSynced(): boolean {
+    return this.reflectors.every((reflector) => reflector.hasSynced());
+  }
+
+  async #wakeAllOnceFilled(signal: AbortSignal): Promise<void> {
+    try {
+      await Promise.all(this.reflectors.map((reflector) => reflector.whenSynced(signal)));
+    } catch {
+      return; // Stopped before it began.
+    }
+    for (const backup of this.backups.list()) this.#wakeSelf(backup);
+  }
+
+  #wakeSelf(backup: Neo4jBackup | undefined): void {
+    if (backup !== undefined) this.#wake(keyOf(backup));
+  }
+
+  #wakeOwner(job: Job | undefined): void {
+    const owner = job?.metadata.ownerReferences?.find(({ kind }) => kind === backups.kind);
+    if (job === undefined || owner === undefined) return;
+    this.#wake({ namespace: keyOf(job).namespace, name: owner.name });
+  }
+
+  #jobOf(pod: Pod | undefined): Job | undefined {
+    const owner = pod?.metadata.ownerReferences?.find(({ kind }) => kind === jobs.kind);
+    if (pod === undefined || owner === undefined) return undefined;
+    return this.jobs.get({ namespace: keyOf(pod).namespace, name: owner.name });
+  }
+}
+
+function ownerUIDs({ metadata }: KubeObject): readonly string[] {
+  return (metadata.ownerReferences ?? []).map(({ uid }) => uid);
+}

@@ -1,0 +1,118 @@
+// Which namespaces are watched, and that none waits for another.
+import { afterEach, expect, test } from 'vitest';
+import { aSpec } from '../../test/support/builders.ts';
+import { FakeClock } from '../../test/support/fake-clock.ts';
+import { FakeKube } from '../../test/support/fake-kube.ts';
+import { quietLog } from '../../test/support/quiet-log.ts';
+import type { ListOptions, ListResult } from '../kube/client.ts';
+import { KubeError } from '../kube/errors.ts';
+import { keyOf, type KubeObject, type Resource } from '../kube/resource.ts';
+import { BackupController } from './controller.ts';
+import { backups, claims, endpointSlices, jobs, services } from './resources.ts';
+
+/** May be told what the operator may not list: `jobs in lab`. */
+class Kube extends FakeKube {
+  readonly forbidden = new Set<string>();
+
+  override async list<T extends KubeObject>(
+    resource: Resource<T>,
+    options: ListOptions = {},
+  ): Promise<ListResult<T>> {
+    const what = `${resource.plural} in ${options.namespace}`;
+    if (this.forbidden.has(what)) throw new KubeError('forbidden', `list ${what}: forbidden`);
+    return super.list(resource, options);
+  }
+}
+
+const stops: AbortController[] = [];
+
+afterEach(() => {
+  for (const stop of stops.splice(0)) stop.abort();
+});
+
+class Scene {
+  readonly clock = new FakeClock();
+  readonly kube = new Kube({ now: () => this.clock.now() });
+
+  constructor(namespaces: readonly string[]) {
+    for (const namespace of namespaces) this.#furnish(namespace);
+  }
+
+  #furnish(namespace: string): void {
+    const spec = { type: 'ClusterIP', clusterIP: '10.0.0.1', ports: [{ port: 6362 }] };
+    this.kube.put(services, namespace, { metadata: { name: 'orders-neo4j' }, spec });
+    const labels = { 'kubernetes.io/service-name': 'orders-neo4j' };
+    const endpoints = [{ conditions: { ready: true } }];
+    this.kube.put(endpointSlices, namespace, { metadata: { name: 'orders-neo4j-1', labels }, endpoints });
+    this.kube.put(claims, namespace, { metadata: { name: 'backups' } });
+    this.kube.put(backups, namespace, { metadata: { name: 'orders' }, spec: aSpec() });
+  }
+
+  async start(namespaces?: readonly string[]): Promise<BackupController> {
+    const stop = new AbortController();
+    stops.push(stop);
+    const controller = new BackupController({
+      client: this.kube,
+      events: { record: () => undefined, flush: async () => undefined },
+      clock: this.clock,
+      random: () => 0.5,
+      log: quietLog(),
+      namespaces,
+      policy: { agentImage: 'agent:1', allowedHosts: [], allowedImages: [] },
+    });
+    void controller.run(stop.signal);
+    await this.clock.advance(60_000);
+    return controller;
+  }
+
+  /** Namespaces that have a Job. */
+  served(): readonly string[] {
+    return this.kube
+      .all(jobs)
+      .map((job) => keyOf(job).namespace)
+      .toSorted();
+  }
+}
+
+test('watches the named namespaces, and asks for nothing of any other', async () => {
+  const scene = new Scene(['lab', 'shop', 'other']);
+  await scene.start(['shop', 'lab']);
+  expect(scene.served()).toEqual(['lab', 'shop']);
+  expect(new Set(scene.kube.requests.map(({ namespace }) => namespace))).toEqual(new Set(['lab', 'shop']));
+});
+
+test.each([undefined, []])('watches all namespaces when it is told %j', async (namespaces) => {
+  const scene = new Scene(['lab', 'shop']);
+  await scene.start(namespaces);
+  expect(scene.served()).toEqual(['lab', 'shop']);
+});
+
+test.each(['neo4jbackups', 'jobs', 'pods'])(
+  'a namespace whose %s may not be listed holds up no other, starts nothing, and goes on when they may',
+  async (plural) => {
+    const scene = new Scene(['lab', 'shop']);
+    scene.kube.forbidden.add(`${plural} in lab`);
+    const controller = await scene.start(['lab', 'shop']);
+    expect(scene.served()).toEqual(['shop']);
+    expect(controller.caches.map((each) => [each.namespace, each.hasSynced()])).toEqual([
+      ['lab', false],
+      ['shop', true],
+    ]);
+    const [lab] = controller.caches;
+    expect(lab?.reflectors.flatMap(({ problem = [] }) => problem)).toEqual([
+      `list ${plural} in lab: forbidden`,
+    ]);
+    scene.kube.forbidden.clear();
+    await scene.clock.advance(60_000);
+    expect(scene.served()).toEqual(['lab', 'shop']);
+  },
+);
+
+test('hears of what changes in each of them later', async () => {
+  const scene = new Scene(['lab', 'shop']);
+  await scene.start(['lab', 'shop']);
+  for (const namespace of ['lab', 'shop'])
+    scene.kube.put(backups, namespace, { metadata: { name: 'second' }, spec: aSpec() });
+  await scene.clock.advance(10_000);
+  expect(scene.served()).toEqual(['lab', 'lab', 'shop', 'shop']);
+});
