@@ -4,6 +4,7 @@ import { quietLog } from '../../test/support/quiet-log.ts';
 import { KubeError } from '../kube/errors.ts';
 import type { ObjectKey } from '../kube/resource.ts';
 import { Controller, type ControllerOptions } from './controller.ts';
+import { noMetrics } from './metrics.ts';
 import { TerminalError, type Next } from './next.ts';
 
 const a: ObjectKey = { namespace: 'shop', name: 'a' };
@@ -15,6 +16,8 @@ interface Running {
   readonly controller: Controller;
   /** Names of the keys, in the order in which their passes began. */
   readonly passes: string[];
+  /** `result after ms` of each pass, in the order in which they ended. */
+  readonly results: string[];
   readonly stop: AbortController;
   readonly done: Promise<void>;
 }
@@ -23,13 +26,18 @@ async function start(
   reconcile: ControllerOptions['reconcile'],
   options: Partial<ControllerOptions> = {},
 ): Promise<Running> {
-  const [clock, stop, passes] = [new FakeClock(), new AbortController(), [] as string[]];
+  const [clock, stop] = [new FakeClock(), new AbortController()];
+  const [passes, results]: [string[], string[]] = [[], []];
   const controller = new Controller({
     name: 'test',
     reflectors: [],
     clock,
     random: () => 1,
     log: quietLog(),
+    metrics: {
+      ...noMetrics,
+      passEnded: ({ result, durationMs }) => results.push(`${result} after ${durationMs}`),
+    },
     workers: 2,
     passMs: 60_000,
     graceMs: 5_000,
@@ -42,7 +50,7 @@ async function start(
   });
   const done = controller.run(stop.signal);
   await quiet();
-  return { clock, controller, passes, stop, done };
+  return { clock, controller, passes, results, stop, done };
 }
 
 /** A pass that takes so long as its signal lets it, and rejects when that aborts. */
@@ -50,6 +58,11 @@ function untilAborted(_key: ObjectKey, signal: AbortSignal): Promise<Next> {
   return new Promise((_resolve, reject) => {
     signal.addEventListener('abort', () => reject(signal.reason));
   });
+}
+
+/** A pass that never ends. */
+function never(): Promise<Next> {
+  return new Promise(() => undefined);
 }
 
 test('passes over every key that was enqueued, also before it ran', async () => {
@@ -172,9 +185,114 @@ test('frees the worker of a pass that ignores its deadline, but starts no second
   await clock.advance(600_000);
   expect(passes).toEqual(['a', 'b']);
   expect(controller.oldestPassMs()).toBeGreaterThan(600_000);
+  expect(controller.underWay).toBe(1);
   stuck.resolve(settled);
   await quiet();
   expect(passes).toEqual(['a', 'b', 'a']);
+  expect(controller.underWay).toBe(0);
+});
+
+const endings: readonly {
+  name: string;
+  reconcile: ControllerOptions['reconcile'];
+  results: readonly string[];
+}[] = [
+  { name: 'settled', reconcile: async () => settled, results: ['settled after 0'] },
+  {
+    name: 'waiting for a change',
+    reconcile: async () => ({ kind: 'onChange' }),
+    results: ['onChange after 0'],
+  },
+  {
+    name: 'to be looked at again',
+    reconcile: async () => ({ kind: 'after', delayMs: 900_000 }),
+    results: ['after after 0'],
+  },
+  {
+    name: 'failed',
+    reconcile: () => Promise.reject(new KubeError('tooManyRequests', 'no', { retryAfterMs: 60_000 })),
+    results: ['failed after 0', 'failed after 0', 'failed after 0'],
+  },
+  {
+    name: 'not to be retried',
+    reconcile: () => Promise.reject(new TerminalError('NameConflict', 'taken')),
+    results: ['terminal after 0'],
+  },
+  {
+    name: 'hung, though its signal ended it',
+    reconcile: untilAborted,
+    results: ['hung after 60000', 'hung after 60000'],
+  },
+  { name: 'hung, as soon as its worker goes on', reconcile: never, results: ['hung after 61000'] },
+];
+test.for(endings)('counts a pass once, as $name', async ({ reconcile, results: expected }) => {
+  const { clock, controller, results } = await start(reconcile);
+  controller.enqueue(a);
+  await clock.advance(125_000);
+  expect(results).toEqual(expected);
+});
+
+test('counts a pass that ended after its worker had left it no second time', async () => {
+  const stuck = Promise.withResolvers<Next>();
+  const { clock, controller, results } = await start(() => stuck.promise);
+  controller.enqueue(a);
+  await clock.advance(100_000);
+  stuck.resolve(settled);
+  await quiet();
+  expect(results).toEqual(['hung after 61000']);
+});
+
+test('a pass that the end of the process cut short is no failure', async () => {
+  const log = quietLog();
+  const { clock, controller, results, stop, done } = await start(
+    (key, signal) => (key.name === 'a' ? untilAborted(key, signal) : never()),
+    { log },
+  );
+  for (const key of [a, b]) controller.enqueue(key);
+  await quiet();
+  stop.abort();
+  await clock.advance(6_000);
+  await done;
+  expect(results).toEqual(['stopped after 5000', 'stopped after 6000']);
+  expect(log.counts.warn).toBe(0);
+});
+
+test('takes a delay that is no number for a failure, or it would pass for ever', async () => {
+  const { clock, controller, passes } = await start(async () => ({ kind: 'after', delayMs: Number.NaN }));
+  controller.enqueue(a);
+  await clock.advance(60_000);
+  expect(passes.length).toBeLessThan(15);
+});
+
+test('a pass replaces what an earlier one asked for', async () => {
+  let next: Next = { kind: 'after', delayMs: 60_000 };
+  const { clock, controller, passes } = await start(async () => next);
+  controller.enqueue(a);
+  await quiet();
+  next = settled;
+  controller.enqueue(a);
+  await clock.advance(3_600_000);
+  expect(passes).toHaveLength(2);
+});
+
+test('tells of waiting and of retries', async () => {
+  const [waited, retried]: [number[], string[]] = [[], []];
+  const { clock, controller } = await start(
+    (key, signal) => (key.name === 'a' ? untilAborted(key, signal) : Promise.resolve(settled)),
+    {
+      workers: 1,
+      metrics: {
+        ...noMetrics,
+        keyTaken: ({ waitedMs }) => waited.push(waitedMs),
+        keyRetried: (controllerName) => retried.push(controllerName),
+      },
+    },
+  );
+  for (const key of [a, b]) controller.enqueue(key);
+  await clock.advance(60_000);
+  expect(waited).toEqual([0, 60_000]);
+  expect(retried).toEqual(['test']);
+  expect(controller.delayed).toBe(1);
 });
 
 test('lets the pass under way finish when it stops, and begins no other', async () => {
@@ -208,6 +326,27 @@ test('aborts a pass that outlives the grace time, and leaves one behind that ign
   await clock.advance(1_001);
   expect(aborted).toEqual(['a', 'b']);
   await expect(done).resolves.toBeUndefined();
+});
+
+test('begins no pass over a key that was on its way to a worker when the stop came', async () => {
+  const { controller, passes, stop, done } = await start(async () => settled);
+  controller.enqueue(a);
+  stop.abort();
+  await done;
+  expect(passes).toEqual([]);
+});
+
+test('does not work on caches that will never be filled', async () => {
+  const clock = new FakeClock();
+  const controller = new Controller({
+    name: 'test',
+    reflectors: [{ whenSynced: () => Promise.reject(new Error('broken')) }],
+    reconcile: never,
+    clock,
+    random: () => 1,
+    log: quietLog(),
+  });
+  await expect(controller.run(new AbortController().signal)).rejects.toThrow('broken');
 });
 
 test('ends without a pass when it is stopped before it has synced', async () => {

@@ -1,6 +1,9 @@
+// Which key is worked on next: each by one worker at a time, fair between namespaces, later after failures.
 import { formatKey, type ObjectKey } from '../kube/resource.ts';
+import { Agenda } from './agenda.ts';
 import { backoffMs, type Backoff } from './backoff.ts';
 import type { Clock } from './clock.ts';
+import { Turns } from './turns.ts';
 
 export interface WorkQueueOptions {
   readonly clock: Pick<Clock, 'after' | 'monotonicMs'>;
@@ -9,39 +12,43 @@ export interface WorkQueueOptions {
   readonly random: () => number;
 }
 
-interface Delayed {
-  readonly dueMs: number;
-  readonly cancel: () => void;
+/** A key that is worked on. Whoever took it has to call `done` or `retry`. */
+export interface Taken {
+  readonly key: ObjectKey;
+  /** For how long it was ready. Milliseconds. */
+  readonly waitedMs: number;
 }
 
+type Taker = (taken: Taken | undefined) => void;
+
 /**
- * Keys that wait for a pass.
+ * Keys that wait for a pass. A key is in one state at a time:
  *
- *     add ──> ready ──take──> taken ──done──> (gone, or ready again when added meanwhile)
- *     addAfter, retry ──> delayed ──time──> add
+ *     add ──> ready ──take──> taken ──done, retry──> (gone, or delayed, or ready again when added meanwhile)
+ *               ^                                            │
+ *               └───────────add, or its time comes───────────┘
  *
- * Guarantees: a key is ready at most once, and taken by one taker at a time; what is added while its key is taken is
- * handed out again after `done`; of two delays of one key the earlier counts. First added, first taken.
+ * Guarantees: no key is taken by two at once; a key that was added after it was taken is taken once more, after that.
+ * Each namespace that has ready keys has its turn; how a key became ready (a change, a retry, its time) makes no
+ * difference, for a retry is no less, and no more, urgent than a change.
  */
 export class WorkQueue {
   readonly #options: WorkQueueOptions;
-  /** In the order of taking. */
-  readonly #ready = new Map<string, ObjectKey>();
-  readonly #taken = new Map<string, ObjectKey>();
-  /** Added while taken. */
-  readonly #again = new Set<string>();
-  readonly #delayed = new Map<string, Delayed>();
+  readonly #states = new Map<string, 'ready' | 'taken' | 'takenAndAdded'>();
+  readonly #ready = new Turns();
+  readonly #delayed: Agenda;
   readonly #failures = new Map<string, number>();
-  readonly #takers: ((key: ObjectKey | undefined) => void)[] = [];
+  readonly #takers: Taker[] = [];
   #isClosed = false;
 
   constructor(options: WorkQueueOptions) {
     this.#options = options;
+    this.#delayed = new Agenda(options.clock, (key) => this.add(key));
   }
 
   /** How many keys are ready and not taken. */
   get depth(): number {
-    return this.#ready.size;
+    return this.#isClosed ? 0 : this.#ready.size;
   }
 
   /** How many keys wait for their time. */
@@ -51,81 +58,63 @@ export class WorkQueue {
 
   /** Asks for a pass as soon as possible. Nothing happens after `close`. */
   add(key: ObjectKey): void {
-    if (this.#isClosed) return;
     const id = formatKey(key);
-    if (this.#taken.has(id)) {
-      this.#again.add(id);
-      return;
-    }
-    this.#ready.set(id, key);
-    if (this.#takers.length > 0) this.#takers.shift()?.(this.#takeReady());
+    const state = this.#states.get(id);
+    if (state === 'taken') this.#states.set(id, 'takenAndAdded');
+    if (state !== undefined || this.#isClosed) return;
+    this.#delayed.delete(key);
+    this.#states.set(id, 'ready');
+    this.#ready.push({ key, sinceMs: this.#options.clock.monotonicMs() });
+    this.#takers.shift()?.(this.#takeReady());
   }
 
-  /** Asks for a pass in so many milliseconds, unless one that is due earlier is already waited for. */
-  addAfter(key: ObjectKey, delayMs: number): void {
-    if (this.#isClosed) return;
-    const { clock } = this.#options;
-    const id = formatKey(key);
-    const dueMs = clock.monotonicMs() + Math.max(0, delayMs);
-    const waiting = this.#delayed.get(id);
-    if (waiting !== undefined && waiting.dueMs <= dueMs) return;
-    waiting?.cancel();
-    const cancel = clock.after(Math.max(0, delayMs), () => {
-      this.#delayed.delete(id);
-      this.add(key);
-    });
-    this.#delayed.set(id, { dueMs, cancel });
+  /** The next key, as soon as there is one. @returns undefined once the queue is closed. */
+  take(): Promise<Taken | undefined> {
+    const taken = this.#takeReady();
+    if (taken !== undefined || this.#isClosed) return Promise.resolve(taken);
+    return new Promise((resolve) => this.#takers.push(resolve));
+  }
+
+  /** The pass over a taken key went well. It is ready again after so many milliseconds, if any are given. */
+  done(key: ObjectKey, delayMs?: number): void {
+    this.#failures.delete(formatKey(key));
+    this.#release(key, delayMs);
   }
 
   /**
-   * Asks for another pass after one that failed; the delay grows with every failure in a row.
+   * The pass over a taken key failed. It is ready again after a while, which grows with every failure in a row.
    *
    * @param leastMs what the server asked us to wait.
-   * @returns the delay in milliseconds.
+   * @returns how long it waits, unless it is added before. Milliseconds.
    */
   retry(key: ObjectKey, leastMs = 0): number {
     const id = formatKey(key);
     const failures = (this.#failures.get(id) ?? 0) + 1;
     this.#failures.set(id, failures);
     const delayMs = leastMs + backoffMs(failures, this.#options.backoff, this.#options.random);
-    this.addAfter(key, delayMs);
+    this.#release(key, delayMs);
     return delayMs;
   }
 
-  /** The last pass over the key was no failure: the next `retry` starts with the shortest delay. */
-  forget(key: ObjectKey): void {
-    this.#failures.delete(formatKey(key));
-  }
-
-  /** The next key, as soon as there is one. Its taker has to call `done`. @returns undefined once the queue is closed. */
-  take(): Promise<ObjectKey | undefined> {
-    if (this.#isClosed || this.#ready.size > 0) return Promise.resolve(this.#takeReady());
-    return new Promise((resolve) => this.#takers.push(resolve));
-  }
-
-  /** The pass over a taken key has ended. */
-  done(key: ObjectKey): void {
-    const id = formatKey(key);
-    this.#taken.delete(id);
-    if (this.#again.delete(id)) this.add(key);
-  }
-
-  /** Forgets everything that waits and takes nothing more; keys that are taken stay so until they are done. */
+  /** Forgets everything that waits, hands nothing out any more and lets takers go home. */
   close(): void {
     this.#isClosed = true;
-    this.#ready.clear();
-    this.#failures.clear();
-    for (const { cancel } of this.#delayed.values()) cancel();
     this.#delayed.clear();
     for (const taker of this.#takers.splice(0)) taker(undefined);
   }
 
-  #takeReady(): ObjectKey | undefined {
-    for (const [id, key] of this.#ready) {
-      this.#ready.delete(id);
-      this.#taken.set(id, key);
-      return key;
-    }
-    return undefined;
+  #release(key: ObjectKey, delayMs: number | undefined): void {
+    const id = formatKey(key);
+    const isWanted = this.#states.get(id) === 'takenAndAdded';
+    this.#states.delete(id);
+    if (isWanted) this.add(key);
+    else if (delayMs !== undefined && !this.#isClosed) this.#delayed.set(key, delayMs);
+  }
+
+  #takeReady(): Taken | undefined {
+    const ready = this.#isClosed ? undefined : this.#ready.take();
+    if (ready === undefined) return undefined;
+    this.#states.set(formatKey(ready.key), 'taken');
+    return { key: ready.key, waitedMs: this.#options.clock.monotonicMs() - ready.sinceMs };
   }
 }
