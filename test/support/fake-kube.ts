@@ -236,6 +236,11 @@ export class FakeKube implements KubeClient {
     this.#oldestVersion = this.#world.version;
   }
 
+  /** True for a version from which a watch could still start, or a list go on. */
+  remembers(resourceVersion: string): boolean {
+    return Number(resourceVersion) >= this.#oldestVersion;
+  }
+
   /** The next so many changes reach no watch, neither now nor later; only a list shows them. */
   loseEvents(count: number): void {
     this.#toLose = count;
