@@ -27,7 +27,6 @@ export class ControlPlane {
   readonly #parts: ControlPlaneParts;
   readonly #ports: Ports;
   readonly #folder = mkdtempSync(join(tmpdir(), 'api-server-'));
-  readonly #kill = (): void => [this.#database, this.#server].forEach((child) => child?.kill('SIGKILL'));
   #database: ChildProcess | undefined;
   #server: ChildProcess | undefined;
 
@@ -38,7 +37,6 @@ export class ControlPlane {
     const token = randomBytes(16).toString('hex');
     writeFiles(this.#folder, token);
     this.kubeconfig = writeKubeconfig(this.#folder, ports.secure, token);
-    process.once('exit', this.#kill);
   }
 
   /** Resolves when the API server is ready. */
@@ -89,13 +87,14 @@ export class ControlPlane {
 
   async stop(): Promise<void> {
     for (const child of [this.#server, this.#database]) await end(child);
-    process.removeListener('exit', this.#kill);
     rmSync(this.#folder, { recursive: true, force: true });
   }
 
   #spawn(name: 'etcd' | 'kube-apiserver', flags: readonly string[]): ChildProcess {
     const log = openSync(join(this.#folder, `${name}.log`), 'a');
-    const child = spawn(this.#parts[name], flags, { stdio: ['ignore', log, log], cwd: this.#folder });
+    // However the test runner ends, its children go with it.
+    const command = ['--pdeathsig', 'KILL', this.#parts[name], ...flags];
+    const child = spawn('setpriv', command, { stdio: ['ignore', log, log], cwd: this.#folder });
     closeSync(log);
     return child;
   }
