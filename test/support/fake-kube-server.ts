@@ -5,6 +5,11 @@ import * as z from 'zod';
 import type { WatchEvent } from '../../src/kube/client.ts';
 import { KubeError, type KubeErrorKind } from '../../src/kube/errors.ts';
 import { kubeObjectSchema, type KubeObject, type ObjectKey, type Resource } from '../../src/kube/resource.ts';
+import type { FakeVerb } from './fake-kube-faults.ts';
+import { Pages } from './fake-kube-pages.ts';
+import { spoil, spoilReply, spoiledLines } from './fake-kube-spoil.ts';
+import { isBefore, type WireFaultKind, type WireFaults } from './fake-kube-wire.ts';
+import { typeOf } from './fake-kube-world.ts';
 import type { FakeKube } from './fake-kube.ts';
 
 /** A server in this process, on a free port of the loopback address. */
@@ -30,11 +35,35 @@ export async function serve(listener: RequestListener): Promise<LocalServer> {
   };
 }
 
+export interface ServeOptions {
+  /** What goes wrong on the way. Absent: nothing. */
+  readonly faults?: WireFaults | undefined;
+}
+
 /** Serves a fake over HTTP, page by page, for the resources named. */
-export function serveFakeKube(fake: FakeKube, resources: readonly Resource[]): Promise<LocalServer> {
+export function serveFakeKube(
+  fake: FakeKube,
+  resources: readonly Resource[],
+  { faults }: ServeOptions = {},
+): Promise<LocalServer> {
+  const pages = new Pages(fake);
   return serve((request, response) => {
-    answer(fake, resources, request, response).catch((error: unknown) => refuse(response, error));
+    answer({ fake, resources, pages, faults }, request, response).catch((error: unknown) =>
+      sendReply(response, refusal(error)),
+    );
   });
+}
+
+interface Served {
+  readonly fake: FakeKube;
+  readonly resources: readonly Resource[];
+  readonly pages: Pages;
+  readonly faults: WireFaults | undefined;
+}
+
+interface Reply {
+  readonly status: number;
+  readonly body: unknown;
 }
 
 const statusCodes: Readonly<Record<KubeErrorKind, number>> = {
@@ -55,42 +84,44 @@ const anySchema = kubeObjectSchema
   .loose();
 
 interface Target {
+  readonly verb: FakeVerb;
   readonly resource: Resource;
   readonly namespace: string | undefined;
   readonly key: ObjectKey;
-  readonly isStatus: boolean;
   readonly query: URLSearchParams;
 }
 
-async function answer(
-  fake: FakeKube,
-  resources: readonly Resource[],
-  request: IncomingMessage,
-  response: ServerResponse,
-): Promise<void> {
-  const target = targetOf(resources, request.url ?? '');
-  const { resource, namespace = '', key, isStatus } = target;
+async function answer(served: Served, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const target = targetOf(served.resources, request.method ?? '', request.url ?? '');
   const body = await readJson(request);
-  switch (`${request.method}${isStatus ? ' status' : ''}`) {
-    case 'GET':
-      return sendWhatIsAsked(fake, target, response);
-    case 'POST':
-      return sendJson(response, 201, await fake.create(resource, namespace, body));
-    case 'PUT status':
-      return sendJson(response, 200, await fake.replaceStatus(resource, key, body));
-    case 'PUT':
-      return sendJson(response, 200, await fake.replace(resource, key, body));
-    case 'DELETE':
-      await fake.delete(resource, key, deleteSchema.parse(body));
-      return sendJson(response, 200, { kind: 'Status', status: 'Success' });
-    default:
-      throw new KubeError('invalid', `${request.method} is not served`);
-  }
+  const { verb, resource, key } = target;
+  const fault = served.faults?.strike({ verb, type: typeOf(resource), name: key.name });
+  if (fault !== undefined && isBefore(fault)) return spoil(response, fault);
+  if (verb === 'watch') return streamWatch(served.fake, target, response, fault);
+  const reply = await replyTo(served, target, body).catch(refusal);
+  if (fault === undefined) sendReply(response, reply);
+  else spoilReply(response, reply, fault);
 }
 
-function sendWhatIsAsked(fake: FakeKube, target: Target, response: ServerResponse): Promise<void> {
-  if (target.query.get('watch') === 'true') return streamWatch(fake, target, response);
-  return target.key.name === '' ? sendPage(fake, target, response) : sendObject(fake, target, response);
+async function replyTo({ fake, pages }: Served, target: Target, body: object): Promise<Reply> {
+  const { resource, namespace = '', key } = target;
+  switch (target.verb) {
+    case 'get':
+      return { status: 200, body: await found(fake, target) };
+    case 'list':
+      return { status: 200, body: await pages.page(resource, target.namespace, target.query) };
+    case 'create':
+      return { status: 201, body: await fake.create(resource, namespace, body) };
+    case 'replaceStatus':
+      return { status: 200, body: await fake.replaceStatus(resource, key, body) };
+    case 'replace':
+      return { status: 200, body: await fake.replace(resource, key, body) };
+    case 'delete':
+      await fake.delete(resource, key, deleteSchema.parse(body));
+      return { status: 200, body: { kind: 'Status', status: 'Success' } };
+    case 'watch':
+      throw new Error('a watch is no reply');
+  }
 }
 
 const deleteSchema = z
@@ -100,52 +131,49 @@ const deleteSchema = z
   })
   .transform(({ preconditions, propagationPolicy }) => ({ ...preconditions, propagationPolicy }));
 
-function targetOf(resources: readonly Resource[], url: string): Target {
+function targetOf(resources: readonly Resource[], method: string, url: string): Target {
   const { pathname, searchParams } = new URL(url, 'http://local');
   const pattern =
     /^\/(?:api|apis\/(?<group>[^/]+))\/(?<version>[^/]+)(?:\/namespaces\/(?<namespace>[^/]+))?\/(?<plural>[^/]+)(?:\/(?<name>[^/]+))?(?<status>\/status)?$/;
-  const { group = '', plural = '', namespace, name = '', status } = pattern.exec(pathname)?.groups ?? {};
+  const { group = '', plural = '', namespace, name = '', status = '' } = pattern.exec(pathname)?.groups ?? {};
   const resource = resources.find((known) => known.group === group && known.plural === plural);
   if (resource === undefined) throw new KubeError('notFound', `${pathname} is not served`);
+  const verb = verbOf(method, name, status, searchParams);
   return {
+    verb,
     resource: { ...resource, schema: anySchema },
     namespace,
     key: { namespace: namespace ?? '', name },
-    isStatus: status !== undefined,
     query: searchParams,
   };
 }
 
-async function sendObject(
-  fake: FakeKube,
-  { resource, key }: Target,
-  response: ServerResponse,
-): Promise<void> {
-  const object = await fake.get(resource, key);
-  if (object === undefined) throw new KubeError('notFound', `${resource.plural} "${key.name}" not found`);
-  sendJson(response, 200, object);
+const verbs: ReadonlyMap<string, FakeVerb> = new Map([
+  ['POST', 'create'],
+  ['PUT', 'replace'],
+  ['PUT/status', 'replaceStatus'],
+  ['DELETE', 'delete'],
+]);
+
+function verbOf(method: string, name: string, status: string, query: URLSearchParams): FakeVerb {
+  if (method === 'GET' && query.get('watch') === 'true') return 'watch';
+  if (method === 'GET') return name === '' ? 'list' : 'get';
+  const verb = verbs.get(`${method}${status}`);
+  if (verb === undefined) throw new KubeError('invalid', `${method} is not served`);
+  return verb;
 }
 
-/** Items come without apiVersion and kind. The position in the list is the number of items already sent. */
-async function sendPage(
-  fake: FakeKube,
-  { resource, namespace, query }: Target,
-  response: ServerResponse,
-): Promise<void> {
-  const labelSelector = query.get('labelSelector') ?? undefined;
-  const fieldSelector = query.get('fieldSelector') ?? undefined;
-  const { items, resourceVersion } = await fake.list(resource, { namespace, labelSelector, fieldSelector });
-  const start = Number(query.get('continue') ?? 0);
-  const end = start + Number(query.get('limit') ?? items.length);
-  const metadata = { resourceVersion, ...(end < items.length ? { continue: String(end) } : {}) };
-  const page = items.slice(start, end).map(({ kind: _kind, apiVersion: _apiVersion, ...item }) => item);
-  sendJson(response, 200, { kind: `${resource.kind}List`, metadata, items: page });
+async function found(fake: FakeKube, { resource, key }: Target): Promise<KubeObject> {
+  const object = await fake.get(resource, key);
+  if (object === undefined) throw new KubeError('notFound', `${resource.plural} "${key.name}" not found`);
+  return object;
 }
 
 async function streamWatch(
   fake: FakeKube,
   { resource, namespace, query }: Target,
   response: ServerResponse,
+  fault: WireFaultKind | undefined,
 ): Promise<void> {
   const gone = new AbortController();
   response.on('close', () => gone.abort());
@@ -155,35 +183,36 @@ async function streamWatch(
   const first = events.next();
   // As the real one does: the head comes at once, an error within the stream.
   response.writeHead(200, { 'content-type': 'application/json' }).flushHeaders();
+  const line = spoiledLines(response, fault);
   try {
     for (let step = await first; step.done !== true; step = await events.next())
-      sendEvent(response, step.value);
+      await line(lineOf(step.value));
   } catch (error) {
-    response.write(`${JSON.stringify({ type: 'ERROR', object: statusOf(error) })}\n`);
+    response.write(`${JSON.stringify({ type: 'ERROR', object: refusal(error).body })}\n`);
   }
   response.end();
 }
 
-function sendEvent(response: ServerResponse, event: WatchEvent<KubeObject>): void {
+function lineOf(event: WatchEvent<KubeObject>): string {
   if (event.type === 'unreadable') throw new Error('the server sends objects as they are');
   const object =
     event.type === 'bookmark' ? { metadata: { resourceVersion: event.resourceVersion } } : event.object;
-  response.write(`${JSON.stringify({ type: event.type.toUpperCase(), object })}\n`);
+  return JSON.stringify({ type: event.type.toUpperCase(), object });
 }
 
-function refuse(response: ServerResponse, error: unknown): void {
-  const status = statusOf(error);
-  sendJson(response, status.code, status);
-}
-
-function statusOf(error: unknown): { readonly code: number; readonly [field: string]: unknown } {
+/** As the server tells of it, in the answer or in a watch. */
+function refusal(error: unknown): Reply {
   const { message } = error instanceof Error ? error : { message: String(error) };
-  const kind = error instanceof KubeError ? error.kind : 'unavailable';
-  const reason = kind === 'alreadyExists' ? 'AlreadyExists' : undefined;
-  return { kind: 'Status', apiVersion: 'v1', status: 'Failure', code: statusCodes[kind], reason, message };
+  const { kind, status, reason, causes } =
+    error instanceof KubeError ? error : new KubeError('unavailable', '');
+  const code = status ?? statusCodes[kind];
+  const details = { causes: causes.map((cause) => ({ message: cause })) };
+  const known = reason ?? (kind === 'alreadyExists' ? 'AlreadyExists' : undefined);
+  const body = { kind: 'Status', apiVersion: 'v1', status: 'Failure', code, reason: known, message, details };
+  return { status: code, body };
 }
 
-function sendJson(response: ServerResponse, status: number, body: unknown): void {
+function sendReply(response: ServerResponse, { status, body }: Reply): void {
   response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
 }
 
