@@ -21,6 +21,7 @@ export default defineConfig({
           testTimeout: minutes(1), // a property test on a machine that does something else, too
         },
       },
+      { test: { name: 'faults', include: ['test/faults/**/*.test.ts'], testTimeout: minutes(10) } },
       { test: { ...api, name: 'api' } },
       { test: { ...api, name: 'api-oldest' } },
       {

@@ -10,7 +10,7 @@ import { Controller } from '../runtime/controller.ts';
 import type { Log } from '../runtime/log.ts';
 import type { RuntimeMetrics } from '../runtime/metrics.ts';
 import type { Next } from '../runtime/next.ts';
-import { act } from './act.ts';
+import { act, type ActOutcome } from './act.ts';
 import { Caches } from './caches.ts';
 import { decide, needsFreshEyes, type Decision } from './decide.ts';
 import type { Policy } from './objection.ts';
@@ -96,6 +96,7 @@ export class BackupController {
     const { seen, decision } = looked;
     const { backup } = seen;
     const outcome = await act(decision.actions, backup, client, signal);
+    if (outcome.kind === 'failed' && isNothingNew(seen, decision, outcome)) throw outcome.error;
     const status = nextStatus(seen, decision, outcome);
     if (!isDeepStrictEqual(status, backup.status ?? {})) {
       if (!(await this.#saveStatus(backup, status, signal))) return { kind: 'after', delayMs: staleCacheMs };
@@ -106,7 +107,10 @@ export class BackupController {
     return outcome.kind === 'refused' ? { kind: 'after', delayMs: refusedMs } : decision.next;
   }
 
-  /** Decides on what the caches say, unless that would start a run or tell of its end: then on what their source says. */
+  /**
+   * Decides on what the caches say, unless that would start a run, end one, or tell people anything new: then on what
+   * their source says. Caches lag, each at its own pace, and what they say together may never have been true.
+   */
   async #look(key: ObjectKey, signal: AbortSignal): Promise<Look | undefined> {
     const { client, clock, log, policy } = this.#deps;
     const caches = this.#cachesOf(key);
@@ -126,7 +130,8 @@ export class BackupController {
       return this.#lookAfresh(key, signal);
     const seen = await lookAround(glanced, deps, signal);
     const decision = decide(seen, policy);
-    return needsFreshEyes(seen, decision) ? this.#lookAfresh(key, signal) : { seen, decision };
+    const isSure = !needsFreshEyes(seen, decision) && !tellsNews(seen, decision);
+    return isSure ? { seen, decision } : this.#lookAfresh(key, signal);
   }
 
   #cachesOf({ namespace }: ObjectKey): Caches | undefined {
@@ -181,6 +186,21 @@ export class BackupController {
       log.info({ key: formatKey(regarding), reason, phase: status.phase }, note);
     }
   }
+}
+
+/** A run that could not be started for a passing reason: what status says of this spec holds as well as before. */
+function isNothingNew(
+  { backup }: Observed,
+  { ended }: Decision,
+  { created }: Extract<ActOutcome, { kind: 'failed' }>,
+): boolean {
+  const isTold = backup.status?.observedGeneration === backup.metadata.generation;
+  return created === undefined && ended.length === 0 && isTold;
+}
+
+/** Would status say anything else than it does? */
+function tellsNews(seen: Observed, decision: Decision): boolean {
+  return !isDeepStrictEqual(nextStatus(seen, decision, { kind: 'done' }), seen.backup.status ?? {});
 }
 
 function isHeldBack({ status }: Neo4jBackup): boolean {

@@ -157,9 +157,10 @@ function knownRuns({ status }: Observed['backup']): ReadonlySet<string> {
   return new Set(rememberedRuns(status).map(({ id }) => id));
 }
 
-/** What the conditions of the pass before say stood in the way of this run. */
-function lastObstacle({ status }: Observed['backup'], job: Job): Obstacle | undefined {
-  if (status?.currentRun?.id !== job.metadata.name) return undefined;
+/** What the conditions of the pass before say stood in the way of this run. A Job made anew begins without. */
+function lastObstacle({ status }: Observed['backup'], { metadata }: Job): Obstacle | undefined {
+  const { id, startTime } = status?.currentRun ?? {};
+  if (id !== metadata.name || startTime !== metadata.creationTimestamp) return undefined;
   const ready = status.conditions?.find(({ type }) => type === 'Ready');
   if (ready?.status !== 'False' || !isReason(ready.reason)) return undefined;
   const row = reasons[ready.reason];

@@ -12,10 +12,11 @@ import {
   services,
   type Neo4jBackup,
 } from '../../src/backup/resources.ts';
-import type { CallOptions } from '../../src/kube/client.ts';
+import type { CallOptions, KubeClient } from '../../src/kube/client.ts';
 import { KubeError } from '../../src/kube/errors.ts';
-import type { EventInput } from '../../src/kube/events.ts';
+import type { EventInput, EventRecorder } from '../../src/kube/events.ts';
 import type { KubeObject, ObjectKey, Resource } from '../../src/kube/resource.ts';
+import type { Clock } from '../../src/runtime/clock.ts';
 import { formatReport, type RunReport } from '../../src/run/report.ts';
 import { parseRequest, requestVariable } from '../../src/run/request.ts';
 import { aSpec, ended } from '../support/builders.ts';
@@ -55,6 +56,13 @@ class Kube extends FakeKube {
       for (const { metadata } of this.all(jobs)) this.made.set(metadata.uid, metadata.name);
     }
   }
+}
+
+/** What an operator has of the world. */
+interface Means {
+  readonly client: KubeClient;
+  readonly events: EventRecorder;
+  readonly clock: Clock;
 }
 
 export class Scene {
@@ -105,13 +113,16 @@ export class Scene {
     this.edit({ trigger: { id } });
   }
 
-  /** Starts an operator. */
-  async start(): Promise<void> {
+  /** Starts an operator, which reaches the cluster as the story wants it to. */
+  async start(means: Partial<Means> = {}): Promise<void> {
     const stop = new AbortController();
     const controller = new BackupController({
-      client: this.kube,
-      events: { record: (event) => this.events.push(event), flush: async () => undefined },
-      clock: this.clock,
+      client: means.client ?? this.kube,
+      events: means.events ?? {
+        record: (event) => this.events.push(event),
+        flush: async () => undefined,
+      },
+      clock: means.clock ?? this.clock,
       random: () => 0.5,
       log: quietLog(),
       policy: { agentImage: 'agent:1', allowedHosts: [], allowedImages: [] },

@@ -41,6 +41,7 @@ export class FakeKube implements KubeClient {
   /** Every call, in order. */
   readonly requests: FakeRequest[] = [];
   readonly #world: World;
+  readonly #changes: WorldChange[] = [];
   readonly #faults = new Faults();
   readonly #watches = new Set<FakeWatch<KubeObject>>();
   readonly #listeners = new Set<(change: WorldChange) => void>();
@@ -201,6 +202,30 @@ export class FakeKube implements KubeClient {
     return this.#visible(resource, {});
   }
 
+  /** The version that a list has now. */
+  get version(): number {
+    return this.#world.version;
+  }
+
+  /** Everything that ever changed, oldest first, whatever a watch was told of it. */
+  get changes(): readonly WorldChange[] {
+    return this.#changes;
+  }
+
+  /** What a list would have shown at an earlier version, without a request. */
+  listAt<T extends KubeObject>(resource: Resource<T>, options: ListOptions, version: number): ListResult<T> {
+    const past = new Map<string, Stored>();
+    for (const { type, after, before, version: at } of this.#changes) {
+      if (at > version || type !== typeOf(resource)) continue;
+      const object = after ?? before;
+      if (object === undefined) continue;
+      if (after === undefined) past.delete(formatKey(object.metadata));
+      else past.set(formatKey(object.metadata), after);
+    }
+    const items = [...past].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, object]) => object);
+    return { items: this.#readable(resource, options, items), resourceVersion: String(version) };
+  }
+
   /** Makes calls fail from now on. */
   fail(fault: Fault): void {
     this.#faults.arm(fault);
@@ -303,6 +328,7 @@ export class FakeKube implements KubeClient {
 
   #deliver(change: WorldChange): void {
     for (const listener of this.#listeners) listener(change);
+    this.#changes.push(change);
     if (this.#toLose > 0) {
       this.#toLose -= 1;
       this.#world.history.pop();
@@ -311,16 +337,17 @@ export class FakeKube implements KubeClient {
     for (const watch of this.#watches) watch.offer(change);
   }
 
-  #visible<T extends KubeObject>(
+  #visible<T extends KubeObject>(resource: Resource<T>, selection: Selection): T[] {
+    return this.#readable(resource, selection, this.#world.list(typeOf(resource)));
+  }
+
+  #readable<T extends KubeObject>(
     resource: Resource<T>,
-    {
-      namespace,
-      labelSelector,
-      fieldSelector,
-    }: Pick<ListOptions, 'namespace' | 'labelSelector' | 'fieldSelector'>,
+    { namespace, labelSelector, fieldSelector }: Selection,
+    objects: readonly Stored[],
   ): T[] {
     const readable: T[] = [];
-    for (const object of this.#world.list(typeOf(resource))) {
+    for (const object of objects) {
       const { metadata } = object;
       if ((namespace ?? metadata.namespace) !== metadata.namespace) continue;
       if (!matchesSelector(labelSelector, metadata.labels ?? {})) continue;
@@ -337,6 +364,8 @@ export class FakeKube implements KubeClient {
     return object;
   }
 }
+
+type Selection = Pick<ListOptions, 'namespace' | 'labelSelector' | 'fieldSelector'>;
 
 interface FakeCall {
   readonly verb: FakeVerb;

@@ -1,0 +1,166 @@
+// The stories: what may happen to a resource and its runs. A story of a later feature is a row here.
+import { causeOf, runName } from '../../src/backup/run.ts';
+import { backups, jobs } from '../../src/backup/resources.ts';
+import { KubeError } from '../../src/kube/errors.ts';
+import { aFailure, aReport } from '../support/builders.ts';
+import { key, namespace } from '../flow/scene.ts';
+import type { Story, Trial } from './trial.ts';
+
+const incremental = { reason: 'IncrementalBackupTaken', type: 'Incremental' } as const;
+
+/** The run that ends next, ends well. */
+function succeed(trial: Trial): void {
+  trial.finish(trial.activeJob(), aReport());
+}
+
+function fail(trial: Trial): void {
+  trial.finish(trial.activeJob(), aFailure());
+}
+
+export const stories: readonly Story[] = [
+  { name: 'the first run', acts: [(t) => t.apply(), succeed] },
+  { name: 'a run that fails', acts: [(t) => t.apply(), fail, (t) => t.trigger('again'), succeed] },
+  {
+    name: 'triggers, new, reverted and removed',
+    acts: [
+      (t) => t.apply({ trigger: { id: 'a' } }),
+      succeed,
+      (t) => t.edit({ trigger: { id: 'b', type: 'Full' } }),
+      (t) => t.finish(t.activeJob(), aReport(incremental)),
+      (t) => t.trigger('a'),
+      (t) => t.edit({ trigger: undefined }),
+    ],
+  },
+  {
+    name: 'a trigger in the middle of a run',
+    acts: [(t) => t.apply({ trigger: { id: 'a' } }), (t) => t.trigger('b'), fail, succeed],
+  },
+  { name: 'a second attempt', acts: [(t) => t.apply(), (t) => t.loseFirstPod(t.activeJob()), succeed] },
+  {
+    name: 'a Job that ends well and says nothing',
+    acts: [(t) => t.apply(), (t) => t.end(t.activeJob(), 'Complete')],
+  },
+  {
+    name: 'a Job that its deadline ends',
+    acts: [(t) => t.apply(), (t) => t.end(t.activeJob(), 'Failed', 'DeadlineExceeded')],
+  },
+  {
+    name: 'a Job that somebody deletes',
+    acts: [(t) => t.apply(), (t) => t.removeJob(t.activeJob()), (t) => t.trigger('again'), succeed],
+  },
+  {
+    name: 'a Job that expires',
+    acts: [
+      (t) => t.apply(),
+      succeed,
+      (t) => t.removeJob(t.jobNames()[0] ?? ''),
+      (t) => t.edit({ consistencyCheck: 'Always' }),
+    ],
+  },
+  {
+    name: 'the resource is deleted in mid-run',
+    acts: [(t) => t.apply(), (t) => t.kube.remove(backups, key)],
+  },
+  {
+    name: 'the resource is deleted in mid-run and its Job goes later',
+    acts: [
+      (t) => {
+        t.kube.holdGarbage();
+        t.apply();
+      },
+      (t) => t.kube.remove(backups, key),
+      (t) => t.kube.collectGarbage(),
+    ],
+  },
+  {
+    name: 'the resource is deleted in mid-run, and somebody else holds it',
+    acts: [
+      (t) => t.apply({ trigger: { id: 'a' } }),
+      (t) => t.holdBackup(),
+      (t) => t.kube.remove(backups, key),
+      (t) => t.edit({ trigger: { id: 'b' } }),
+      (t) => t.letBackupGo(),
+    ],
+  },
+  {
+    name: 'the resource is made anew in mid-run',
+    acts: [
+      (t) => {
+        t.kube.holdGarbage();
+        t.apply();
+      },
+      (t) => {
+        t.kube.remove(backups, key);
+        t.apply();
+      },
+      (t) => t.kube.collectGarbage(),
+      succeed,
+    ],
+  },
+  {
+    name: 'a claim that comes late',
+    withClaim: false,
+    acts: [(t) => t.apply(), (t) => t.makeClaim(), succeed],
+  },
+  {
+    name: 'a server that comes late',
+    acts: [
+      (t) => {
+        t.serve(false);
+        t.apply();
+      },
+      (t) => t.serve(true),
+      succeed,
+    ],
+  },
+  {
+    name: 'a run that starts anew when its spec is corrected',
+    acts: [
+      (t) => t.apply({ trigger: { id: 'a' } }),
+      (t) => t.obstruct(t.activeJob()),
+      (t) => t.edit({ neo4j: { version: '3.4.18', image: 'neo4j:right' } }),
+      succeed,
+      (t) => t.trigger('b'),
+      fail,
+    ],
+  },
+  {
+    name: 'a run that starts anew, slowly',
+    acts: [
+      (t) => t.apply(),
+      (t) => {
+        t.obstruct(t.activeJob());
+        t.hold(t.activeJob());
+      },
+      (t) => t.edit({ neo4j: { version: '3.4.18', image: 'neo4j:right' } }),
+      (t) => t.end(t.activeJob(), 'Failed', 'BackoffLimitExceeded'),
+      (t) => t.letGo(t.jobNames()[0] ?? ''),
+      succeed,
+    ],
+  },
+  {
+    name: 'a Job of somebody else under the name of the run',
+    withClaim: false,
+    acts: [
+      (t) => t.apply(),
+      (t) => {
+        t.makeForeignJob();
+        t.makeClaim();
+      },
+      (t) => t.kube.remove(jobs, { namespace, name: runName(t.backup(), causeOf(undefined)) }),
+      succeed,
+    ],
+  },
+  {
+    name: 'a quota that refuses the Job',
+    acts: [
+      (t) => {
+        const error = new KubeError('forbidden', 'exceeded quota: few', { status: 403 });
+        t.kube.fail({ verbs: ['create'], type: 'jobs.batch', times: Infinity, error });
+        t.apply();
+      },
+      (t) => t.kube.clearFaults(),
+      succeed,
+    ],
+  },
+];

@@ -1,0 +1,321 @@
+// One telling of a story with one fault in it, and what must hold whatever the fault is.
+import { isDeepStrictEqual } from 'node:util';
+import { labels } from '../../src/api/names.ts';
+import { Neo4jBackupStatus, type RunStatus } from '../../src/api/neo4jbackup.ts';
+import { backups, jobs, pods } from '../../src/backup/resources.ts';
+import { causeOf, runName } from '../../src/backup/run.ts';
+import { KubeError } from '../../src/kube/errors.ts';
+import { formatKey, type KubeObject } from '../../src/kube/resource.ts';
+import type { RunReport } from '../../src/run/report.ts';
+import { typeOf, type Stored, type WorldChange } from '../support/fake-kube-world.ts';
+import { quiet } from '../support/fake-clock.ts';
+import { key, namespace, Scene } from '../flow/scene.ts';
+import { OperatorProcess, type EventFate, type Fate, type Stale } from './operator-process.ts';
+import { refusals, type Extent, type Plan } from './plan.ts';
+
+/** What happens in the world, one thing after the other; each waits until the operator has come to rest. */
+export interface Story {
+  readonly name: string;
+  readonly withClaim?: boolean;
+  readonly acts: readonly ((trial: Trial) => void)[];
+}
+
+export interface Told {
+  /** How things stood after each act. */
+  readonly pictures: readonly object[];
+  /** Events that people were told, without the Pods' and runs' names. */
+  readonly events: readonly string[];
+  readonly extent: Extent;
+  /** What did not hold, in words. */
+  readonly violations: readonly string[];
+}
+
+const writeVerbs: ReadonlySet<string> = new Set(['create', 'replace', 'replaceStatus', 'delete']);
+const cached: ReadonlySet<string> = new Set([backups, jobs, pods].map(typeOf));
+
+/** How long the kubelet takes to start a process anew, and how long an API server may tell of the past. Milliseconds. */
+const restartMs = 3_000;
+const staleMs = 30_000;
+
+/** After this a list has mended whatever a watch had lost. Milliseconds; the reflector lists at least every 45 minutes. */
+const mendedMs = 50 * 60_000;
+const stepMs = 60_000;
+
+/** etcd takes 1.5 MiB; this is what a person can still read. Bytes. */
+const maxObjectBytes = 16 * 1024;
+
+export class Trial extends Scene {
+  readonly #plan: Plan;
+  readonly #violations: string[] = [];
+  readonly #processes: OperatorProcess[] = [];
+  /** Names of the runs that left a backup behind. */
+  readonly #taken = new Set<string>();
+  readonly #results = new Map<string, string>();
+  #writes = 0;
+  #requests = 0;
+  #told = 0;
+  #checked = 0;
+
+  constructor(plan: Plan, options: { readonly withClaim?: boolean } = {}) {
+    super(options);
+    this.#plan = plan;
+  }
+
+  /** Plays the whole story. @param calm how it went without a fault: how this one has to end, too */
+  async tell(story: Story, calm: Told | undefined): Promise<Told> {
+    const pictures: object[] = [];
+    const versions: number[][] = [];
+    await this.#spawn();
+    if (this.#plan.kind === 'pair' || this.#plan.kind === 'lateWrite') await this.#spawn();
+    for (const [i, act] of story.acts.entries()) {
+      versions.push(this.#cachedVersions());
+      await this.#disturb(i + 1, () => act(this));
+      await this.settle();
+      const expected = calm?.pictures[i];
+      if (expected !== undefined && !(await this.#comesTo(expected))) {
+        this.#violations.push(`after act ${i + 1}: ${difference(expected, this.picture())}`);
+        break;
+      }
+      pictures.push(this.picture());
+    }
+    const extent = this.#extent(story, versions);
+    await this.#checkRest();
+    for (const process of this.#processes) process.kill();
+    const events = this.events.map(({ reason, note }) => `${reason} ${note}`).toSorted();
+    if (calm !== undefined) this.#checkEvents(events, calm.events);
+    return { pictures, events, extent, violations: this.#violations };
+  }
+
+  override async settle(spanMs = stepMs): Promise<void> {
+    await super.settle(spanMs);
+    for (const change of this.kube.changes.slice(this.#checked)) this.#check(change);
+    this.#checked = this.kube.changes.length;
+  }
+
+  override finish(job: string, report: RunReport): void {
+    if (report.path !== undefined) this.#taken.add(job);
+    super.finish(job, report);
+  }
+
+  /** The first Pod of a Job is lost with its node, and the Job makes another one. */
+  loseFirstPod(job: string): void {
+    const owner = this.kube.peek(jobs, { namespace, name: job });
+    const { labels: marks, uid } = owner?.metadata ?? {};
+    const ownerReferences = [{ apiVersion: 'batch/v1', kind: 'Job', name: job, uid }];
+    this.kube.put(pods, namespace, {
+      metadata: { name: `${job}-lost`, labels: marks, ownerReferences },
+      status: { phase: 'Failed', reason: 'NodeLost' },
+    });
+  }
+
+  removeJob(job: string): void {
+    this.kube.remove(jobs, { namespace, name: job });
+  }
+
+  /** Somebody's finalizer keeps the resource from going. */
+  holdBackup(): void {
+    this.kube.edit(backups, key, ({ metadata }) => (metadata.finalizers = ['example.com/theirs']));
+  }
+
+  letBackupGo(): void {
+    this.kube.edit(backups, key, ({ metadata }) => delete metadata.finalizers);
+  }
+
+  /** A Job that is not ours has the name of the run that is due. */
+  makeForeignJob(): void {
+    const name = runName(this.backup(), causeOf(undefined));
+    this.kube.put(jobs, namespace, { metadata: { name, labels: { whose: 'theirs' } } });
+  }
+
+  /** Everything that must not depend on when what happened, or on how often the operator was started. */
+  picture(): object {
+    return {
+      backups: this.kube.all(backups).map(({ metadata, status }) => [metadata.name, lasting(status)]),
+      jobs: this.kube
+        .all(jobs)
+        .map(({ metadata, status }) => [
+          metadata.name,
+          metadata.uid,
+          metadata.deletionTimestamp !== undefined,
+          (status?.conditions ?? []).map(({ type }) => type),
+        ]),
+      pods: this.kube.all(pods).map(({ metadata }) => metadata.name),
+      made: this.#jobChanges(({ before, after }) => (before === undefined ? after : undefined)),
+      deleted: this.#jobChanges(({ before, after }) => (after === undefined ? before : undefined)),
+    };
+  }
+
+  async #spawn(stale?: Stale): Promise<void> {
+    const process: OperatorProcess = new OperatorProcess({
+      kube: this.kube,
+      clock: this.clock,
+      line: {
+        fateOf: (verb) => this.#fateOf(verb, process === this.#processes[0]),
+        fateOfEvent: () => this.#fateOfEvent(),
+        stale,
+      },
+      onEvent: (event) => this.events.push(event),
+      onDeath: () => void this.clock.after(restartMs, () => void this.#spawn()),
+    });
+    this.#processes.push(process);
+    await this.start({ client: process, clock: process.clock, events: process.events });
+  }
+
+  /** Does the act, and whatever the plan has for it. */
+  async #disturb(act: number, happen: () => void): Promise<void> {
+    const plan = this.#plan;
+    happen();
+    if (plan.kind === 'stale' && plan.act === act) {
+      for (const process of this.#processes) process.kill();
+      await this.#spawn({ version: plan.version, forMs: staleMs });
+    }
+    if (plan.kind === 'expired' && plan.act === act) {
+      this.kube.expireHistory();
+      this.kube.breakWatches();
+    }
+    await quiet();
+  }
+
+  #fateOf(verb: string, isFirst: boolean): Fate {
+    const plan = this.#plan;
+    if (verb === 'watch') return { kind: 'goes' };
+    this.#requests += 1;
+    if (plan.kind === 'request' && plan.request === this.#requests) return failure(plan.how);
+    if (!writeVerbs.has(verb)) return { kind: 'goes' };
+    if (plan.kind === 'lateWrite' && !isFirst) return { kind: 'goes' };
+    this.#writes += 1;
+    if (plan.kind === 'crash' && plan.write === this.#writes) return { kind: 'dies', when: plan.when };
+    if (plan.kind === 'lateWrite' && plan.write === this.#writes) return { kind: 'isLate', delayMs: 20_000 };
+    return { kind: 'goes' };
+  }
+
+  #fateOfEvent(): EventFate {
+    this.#told += 1;
+    const plan = this.#plan;
+    return plan.kind === 'event' && plan.event === this.#told ? plan.fate : 'goes';
+  }
+
+  async #comesTo(expected: object): Promise<boolean> {
+    for (let waitedMs = 0; waitedMs < mendedMs; waitedMs += stepMs) {
+      if (isDeepStrictEqual(this.picture(), expected)) return true;
+      if (this.#violations.length > 0) return true;
+      await this.settle();
+    }
+    return isDeepStrictEqual(this.picture(), expected);
+  }
+
+  /** Nothing is written any more once all is told, and nothing is left that nobody owns. */
+  async #checkRest(): Promise<void> {
+    const before = this.kube.requests.length;
+    await this.settle(20 * 60_000);
+    for (const { verb, type, name } of this.kube.requests.slice(before))
+      if (writeVerbs.has(verb)) this.#violations.push(`at rest: ${verb} ${type} ${name}`);
+    const uids = new Set(this.#all().map(({ metadata }) => metadata.uid));
+    for (const { metadata } of this.#all())
+      for (const owner of metadata.ownerReferences ?? [])
+        if (!uids.has(owner.uid)) this.#violations.push(`${metadata.name} has lost its owner`);
+  }
+
+  #all(): readonly KubeObject[] {
+    return [...this.kube.all(backups), ...this.kube.all(jobs), ...this.kube.all(pods)];
+  }
+
+  /** A crash may cost an Event, and nothing repeats one. */
+  #checkEvents(events: readonly string[], calm: readonly string[]): void {
+    const allowed = [...calm];
+    for (const event of events) {
+      const at = allowed.indexOf(event);
+      if (at === -1) this.#violations.push(`an Event too many: ${event}`);
+      else allowed.splice(at, 1);
+    }
+  }
+
+  #check({ type, before, after }: WorldChange): void {
+    if (type === typeOf(backups) && after !== undefined) this.#checkStatus(after);
+    if (type === typeOf(jobs) && before === undefined && after !== undefined) this.#checkNewJob(after);
+  }
+
+  #checkStatus(object: Stored): void {
+    const bytes = JSON.stringify(object).length;
+    if (bytes > maxObjectBytes) this.#violations.push(`an object of ${bytes} bytes`);
+    const { history = [], lastRun } = Neo4jBackupStatus.parse(object['status'] ?? {});
+    for (const run of [...history, ...(lastRun === undefined ? [] : [lastRun])])
+      this.#checkRun(run, object.metadata.uid);
+  }
+
+  #checkRun({ id, result, reason }: RunStatus, uid: string): void {
+    if (result === 'Succeeded' && !this.#taken.has(id)) this.#violations.push(`${id}: a success of nothing`);
+    const is = `${result} ${reason}`;
+    const was = this.#results.get(`${uid} ${id}`) ?? is;
+    if (was !== is) this.#violations.push(`${id} was told as ${was}, and then as ${is}`);
+    this.#results.set(`${uid} ${id}`, is);
+  }
+
+  #checkNewJob({ metadata }: Stored): void {
+    const owner = metadata.ownerReferences?.[0]?.uid;
+    if (owner === undefined) return;
+    const active = this.#activeAt(metadata.resourceVersion, owner);
+    if (active.length > 1) this.#violations.push(`two runs at once: ${active.join(' and ')}`);
+  }
+
+  /** Names of the Jobs of an owner that had not ended at that version. */
+  #activeAt(version: string, owner: string): readonly string[] {
+    const { items } = this.kube.listAt(jobs, { labelSelector: labels.managedBy }, Number(version));
+    return items
+      .filter(({ metadata, status }) => {
+        const hasEnded = status?.conditions?.some(({ type }) => type === 'Complete' || type === 'Failed');
+        return metadata.ownerReferences?.[0]?.uid === owner && hasEnded !== true;
+      })
+      .map(({ metadata }) => metadata.name);
+  }
+
+  #jobChanges(object: (change: WorldChange) => Stored | undefined): readonly string[] {
+    return this.kube.changes
+      .filter(({ type }) => type === typeOf(jobs))
+      .flatMap((change) => object(change) ?? [])
+      .map(({ metadata }) => formatKey(metadata));
+  }
+
+  /** Versions at which what is cached changed. */
+  #cachedVersions(): number[] {
+    return this.kube.changes.filter(({ type }) => cached.has(type)).map(({ version }) => version);
+  }
+
+  #extent({ acts }: Story, versions: readonly (readonly number[])[]): Extent {
+    return {
+      acts: acts.length,
+      writes: this.#writes,
+      requests: this.#requests,
+      events: this.#told,
+      versions,
+    };
+  }
+}
+
+function failure(how: keyof typeof refusals | 'hangs'): Fate {
+  if (how === 'hangs') return { kind: 'hangs' };
+  const { kind, applied } = refusals[how];
+  return { kind: 'fails', error: new KubeError(kind, `the story wants it: ${how}`), applied };
+}
+
+/** A status without its instants. */
+function lasting(status: Neo4jBackupStatus | undefined): unknown {
+  return JSON.parse(
+    JSON.stringify(status ?? {}, (name, value: unknown) => (/Time$/.test(name) ? 'then' : value)),
+  );
+}
+
+/** The first part in which the two differ, short enough for a line. */
+function difference(expected: object, found: object): string {
+  for (const [part, value] of Object.entries(expected)) {
+    const is = (found as Readonly<Record<string, unknown>>)[part];
+    if (!isDeepStrictEqual(value, is)) return `${part}: ${firstOf(value, is)}`;
+  }
+  return 'nothing differs';
+}
+
+function firstOf(expected: unknown, found: unknown): string {
+  const [a, b] = [JSON.stringify(expected), JSON.stringify(found)];
+  const at = [...a].findIndex((char, i) => char !== b[i]);
+  return `expected …${a.slice(Math.max(0, at - 60), at + 90)}…, found …${b.slice(Math.max(0, at - 60), at + 90)}…`;
+}
