@@ -120,6 +120,7 @@ export async function attached(command: readonly string[]): Promise<number> {
 
 /** A program beside this one, which lives no longer than this one: also SIGKILL of this process ends it. */
 export interface Companion {
+  readonly pid: number;
   /** Asks it to stop, and waits until it has. Stopping twice is fine. */
   stop(): Promise<void>;
 }
@@ -129,12 +130,17 @@ export function companion(
   command: readonly string[],
   {
     log,
+    env,
     inside = (bare) => bare,
-  }: { log: string; inside?: (command: readonly string[]) => readonly string[] },
+  }: {
+    log: string;
+    env?: Readonly<Record<string, string>>;
+    inside?: (command: readonly string[]) => readonly string[];
+  },
 ): Companion {
   const [program = '', ...args] = inside(['setpriv', '--pdeathsig', 'TERM', ...command]);
   const file = openSync(log, 'a', 0o600);
-  const child = spawn(program, args, { stdio: ['ignore', file, file] });
+  const child = spawn(program, args, { stdio: ['ignore', file, file], env: { ...process.env, ...env } });
   closeSync(file);
   underWay.add(child);
   const ended = new Promise<void>((resolve) => {
@@ -142,6 +148,7 @@ export function companion(
     child.on('exit', () => resolve());
   }).then(() => void underWay.delete(child));
   return {
+    pid: child.pid ?? 0,
     async stop() {
       child.kill('SIGTERM');
       await ended;

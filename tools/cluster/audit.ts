@@ -1,5 +1,5 @@
 // What was asked of the API server, by whom: its audit log.
-import { readFileSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { z } from 'zod';
 import { placesIn } from './places.ts';
 
@@ -7,6 +7,8 @@ import { placesIn } from './places.ts';
 export interface AuditEntry {
   /** When the request arrived, in milliseconds since 1970. */
   readonly time: number;
+  /** When it was answered, in milliseconds since 1970. */
+  readonly answered: number;
   /** In whose name, also when somebody else spoke for them. */
   readonly user: string;
   /** Which program, as it calls itself; empty when it does not. */
@@ -59,6 +61,7 @@ const event = z
   .object({
     auditID: z.string(),
     requestReceivedTimestamp: z.iso.datetime({ precision: 6 }),
+    stageTimestamp: z.iso.datetime({ precision: 6 }),
     verb: z.string(),
     user: person,
     impersonatedUser: person.optional(),
@@ -76,6 +79,7 @@ const event = z
     auditID,
     {
       time: Date.parse(request.requestReceivedTimestamp),
+      answered: Date.parse(request.stageTimestamp),
       user: (request.impersonatedUser ?? request.user).username,
       userAgent: request.userAgent,
       verb: request.verb,
@@ -88,18 +92,48 @@ const event = z
     },
   ]);
 
-/**
- * The entries so far, oldest answer first. The server writes an entry when it has answered: who has just asked
- * something may be here before it.
- * @throws Error when a line is not what the server of our version writes
- */
-export function readAuditLog(folder: string): readonly AuditEntry[] {
-  const text = readFileSync(placesIn(folder).log('audit'), 'utf8');
-  const whole = text.slice(0, text.lastIndexOf('\n') + 1); // the last line may still be growing
-  const entries = new Map<string, AuditEntry>();
-  for (const line of whole.split('\n').filter(Boolean)) {
-    const [id, entry] = event.parse(JSON.parse(line));
-    if (!entries.has(id)) entries.set(id, entry); // the end of a watch that was seen to begin
+/** An audit log, read as it grows. */
+export class AuditLog {
+  readonly #path: string;
+  readonly #entries: AuditEntry[] = [];
+  /** A watch has two entries: its first answer, and its end. */
+  readonly #known = new Set<string>();
+  #position = 0;
+
+  constructor(path: string) {
+    this.#path = path;
   }
-  return [...entries.values()];
+
+  /**
+   * The entries so far, oldest answer first. The server writes an entry when it has answered: who has just asked
+   * something may be here before it.
+   * @throws Error when a line is not what the server of our version writes
+   */
+  read(): readonly AuditEntry[] {
+    for (const line of this.#wholeLines().split('\n').filter(Boolean)) {
+      const [id, entry] = event.parse(JSON.parse(line));
+      if (this.#known.has(id)) continue;
+      this.#known.add(id);
+      this.#entries.push(entry);
+    }
+    return this.#entries;
+  }
+
+  #wholeLines(): string {
+    const file = openSync(this.#path, 'r');
+    try {
+      const bytes = Buffer.alloc(fstatSync(file).size - this.#position);
+      readSync(file, bytes, 0, bytes.length, this.#position);
+      const whole = bytes.subarray(0, bytes.lastIndexOf('\n') + 1); // the last line may still be growing
+      this.#position += whole.length;
+      return whole.toString('utf8');
+    } finally {
+      closeSync(file);
+    }
+  }
+}
+
+/** The entries so far of a cluster; see {@link AuditLog.read}. */
+export function readAuditLog(folder: string): readonly AuditEntry[] {
+  return new AuditLog(placesIn(folder).log('audit')).read();
 }
