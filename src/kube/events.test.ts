@@ -3,6 +3,7 @@ import { FakeClock } from '../../test/support/fake-clock.ts';
 import { FakeKube } from '../../test/support/fake-kube.ts';
 import { KubeError } from './errors.ts';
 import { eventRecorder, microTime, type EventInput, type EventRecorder } from './events.ts';
+import type { KubeObject } from './resource.ts';
 
 const regarding = {
   apiVersion: 'example.dev/v1',
@@ -20,8 +21,20 @@ interface Setting {
   readonly lost: string[];
 }
 
-function aRecorder(): Setting {
-  const [fake, clock, lost] = [new FakeKube(), new FakeClock('2026-03-01T12:00:00.042Z'), [] as string[]];
+/** Answers nothing yet. */
+class SlowKube extends FakeKube {
+  readonly answers = Promise.withResolvers<void>();
+  started = 0;
+
+  override async create<T extends KubeObject>(...args: Parameters<FakeKube['create']>): Promise<T> {
+    this.started += 1;
+    await this.answers.promise;
+    return (await super.create(...args)) as T;
+  }
+}
+
+function aRecorder(fake = new FakeKube()): Setting {
+  const [clock, lost] = [new FakeClock('2026-03-01T12:00:00.042Z'), [] as string[]];
   const recorder = eventRecorder({
     client: fake,
     now: () => clock.now(),
@@ -109,13 +122,82 @@ test('tells of an event that could not be sent, and sends it when it comes again
   expect(fake.requests).toHaveLength(2);
 });
 
-test('holds no more than so many events while the server does not answer', async () => {
-  const { recorder, fake, lost } = aRecorder();
-  for (let index = 0; index < 300; index += 1) recorder.record({ ...event, note: String(index) });
+/** The same event about another object. */
+function about(index: number, note = event.note): EventInput {
+  return { ...event, note, regarding: { ...regarding, uid: String(index) } };
+}
+
+test('sends few at once, holds no more than so many, and lets one wait for all of them', async () => {
+  const fake = new SlowKube();
+  const { clock, recorder, lost } = aRecorder(fake);
+  for (let index = 0; index < 1_040; index += 1) {
+    recorder.record(about(index));
+    if (index === 500) await clock.advance(60_000);
+  }
+  expect(fake.started).toBe(4);
+  expect(lost).toHaveLength(12);
+  expect(lost[0]).toBe('it was made: tooManyRequests');
+  fake.answers.resolve();
   await recorder.flush();
-  expect(fake.requests).toHaveLength(256);
-  expect(lost).toHaveLength(44);
-  expect(lost[0]).toBe('256: tooManyRequests');
+  expect(fake.requests).toHaveLength(1_028);
+});
+
+test('tells how often an event came while it was not repeated', async () => {
+  const { fake, clock, recorder } = aRecorder();
+  recorder.record(event);
+  await clock.advance(60_000);
+  recorder.record(event);
+  recorder.record(event);
+  await clock.advance(540_000);
+  recorder.record(event);
+  await clock.advance(600_000);
+  recorder.record(event);
+  await recorder.flush();
+  const [first, second, third] = sent(fake);
+  expect(sent(fake)).toHaveLength(3);
+  expect(first).not.toHaveProperty('series');
+  expect(second).toMatchObject({
+    eventTime: '2026-03-01T12:01:00.042000Z',
+    series: { count: 3, lastObservedTime: '2026-03-01T12:10:00.042000Z' },
+  });
+  expect(third).not.toHaveProperty('series');
+});
+
+test('gives each object so many events at once, and then one every five minutes', async () => {
+  const { fake, clock, recorder, lost } = aRecorder();
+  const many = (): void => {
+    for (let index = 0; index < 30; index += 1) recorder.record(about(1, `${fake.requests.length} ${index}`));
+  };
+  many();
+  recorder.record(about(2));
+  await recorder.flush();
+  expect([fake.requests.length, lost.length]).toEqual([26, 5]);
+  await clock.advance(299_999);
+  many();
+  await recorder.flush();
+  expect(fake.requests).toHaveLength(26);
+  await clock.advance(1);
+  many();
+  await recorder.flush();
+  expect(fake.requests).toHaveLength(27);
+  await clock.advance(24 * 3_600_000);
+  many();
+  await recorder.flush();
+  expect(fake.requests).toHaveLength(52);
+});
+
+test('gives all objects so many events at once, and then twenty a second', async () => {
+  const { fake, clock, recorder } = aRecorder();
+  let next = 0;
+  const many = async (count: number): Promise<void> => {
+    for (const end = next + count; next < end; next += 1) recorder.record(about(next));
+    await recorder.flush();
+  };
+  await many(1_020);
+  expect(fake.requests).toHaveLength(1_000);
+  await clock.advance(1_000);
+  await many(100);
+  expect(fake.requests).toHaveLength(1_020);
 });
 
 test('sends again after the clock was set back, rather than be silent until then', async () => {
@@ -131,13 +213,13 @@ test('sends again after the clock was set back, rather than be silent until then
 });
 
 test('remembers the last 4096 events, no more', async () => {
-  const { fake, recorder } = aRecorder();
+  const { fake, clock, recorder } = aRecorder();
   for (let index = 0; index <= 4_096; index += 1) {
-    recorder.record({ ...event, note: String(index) });
-    await recorder.flush();
+    recorder.record(about(index));
+    if (index % 500 === 0) await clock.advance(25_000);
   }
-  recorder.record({ ...event, note: '1' });
-  recorder.record({ ...event, note: '0' });
+  recorder.record(about(1));
+  recorder.record(about(0));
   await recorder.flush();
   expect(fake.requests).toHaveLength(4_098);
 });
