@@ -1,4 +1,5 @@
 // The operator: reads its configuration, wires the parts, runs until it is told to stop.
+import project from '../package.json' with { type: 'json' };
 import { servedSchemaPath } from './api/served.ts';
 import { BackupController } from './backup/controller.ts';
 import { ConfigError, operatorConfig, operatorHelp, type OperatorConfig } from './config.ts';
@@ -11,10 +12,14 @@ import { LeaderElector } from './runtime/leader.ts';
 import type { Log } from './runtime/log.ts';
 import { serveHealth } from './telemetry/health.ts';
 import { makeLog } from './telemetry/log.ts';
+import { Metrics } from './telemetry/metrics.ts';
+import type { TextServer } from './telemetry/serve.ts';
 
 /** Kubernetes kills after 30 s, people after ten. Passes under way have 6 s of it, the Lease 2, the last Events 1. Milliseconds. */
 const exitMs = 9_500;
 const lastEventsMs = 1_000;
+
+const { version } = project;
 
 async function main(): Promise<void> {
   const config = operatorConfig(process.argv.slice(2), process.env);
@@ -22,29 +27,37 @@ async function main(): Promise<void> {
     process.stdout.write(`${operatorHelp()}\n`);
     return;
   }
-  const log = makeLog('operator', config.logLevel);
+  // Who works on while nobody can hear it is not to be trusted; kubelet and shell give the next one a pipe that is read.
+  const log = makeLog('operator', config.logLevel, () => process.exit(1));
   const stop = stopOnSignal(log);
+  const metrics = new Metrics(version);
   const client = kubeClient({
     kubeConfig: loadKubeConfig(config.kubeconfig),
     userAgent: 'neo4j-backup-operator',
     onUnreadable: (error) => log.warn({ err: error }, 'an object cannot be read and is left alone'),
+    onRequest: (request) => metrics.requestMade(request),
   });
   const events = eventRecorder({
     client,
     now: () => systemClock.now(),
     reportingController: 'neo4j-backup.dev/operator',
     reportingInstance: config.instance,
-    onLost: (event, error) => log.warn({ reason: event.reason, err: error }, 'an Event was not sent'),
+    onLost: (event, error) => {
+      metrics.eventLost();
+      log.warn({ reason: event.reason, err: error }, 'an Event was not sent');
+    },
   });
-  const operator = operatorOf(config, { client, events, log });
-  const { healthPort } = config;
-  const health = healthPort === undefined ? undefined : await serveHealth(healthPort, operator);
+  const operator = operatorOf(config, { client, events, metrics, log });
+  const servers: TextServer[] = [];
   try {
+    const { healthPort, metricsPort } = config;
+    if (healthPort !== undefined) servers.push(await serveHealth(healthPort, operator));
+    if (metricsPort !== undefined) servers.push(await metrics.serve(metricsPort));
     await operator.run(stop);
   } finally {
     exitWithin(exitMs, log);
     await Promise.race([events.flush(), systemClock.sleep(lastEventsMs, new AbortController().signal)]);
-    await health?.close();
+    await Promise.all(servers.map((server) => server.close()));
     await client.close();
   }
   log.info({}, 'stopped');
@@ -53,23 +66,26 @@ async function main(): Promise<void> {
 interface Parts {
   readonly client: HttpKubeClient;
   readonly events: EventRecorder;
+  readonly metrics: Metrics;
   readonly log: Log;
 }
 
-function operatorOf(config: OperatorConfig, { client, events, log }: Parts): Operator {
+function operatorOf(config: OperatorConfig, { client, events, metrics, log }: Parts): Operator {
   const { agentImage, allowedHosts, allowedImages, namespaces, instance, leaderElectionNamespace } = config;
   const common = { clock: systemClock, random: Math.random, log };
   const policy = { agentImage, allowedHosts, allowedImages };
-  log.info({ namespaces: namespaces.length === 0 ? 'all' : namespaces, ...policy }, 'starting');
+  log.info({ version, namespaces: namespaces.length === 0 ? 'all' : namespaces, ...policy }, 'starting');
   const election =
     leaderElectionNamespace === undefined
       ? undefined
       : new LeaderElector({ ...common, client, namespace: leaderElectionNamespace, identity: instance });
+  const work = new BackupController({ ...common, client, events, metrics, namespaces, policy });
+  metrics.follow({ caches: work.caches, controller: work.controller, election });
   return new Operator({
     ...common,
     fetchSchema: (signal) => client.getDocument(servedSchemaPath, { signal }),
     election,
-    work: new BackupController({ ...common, client, events, namespaces, policy }),
+    work,
     onEnding: () => exitWithin(exitMs, log),
   });
 }

@@ -1,9 +1,10 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
-import { serveHealth, type Check, type HealthServer } from './health.ts';
+import { serveHealth, type Check } from './health.ts';
+import type { TextServer } from './serve.ts';
 
-let server: HealthServer | undefined;
+let server: TextServer | undefined;
 
 afterEach(async () => {
   await server?.close();

@@ -2,9 +2,19 @@
 import { pino } from 'pino';
 import type { Log } from '../runtime/log.ts';
 
-/** `program` stands in every line. Errors go under `err`: their stack is kept, never request headers. */
-export function makeLog(program: string, level: 'debug' | 'info' | 'warn' | 'error'): Log {
-  const logger = pino({ base: { program }, level, timestamp: pino.stdTimeFunctions.isoTime });
+/**
+ * `program` stands in every line. Errors go under `err`: their stack is kept, never request headers.
+ *
+ * @param onBroken called when nobody reads the lines any more; without it they are lost and all goes on.
+ */
+export function makeLog(
+  program: string,
+  level: 'debug' | 'info' | 'warn' | 'error',
+  onBroken: () => void = () => undefined,
+): Log {
+  const lines = pino.destination(1);
+  lines.on('error', onBroken);
+  const logger = pino({ base: { program }, level, timestamp: pino.stdTimeFunctions.isoTime }, lines);
   return {
     debug: (fields, message) => logger.debug(fields, message),
     info: (fields, message) => logger.info(fields, message),
