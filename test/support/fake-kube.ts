@@ -136,8 +136,8 @@ export class FakeKube implements KubeClient {
     return this.#call({ verb: 'replace', resource, key, body, options }, () => {
       const before = this.#seen(`update ${typeOf(resource)} ${formatKey(key)}`, resource, key, body);
       const status = withoutStatus.has(resource.kind) ? body['status'] : before['status'];
-      const { labels, annotations } = body.metadata ?? {};
-      const metadata = { ...before.metadata, labels, annotations };
+      const { labels, annotations, finalizers, ownerReferences } = body.metadata ?? {};
+      const metadata = { ...before.metadata, labels, annotations, finalizers, ownerReferences };
       const { apiVersion, kind } = before;
       const after = copy({ ...body, apiVersion, kind, metadata, status }) as Stored;
       return parseObject(resource, copy(this.#world.update(typeOf(resource), before, after)));
