@@ -10,10 +10,14 @@ const listPassedThrough = z.array(passedThrough);
 const port = z.int().min(1).max(65535);
 
 const values = z.strictObject({
-  watchNamespace: z
-    .string()
-    .max(63)
-    .regex(/^([a-z0-9]([-a-z0-9]*[a-z0-9])?)?$/),
+  watchNamespaces: z
+    .array(
+      z
+        .string()
+        .max(63)
+        .regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/),
+    )
+    .meta({ uniqueItems: true }),
   allowedHosts: z.array(z.string().regex(/^(\*|(\*\.)?[A-Za-z0-9:][-A-Za-z0-9.:]*)$/)),
   allowedImages: z.array(z.string().regex(/^[A-Za-z0-9*][-A-Za-z0-9._:/@*]*$/)),
   logLevel: z.enum(['debug', 'info', 'warn', 'error']),
@@ -41,6 +45,7 @@ const values = z.strictObject({
   strategy: passedThrough,
   terminationGracePeriodSeconds: z.int().min(1),
   healthPort: z.int().min(1024).max(65535),
+  metricsPort: z.int().min(0).max(65535),
   resources: passedThrough,
   priorityClassName: z.string(),
   nodeSelector: texts,

@@ -14,7 +14,7 @@ const bases = {
   cluster: { says: 'Watches all namespaces.', values: [] },
   namespaced: {
     says: 'Watches the namespace that it is in, with rights there and nowhere else.',
-    values: [`watchNamespace=${name}`, 'rbac.aggregateRoles=false'],
+    values: [`watchNamespaces={${name}}`, 'rbac.aggregateRoles=false'],
   },
 } as const;
 

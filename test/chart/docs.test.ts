@@ -81,11 +81,11 @@ kubectl() {
   });
 
   test('one namespace: installs beside a definition that is there, and uninstalls', async () => {
-    await run('One namespace only');
+    await run('Named namespaces only');
     expect(await containerOf('databases', 'backups-neo4j-backup-operator')).toMatchObject({ image });
     const all = await installed('backups');
     expect(all.filter((name) => name.startsWith('cluster'))).toEqual([]);
-    await run('One namespace only', 1);
+    await run('Named namespaces only', 1);
     expect(await installed('backups')).toEqual([]);
     expect(await find(crd)).toBeDefined();
   });

@@ -66,7 +66,7 @@ describe('a release', () => {
     await mustInstall('first', 'shared');
     const second = await install('second', 'shared', {
       crds: { enabled: false },
-      watchNamespace: 'elsewhere',
+      watchNamespaces: ['elsewhere'],
     });
     expect(second.code).not.toBe(0);
     expect(second.stderr).toContain(

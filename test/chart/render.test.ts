@@ -40,7 +40,7 @@ interface Container {
   readonly image: string;
   readonly args: readonly string[];
   readonly env: readonly { readonly name: string; readonly value?: string; readonly valueFrom?: unknown }[];
-  readonly ports: readonly { readonly containerPort: number }[];
+  readonly ports: readonly { readonly name: string; readonly containerPort: number }[];
 }
 
 function podOf(objects: readonly Manifest[]): Pod {
@@ -104,28 +104,31 @@ describe('roles', () => {
     expect(only(objects, 'RoleBinding').metadata.namespace).toBe(releaseNamespace);
   });
 
-  test('for one namespace are the same there, and nothing is left of the wide ones', async () => {
-    const objects = await render({ watchNamespace: 'databases', rbac: { aggregateRoles: false } });
+  test('for named namespaces are the same in each, and nothing is left of the wide ones', async () => {
+    const watched = ['databases', 'graphs'];
+    const objects = await render({ watchNamespaces: watched, rbac: { aggregateRoles: false } });
     const kinds = objects.map(({ kind }) => kind);
     expect(kinds).not.toContain('ClusterRole');
     expect(kinds).not.toContain('ClusterRoleBinding');
-    const role = only(objects, 'Role', 'backups-neo4j-backup-operator');
-    expect(role['rules']).toEqual(watchRules);
-    expect(role.metadata.namespace).toBe('databases');
-    const binding = only(objects, 'RoleBinding', 'backups-neo4j-backup-operator');
-    expect(binding.metadata.namespace).toBe('databases');
-    expect(binding['roleRef']).toMatchObject({ kind: 'Role', name: role.metadata.name });
-    expect(containerOf(objects).args).toContain('--namespace=databases');
+    const name = 'backups-neo4j-backup-operator';
+    const named = (wanted: string): readonly Manifest[] =>
+      objects.filter(({ kind, metadata }) => kind === wanted && metadata.name === name);
+    const [roles, bindings] = [named('Role'), named('RoleBinding')];
+    for (const made of [roles, bindings])
+      expect(made.map(({ metadata }) => metadata.namespace)).toEqual(watched);
+    for (const role of roles) expect(role['rules']).toEqual(watchRules);
+    for (const binding of bindings) expect(binding['roleRef']).toMatchObject({ kind: 'Role', name });
+    expect(containerOf(objects).args).toContain('--namespaces=databases,graphs');
     expect(only(objects, 'Role', 'neo4j-backup-operator-leader-election').metadata.namespace).toBe(
       releaseNamespace,
     );
   });
 
   test('of its own namespace come without its name, so that an overlay may move all', async () => {
-    const { args, env } = containerOf(await render({ watchNamespace: releaseNamespace }));
+    const { args, env } = containerOf(await render({ watchNamespaces: [releaseNamespace] }));
     expect(args.filter((arg) => arg.startsWith('--namespace'))).toEqual([]);
-    expect(env.find(({ name }) => name === 'NAMESPACE')).toEqual({
-      name: 'NAMESPACE',
+    expect(env.find(({ name }) => name === 'NAMESPACES')).toEqual({
+      name: 'NAMESPACES',
       valueFrom: { fieldRef: { fieldPath: 'metadata.namespace' } },
     });
   });
@@ -189,13 +192,25 @@ describe('the Pod', () => {
     expect(args).toContain('--allowed-hosts=*.example.com,db1.example.org,2001:db8::1');
     expect(args).toContain('--allowed-images=neo4j:*-enterprise,registry.example.com/neo4j/*');
     const plain = containerOf(await render({}));
-    expect(plain.args).toEqual(['--health-port=8081', '--log-level=info']);
+    expect(plain.args).toEqual(['--health-port=8081', '--log-level=info', '--metrics-port=8080']);
   });
 
-  test('is probed at the port that the flag opens', async () => {
-    const { args, ports } = containerOf(await render({ healthPort: 9090 }));
-    expect(args).toContain('--health-port=9090');
-    expect(ports).toEqual([{ name: 'health', containerPort: 9090 }]);
+  test('is probed, and asked for metrics, at the ports that the flags open', async () => {
+    const { args, ports } = containerOf(await render({ healthPort: 9090, metricsPort: 9091 }));
+    expect(args).toEqual(expect.arrayContaining(['--health-port=9090', '--metrics-port=9091']));
+    expect(ports).toEqual([
+      { name: 'health', containerPort: 9090 },
+      { name: 'metrics', containerPort: 9091 },
+    ]);
+  });
+
+  test('has no port for metrics that are not served, nor lets anybody to it', async () => {
+    const objects = await render({ metricsPort: 0, networkPolicy: { enabled: true } });
+    const { args, ports } = containerOf(objects);
+    expect(args.filter((arg) => arg.includes('metrics'))).toEqual([]);
+    expect(ports.map(({ name }) => name)).toEqual(['health']);
+    const { ingress } = only(objects, 'NetworkPolicy')['spec'] as { readonly ingress: unknown };
+    expect(ingress).toEqual([{ ports: [{ port: 'health' }] }]);
   });
 
   test('is spread over nodes where there are two, and as the user says where he says so', async () => {
@@ -288,7 +303,17 @@ describe('values', () => {
     { values: { allowedHosts: 'db1.example.com' }, says: /at '\/allowedHosts': got string, want array/ },
     { values: { allowedHosts: ['a,b'] }, says: /at '\/allowedHosts\/0': 'a,b' does not match pattern/ },
     { values: { allowedImages: ['neo4j:3.4 '] }, says: /at '\/allowedImages\/0'/ },
-    { values: { watchNamespace: ['a', 'b'] }, says: /at '\/watchNamespace': got array, want string/ },
+    { values: { watchNamespaces: 'a' }, says: /at '\/watchNamespaces': got string, want array/ },
+    {
+      values: { watchNamespaces: ['a', 'B'] },
+      says: /at '\/watchNamespaces\/1': 'B' does not match pattern/,
+    },
+    { values: { watchNamespaces: [''] }, says: /at '\/watchNamespaces\/0'/ },
+    {
+      values: { watchNamespaces: ['a', 'b', 'a'] },
+      says: /at '\/watchNamespaces': items at 0 and 2 are equal/,
+    },
+    { values: { metricsPort: 8081 }, says: /healthPort and metricsPort are the same/ },
     { values: { image: { digest: 'sha256:abc' } }, says: /at '\/image\/digest'/ },
     { values: { image: { repository: '' } }, says: /at '\/image\/repository'/ },
     { values: { healthPort: 80 }, says: /at '\/healthPort': minimum: got 80, want 1,?024/ },
@@ -337,7 +362,7 @@ describe('what Helm tells after an installation', () => {
 
   test('names what was set', async () => {
     const text = await notes({ ...everything, crds: { enabled: false } });
-    expect(text).toContain('watches the namespace graphs.');
+    expect(text).toContain('watches the namespaces graphs, more-graphs.');
     expect(text).toContain('kubectl -n graphs create -f -');
     expect(text).toContain('may be: *.example.com, db1.example.org, 2001:db8::1.');
     expect(text).toContain('these images: neo4j:*-enterprise, registry.example.com/neo4j/*.');

@@ -65,11 +65,15 @@ describe('what the operator may do, as the API server sees it', () => {
     expect(await rightsOf(account, 'default')).toEqual([]);
   });
 
-  test('is that in one namespace, and nothing in any other', async () => {
-    await mustKubectl(['create', 'namespace', 'watched']);
-    await mustInstall('narrow', 'operators-narrow', { watchNamespace: 'watched', crds: { enabled: false } });
+  test('is that in the namespaces that are watched, and nothing in any other', async () => {
+    for (const name of ['watched', 'watched-too']) await mustKubectl(['create', 'namespace', name]);
+    await mustInstall('narrow', 'operators-narrow', {
+      watchNamespaces: ['watched', 'watched-too'],
+      crds: { enabled: false },
+    });
     const account = 'operators-narrow:narrow-neo4j-backup-operator';
     expect(await rightsOf(account, 'watched')).toEqual(watched);
+    expect(await rightsOf(account, 'watched-too')).toEqual(watched);
     expect(await rightsOf(account, 'operators-narrow')).toEqual(cross(leasePermissions).toSorted());
     expect(await rightsOf(account, 'default')).toEqual([]);
     await uninstall('narrow', 'operators-narrow');

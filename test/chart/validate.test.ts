@@ -23,7 +23,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const bases = ['cluster', 'namespaced'];
 /** Where the objects of chart and bases go, one that is watched among them. */
-const namespaces = [releaseNamespace, 'graphs', 'neo4j-backup-operator'];
+const namespaces = [releaseNamespace, 'graphs', 'more-graphs', 'neo4j-backup-operator'];
 
 beforeAll(async () => {
   await writeSchemas(folder);

@@ -2,7 +2,7 @@
 import { release, type Values } from './helm.ts';
 
 export const everything: Values = {
-  watchNamespace: 'graphs',
+  watchNamespaces: ['graphs', 'more-graphs'],
   allowedHosts: ['*.example.com', 'db1.example.org', '2001:db8::1'],
   allowedImages: ['neo4j:*-enterprise', 'registry.example.com/neo4j/*'],
   logLevel: 'debug',
@@ -23,6 +23,7 @@ export const everything: Values = {
   strategy: { type: 'Recreate', rollingUpdate: null },
   terminationGracePeriodSeconds: 45,
   healthPort: 9090,
+  metricsPort: 9091,
   resources: { requests: { cpu: '50m', memory: '128Mi' }, limits: { cpu: 1, memory: '512Mi' } },
   priorityClassName: 'system-cluster-critical',
   nodeSelector: { 'kubernetes.io/os': 'linux' },
@@ -53,8 +54,10 @@ export const everything: Values = {
 export const valueSets: readonly { readonly name: string; readonly values: Values }[] = [
   { name: 'the defaults', values: {} },
   { name: 'everything set', values: everything },
-  { name: 'one namespace', values: { watchNamespace: 'graphs' } },
-  { name: 'its own namespace', values: { watchNamespace: 'operators' } },
+  { name: 'one namespace', values: { watchNamespaces: ['graphs'] } },
+  { name: 'its own namespace', values: { watchNamespaces: ['operators'] } },
+  { name: 'its own namespace and another one', values: { watchNamespaces: ['operators', 'graphs'] } },
+  { name: 'no metrics', values: { metricsPort: 0, networkPolicy: { enabled: true } } },
   { name: 'two replicas', values: { replicas: 2, podDisruptionBudget: { enabled: true } } },
   { name: 'a network policy', values: { networkPolicy: { enabled: true } } },
   { name: 'a tag', values: { image: { tag: '0.2.0-rc.1' } } },

@@ -8,8 +8,8 @@ const root = join(import.meta.dirname, '../..');
 const docs = readdirSync(join(root, 'docs')).filter((name) => name.endsWith('.md'));
 const pages = ['README.md', 'CHANGELOG.md', ...docs.map((name) => `docs/${name}`)];
 
-/** Kinds that this API server does not know; test/gitops reads them with the types of Flux. */
-const foreign = /^apiVersion: \S+\.fluxcd\.io\//m;
+/** Kinds that this API server does not know; test/gitops reads those of Flux with its types. */
+const foreign = /^apiVersion: (\S+\.fluxcd\.io|monitoring\.coreos\.com)\//m;
 
 function read(page: string): string {
   return readFileSync(join(root, page), 'utf8');

@@ -108,7 +108,7 @@ export function theRelease(): void {
 
     test('comes back with rights in one namespace only, and goes on where it was', async () => {
       const text = ['install', release.name, chartFolder, ...imageValues, ...values];
-      await on().helm([...text, '--set=watchNamespace=shop', '--wait', '--timeout=3m']);
+      await on().helm([...text, '--set=watchNamespaces={shop}', '--wait', '--timeout=3m']);
       away.to = Date.now();
       const roles = await on().kubectl([
         'get',
