@@ -147,6 +147,11 @@ export async function oldestControlPlaneParts(steps: Steps): Promise<ControlPlan
   return { etcd, kubectl, 'kube-apiserver': made['kube-apiserver-oldest'] };
 }
 
+/** Gives the path of kube-controller-manager, of the version of the node. */
+export async function controllerManagerPart(steps: Steps): Promise<string> {
+  return (await gather(['kube-controller-manager'], steps))['kube-controller-manager'];
+}
+
 /** Gives the path of the program that judges objects as GitOps tools do. */
 export async function gitopsPart(steps: Steps): Promise<string> {
   return (await gather(['gitops-verdicts'], steps))['gitops-verdicts'];

@@ -62,7 +62,7 @@ export function deadlineStep(view: JobView): Step | undefined {
   return {
     name: 'deadline',
     afterMs: Date.parse(startTime) + activeDeadlineSeconds * 1000 - now().getTime(),
-    run: edit(view, (_job, status) => addCondition(view, status, 'FailureTarget', end)),
+    run: edit(view, (_job, status) => fail(view, status, end)),
   };
 }
 
@@ -101,7 +101,7 @@ function judge(view: JobView): Step | undefined {
       if (kind === 'succeeded') addCondition(view, status, 'SuccessCriteriaMet', success);
       else {
         const end = failureOf(job, pod);
-        if (end !== undefined) addCondition(view, status, 'FailureTarget', end);
+        if (end !== undefined) fail(view, status, end);
       }
     }),
   );
@@ -122,15 +122,23 @@ function failureOf(job: JobObject, pod: PodObject): End | undefined {
   return { reason: 'BackoffLimitExceeded', message: 'Job has reached the specified backoff limit' };
 }
 
+/** Pods that still run when a Job fails are counted at once, and stopped. */
+function fail(view: JobView, status: JobStatus, end: End): void {
+  const running = view.pods.filter((pod) => !hasEnded(pod)).length;
+  if (running > 0) status.failed = (status.failed ?? 0) + running;
+  delete status.active;
+  addCondition(view, status, 'FailureTarget', end);
+}
+
 /** A Pod that is accounted for may go. */
 function release(view: JobView): Step | undefined {
   const { job, pods, kube } = view;
-  const isOver = isDeleted(job) || hasCondition(job, ...endings, 'Complete', 'Failed');
-  const pod = pods.find(
-    (one) =>
-      isTracked(one) &&
-      (isOver ? hasEnded(one) || isDeleted(job) : isEntered(job, one) || isIgnored(job, one)),
-  );
+  const isFree = isDeleted(job)
+    ? (): boolean => true
+    : hasCondition(job, ...endings)
+      ? (one: PodObject): boolean => hasEnded(one) || isDeleted(one)
+      : (one: PodObject): boolean => isEntered(job, one) || isIgnored(job, one);
+  const pod = pods.find((one) => isTracked(one) && isFree(one));
   return pod === undefined ? undefined : releaseStep(kube, pod);
 }
 

@@ -35,8 +35,11 @@ export type Attempt =
 export interface FakeJobsOptions {
   readonly kube: FakeKube;
   readonly clock: Clock;
-  /** What becomes of the Pods of a Job, one after the other; the last one of all further ones. Read as the Job is made. */
-  readonly script: (job: JobObject) => readonly Attempt[];
+  /**
+   * What becomes of the Pods of a Job, one after the other; the last one of all further ones. Read as the Job is made.
+   * Absent: there is no node, and somebody else plays the kubelet.
+   */
+  readonly script?: ((job: JobObject) => readonly Attempt[]) | undefined;
 }
 
 interface Script {
@@ -173,7 +176,7 @@ export class FakeJobs {
     const { uid } = job.metadata;
     const known = this.#scripts.get(uid);
     if (known !== undefined) return known;
-    const attempts = this.#script(job).flatMap((attempt) => {
+    const attempts = (this.#script?.(job) ?? []).flatMap((attempt) => {
       if (attempt.kind !== 'twice') return [{ pod: attempt, isFirstOfTwo: false }];
       return attempt.attempts.map((pod, i) => ({ pod, isFirstOfTwo: i === 0 }));
     });
@@ -189,10 +192,9 @@ export class FakeJobs {
   #makePod(job: JobObject, script: Script): void {
     const { name, namespace = '', uid } = job.metadata;
     const slot = slotOf(script, script.made);
-    if (slot === undefined) throw new Error(`the script of the Job ${name} has no attempt`);
     script.made += 1;
     const podName = `${name}-${suffixOf(uid, script.made)}`;
-    this.#fates.set(podName, slot.pod);
+    if (slot !== undefined) this.#fates.set(podName, slot.pod);
     const { metadata, spec } = job.spec.template;
     const [apiVersion, controller, blockOwnerDeletion] = ['batch/v1', true, true];
     this.#kube.put(pods, namespace, {

@@ -85,14 +85,14 @@ export class World {
       ...draft,
       apiVersion: apiVersionOf(resource),
       kind: resource.kind,
-      metadata: {
+      metadata: withoutEmpty({
         ...draft.metadata,
         namespace,
         uid: this.#nextUID(`${type}:${namespace}/${draft.metadata.name}`),
         resourceVersion: '',
         creationTimestamp: wholeSeconds(this.#now()),
         ...('spec' in draft ? { generation: 1 } : {}),
-      },
+      }),
     };
     return this.#commit(type, undefined, object);
   }
@@ -100,7 +100,7 @@ export class World {
   /** Changes an object in place of `before`; the server bumps what it has to. No change, no new version. */
   update(type: string, before: Stored, after: Stored): Stored {
     const { resourceVersion, uid, generation, creationTimestamp } = before.metadata;
-    after.metadata = { ...after.metadata, resourceVersion, uid, creationTimestamp };
+    after.metadata = withoutEmpty({ ...after.metadata, resourceVersion, uid, creationTimestamp });
     if (generation !== undefined) {
       after.metadata.generation = isDeepStrictEqual(before['spec'], after['spec'])
         ? generation
@@ -126,7 +126,7 @@ export class World {
     const after = copy(object);
     const policy = propagation ?? (type === 'jobs.batch' ? 'Orphan' : 'Background');
     after.metadata.finalizers = finalizersFor(policy, object.metadata.finalizers ?? []);
-    if (after.metadata.finalizers.length === 0) delete after.metadata.finalizers;
+    after.metadata = withoutEmpty(after.metadata);
     this.#mark(after, runsOnNode(type, object) ? (graceSeconds ?? 30) : 0);
     if (isFree(after)) this.#erase(type, object);
     else if (!isDeepStrictEqual(object, after)) this.#commit(type, object, after);
@@ -201,6 +201,19 @@ export class World {
 
 export function copy<T>(json: T): T {
   return JSON.parse(JSON.stringify(json)) as T;
+}
+
+/** Lists without an item are no fields. */
+function withoutEmpty({
+  finalizers = [],
+  ownerReferences = [],
+  ...metadata
+}: StoredMetadata): StoredMetadata {
+  return {
+    ...metadata,
+    ...(finalizers.length === 0 ? {} : { finalizers }),
+    ...(ownerReferences.length === 0 ? {} : { ownerReferences }),
+  };
 }
 
 /** Nothing holds an object that is deleted. */
