@@ -1,4 +1,4 @@
-import { defineConfig } from 'vitest/config';
+import { configDefaults, defineConfig } from 'vitest/config';
 
 /** Longer than anything that waits inside a test: what waits there says better what it waited for. */
 const minutes = (n: number): number => n * 60_000;
@@ -6,8 +6,21 @@ const minutes = (n: number): number => n * 60_000;
 /** What talks to an API server alone. It runs on the newest and on the oldest Kubernetes that we support. */
 const api = {
   include: ['contract', 'crd', 'docs', 'gitops'].map((folder) => `test/${folder}/**/*.test.ts`),
+  exclude: [...configDefaults.exclude, 'test/contract/cluster.test.ts'],
   globalSetup: ['test/support/api-server.ts'],
   testTimeout: minutes(1),
+};
+
+/** One suite of tests each for clients and for clusters, on the fake and on the real thing. */
+const contract = {
+  include: [
+    'src/kube/client.test.ts',
+    'test/support/fake-cluster.test.ts',
+    'test/contract/{api-server,cluster}.test.ts',
+  ],
+  globalSetup: ['test/support/api-server.ts'],
+  testTimeout: minutes(2), // more than a test waits for anything
+  hookTimeout: minutes(2), // a control plane with controllers starts
 };
 
 export default defineConfig({
@@ -22,6 +35,7 @@ export default defineConfig({
         },
       },
       { test: { name: 'faults', include: ['test/faults/**/*.test.ts'], testTimeout: minutes(10) } },
+      { test: { ...contract, name: 'contract' } },
       { test: { ...api, name: 'api' } },
       { test: { ...api, name: 'api-oldest' } },
       {
