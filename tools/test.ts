@@ -7,6 +7,7 @@ import { greedyImage, neo4jServerImage, neo4jToolsImage, operatorImage } from '.
 import {
   chartParts,
   controlPlaneParts,
+  controllerManagerPart,
   gitopsPart,
   helmPart,
   oldestControlPlaneParts,
@@ -28,6 +29,12 @@ interface Suite {
 /** In the order in which a fault is found soonest. */
 const suites: readonly Suite[] = [
   { name: 'unit', says: 'functions and stories on fakes', needsRoot: false },
+  {
+    name: 'contract',
+    says: 'the fake API server and its controllers, and the real ones: one suite for both',
+    needsRoot: false,
+    build: async (progress) => [await controlPlaneParts(progress), await controllerManagerPart(progress)],
+  },
   {
     name: 'api',
     says: 'CRD, docs and client on a real API server',
