@@ -1,13 +1,28 @@
-// What is known of one namespace, or of all: the resources, and the Jobs and Pods of their runs.
+// What is known of one namespace, or of all: the resources, the Jobs and Pods of their runs, and what stands around them.
 import { labels, managedBy } from '../api/names.ts';
 import type { KubeClient } from '../kube/client.ts';
-import { keyOf, type KubeObject, type ObjectKey } from '../kube/resource.ts';
+import { formatKey, keyOf, type KubeObject, type ObjectKey } from '../kube/resource.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Log } from '../runtime/log.ts';
 import type { RuntimeMetrics } from '../runtime/metrics.ts';
 import { Reflector } from '../runtime/reflector.ts';
 import { byOwner } from './observe.ts';
-import { backups, jobs, pods, type Job, type Neo4jBackup, type Pod } from './resources.ts';
+import {
+  backups,
+  claims,
+  jobs,
+  pods,
+  services,
+  type Claim,
+  type Job,
+  type Neo4jBackup,
+  type Pod,
+  type Service,
+} from './resources.ts';
+
+/** Names of the indexes under which resources are found by what they need. */
+const byService = 'service';
+const byClaim = 'claim';
 
 export interface CachesOptions {
   readonly client: KubeClient;
@@ -18,12 +33,12 @@ export interface CachesOptions {
   readonly random: () => number;
   readonly log: Log;
   readonly metrics?: RuntimeMetrics | undefined;
-  /** Told of every resource that is to be looked at: once all three caches are filled, and whenever something of it changes. */
+  /** Told of every resource that is to be looked at: once all caches are filled, and whenever something of it changes. */
   readonly onWake: (key: ObjectKey) => void;
 }
 
 /**
- * The caches that a pass reads. Each namespace has its own three, filled and recovered by themselves: one that may not be
+ * The caches that a pass reads. Each namespace has its own, filled and recovered by themselves: one that may not be
  * read, or is gone, holds up no other.
  */
 export class Caches {
@@ -31,14 +46,19 @@ export class Caches {
   readonly backups: Reflector<Neo4jBackup>;
   readonly jobs: Reflector<Job>;
   readonly pods: Reflector<Pod>;
+  readonly services: Reflector<Service>;
+  readonly claims: Reflector<Claim>;
   readonly #wake: (key: ObjectKey) => void;
 
   constructor({ onWake, ...options }: CachesOptions) {
     const ours = { labelSelector: `${labels.managedBy}=${managedBy}`, indexes: { [byOwner]: ownerUIDs } };
     this.namespace = options.namespace;
-    this.backups = new Reflector({ ...options, resource: backups });
+    const indexes = { [byService]: serviceOf, [byClaim]: claimOf };
+    this.backups = new Reflector({ ...options, resource: backups, indexes });
     this.jobs = new Reflector({ ...options, ...ours, resource: jobs });
     this.pods = new Reflector({ ...options, ...ours, resource: pods });
+    this.services = new Reflector({ ...options, resource: services });
+    this.claims = new Reflector({ ...options, resource: claims });
     // With a part of the picture a pass could start a second run: until all is there nobody is woken.
     this.#wake = (key) => {
       if (this.hasSynced()) onWake(key);
@@ -46,10 +66,21 @@ export class Caches {
     this.backups.onChange((before, after) => this.#wakeSelf(after ?? before));
     this.jobs.onChange((before, after) => this.#wakeOwner(after ?? before));
     this.pods.onChange((before, after) => this.#wakeOwner(this.#jobOf(after ?? before)));
+    this.services.onChange((before, after) => this.#wakeAll(byService, after ?? before));
+    // Of a claim only that it is there matters.
+    this.claims.onChange((before, after) => {
+      if (before === undefined || after === undefined) this.#wakeAll(byClaim, after ?? before);
+    });
   }
 
-  get reflectors(): readonly [Reflector<Neo4jBackup>, Reflector<Job>, Reflector<Pod>] {
-    return [this.backups, this.jobs, this.pods];
+  get reflectors(): readonly (
+    | Reflector<Neo4jBackup>
+    | Reflector<Job>
+    | Reflector<Pod>
+    | Reflector<Service>
+    | Reflector<Claim>
+  )[] {
+    return [this.backups, this.jobs, this.pods, this.services, this.claims];
   }
 
   /** Keeps them current until the signal aborts. */
@@ -74,6 +105,11 @@ export class Caches {
     for (const backup of this.backups.list()) this.#wakeSelf(backup);
   }
 
+  #wakeAll(index: string, needed: KubeObject | undefined): void {
+    if (needed === undefined) return;
+    for (const backup of this.backups.byIndex(index, formatKey(keyOf(needed)))) this.#wakeSelf(backup);
+  }
+
   #wakeSelf(backup: Neo4jBackup | undefined): void {
     if (backup !== undefined) this.#wake(keyOf(backup));
   }
@@ -89,6 +125,15 @@ export class Caches {
     if (pod === undefined || owner === undefined) return undefined;
     return this.jobs.get({ namespace: keyOf(pod).namespace, name: owner.name });
   }
+}
+
+function serviceOf({ metadata, spec }: Neo4jBackup): readonly string[] {
+  const { serviceRef } = spec.source;
+  return serviceRef === undefined ? [] : [formatKey({ ...keyOf({ metadata }), name: serviceRef.name })];
+}
+
+function claimOf({ metadata, spec }: Neo4jBackup): readonly string[] {
+  return [formatKey({ ...keyOf({ metadata }), name: spec.destination.persistentVolumeClaim.claimName })];
 }
 
 function ownerUIDs({ metadata }: KubeObject): readonly string[] {

@@ -14,7 +14,7 @@ import { act, type ActOutcome } from './act.ts';
 import { Caches } from './caches.ts';
 import { decide, needsFreshEyes, type Decision } from './decide.ts';
 import type { Policy } from './objection.ts';
-import { glance, lookAround, observeAfresh, type Observed } from './observe.ts';
+import { glance, lookCloser, observeAfresh, type Observed } from './observe.ts';
 import { backups, type Neo4jBackup } from './resources.ts';
 import { announcements, nextStatus } from './status.ts';
 
@@ -112,36 +112,36 @@ export class BackupController {
    * their source says. Caches lag, each at its own pace, and what they say together may never have been true.
    */
   async #look(key: ObjectKey, signal: AbortSignal): Promise<Look | undefined> {
-    const { client, clock, log, policy } = this.#deps;
+    const { client, clock, log } = this.#deps;
     const caches = this.#cachesOf(key);
     if (caches === undefined) return undefined;
-    const deps = {
-      client,
-      log,
+    const { jobs, pods, services, claims } = caches;
+    const known = {
       backups: { get: (wanted: ObjectKey) => this.#newest(wanted) },
-      jobs: caches.jobs,
-      pods: caches.pods,
-      now: () => clock.now(),
+      jobs,
+      pods,
+      services,
+      claims,
     };
+    const deps = { client, log, known, now: () => clock.now() };
     const glanced = glance(key, deps);
     if (glanced === undefined) return undefined;
-    // Whatever held a run back before may do so still: then nothing is about to start.
-    if (!isHeldBack(glanced.backup) && needsFreshEyes(glanced, decide(glanced, policy)))
-      return this.#lookAfresh(key, signal);
-    const seen = await lookAround(glanced, deps, signal);
-    const decision = decide(seen, policy);
-    const isSure = !needsFreshEyes(seen, decision) && !tellsNews(seen, decision);
-    return isSure ? { seen, decision } : this.#lookAfresh(key, signal);
+    const look = await this.#lookCloser(glanced, signal);
+    if (!needsFreshEyes(look.seen, look.decision) && !tellsNews(look)) return look;
+    const fresh = await observeAfresh(look.seen, deps, signal);
+    return fresh === undefined ? undefined : this.#lookCloser(fresh, signal);
   }
 
   #cachesOf({ namespace }: ObjectKey): Caches | undefined {
     return this.#caches.get(undefined) ?? this.#caches.get(namespace);
   }
 
-  async #lookAfresh(key: ObjectKey, signal: AbortSignal): Promise<Look | undefined> {
-    const { client, clock, log, policy } = this.#deps;
-    const seen = await observeAfresh(key, { client, log, now: () => clock.now() }, signal);
-    return seen === undefined ? undefined : { seen, decision: decide(seen, policy) };
+  /** Decides, and where the decision depends on what nobody has looked at yet, looks and decides again. */
+  async #lookCloser(seen: Observed, signal: AbortSignal): Promise<Look> {
+    const { policy } = this.#deps;
+    const isStarting = decide(seen, policy).standing.kind === 'starting';
+    const closer = await lookCloser(seen, isStarting, { deps: this.#deps, signal });
+    return { seen: closer, decision: decide(closer, policy) };
   }
 
   /**
@@ -199,10 +199,6 @@ function isNothingNew(
 }
 
 /** Would status say anything else than it does? */
-function tellsNews(seen: Observed, decision: Decision): boolean {
+function tellsNews({ seen, decision }: Look): boolean {
   return !isDeepStrictEqual(nextStatus(seen, decision, { kind: 'done' }), seen.backup.status ?? {});
-}
-
-function isHeldBack({ status }: Neo4jBackup): boolean {
-  return status?.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'False') === true;
 }

@@ -47,6 +47,12 @@ export interface Decision {
 
 /** When to look again at what no watch will tell of. Milliseconds. */
 const recheckMs = 15_000;
+const slowestRecheckMs = 120_000;
+
+/** What has waited for long is not looked at so often: a quarter of its age later. Milliseconds. */
+function recheckAfterMs(ageMs: number): number {
+  return Math.min(slowestRecheckMs, Math.max(recheckMs, ageMs / 4));
+}
 
 export function decide(seen: Observed, policy: Policy): Decision {
   const ended = endedRuns(seen);
@@ -75,10 +81,9 @@ export function decide(seen: Observed, policy: Policy): Decision {
   };
 }
 
-/** Of an edit of the resource the watch tells; of what may change about a Service, or a claim, nobody does. */
-function nextOf({ kind, reason }: Objection): Next {
-  const isWatched = kind === 'stalled' && reason !== 'ExternalNameRefused';
-  return isWatched ? { kind: 'onChange' } : { kind: 'after', delayMs: recheckMs };
+/** Of an edit, a claim and a Service the watches tell; of a server that is ready again nobody does. */
+function nextOf({ reason }: Objection): Next {
+  return reason === 'NoReadyEndpoints' ? { kind: 'after', delayMs: recheckMs } : { kind: 'onChange' };
 }
 
 function jobOf(seen: Observed, run: DueRun | CurrentRun, agentImage: string): V1Job | undefined {
@@ -113,7 +118,8 @@ function underWay(seen: Observed, run: RunView, policy: Policy): UnderWay {
   // A Pod that is not placed becomes an obstacle by time alone, and no watch tells of time.
   const pod = run.pods.at(-1);
   const { creationTimestamp } = (pod ?? run.job).metadata;
-  const young = now.getTime() - Date.parse(creationTimestamp) < 2 * schedulingGraceSeconds * 1000;
+  const ageMs = now.getTime() - Date.parse(creationTimestamp);
+  const young = ageMs < 2 * schedulingGraceSeconds * 1000;
   const waits = pod === undefined || isAtItsStart(pod);
   const again = young || waits || backup.status?.currentRun === undefined;
   const { agentImage } = policy;
@@ -124,7 +130,7 @@ function underWay(seen: Observed, run: RunView, policy: Policy): UnderWay {
       run: { ...currentRunOf(run.job), ...marked },
       ...(obstacle === undefined ? {} : { obstacle }),
     },
-    next: again ? { kind: 'after', delayMs: recheckMs } : { kind: 'onChange' },
+    next: again ? { kind: 'after', delayMs: recheckAfterMs(ageMs) } : { kind: 'onChange' },
     replacing: doomed === undefined ? [] : [deletion(doomed, 'Foreground')],
   };
 }
@@ -161,7 +167,7 @@ function knownRuns({ status }: Observed['backup']): ReadonlySet<string> {
 function lastObstacle({ status }: Observed['backup'], { metadata }: Job): Obstacle | undefined {
   const { id, startTime } = status?.currentRun ?? {};
   if (id !== metadata.name || startTime !== metadata.creationTimestamp) return undefined;
-  const ready = status.conditions?.find(({ type }) => type === 'Ready');
+  const ready = status?.conditions?.find(({ type }) => type === 'Ready');
   if (ready?.status !== 'False' || !isReason(ready.reason)) return undefined;
   const row = reasons[ready.reason];
   // The advice comes once, when the message is made anew.

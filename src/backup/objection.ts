@@ -93,8 +93,8 @@ function sourceThere({ backup, service }: Observed): Objection | undefined {
   return { kind: 'waiting', reason: 'ServiceNotFound', detail };
 }
 
-function serverThere({ backup, service }: Observed): Objection | undefined {
-  if (service !== 'unready') return undefined;
+function serverThere({ backup, isServerReady }: Observed): Objection | undefined {
+  if (isServerReady !== false) return undefined;
   const detail = `The Service ${backup.spec.source.serviceRef?.name ?? ''} has no ready endpoint`;
   return { kind: 'waiting', reason: 'NoReadyEndpoints', detail };
 }

@@ -1,4 +1,5 @@
 // One pass of reads: everything that a decision may depend on, as one value.
+import { isDeepStrictEqual } from 'node:util';
 import { labels } from '../api/names.ts';
 import type { KubeClient, ListOptions } from '../kube/client.ts';
 import { isKubeError } from '../kube/errors.ts';
@@ -8,27 +9,34 @@ import type { Reflector } from '../runtime/reflector.ts';
 import { isAtItsStart, isFinished, type RunView } from './outcome.ts';
 import {
   backups,
-  claims,
   endpointSlices,
   events,
   jobs,
   pods,
-  services,
+  type Claim,
   type EndpointSlice,
   type Event,
   type Job,
   type Neo4jBackup,
   type Pod,
+  type Service,
 } from './resources.ts';
 
 /** Name of the index under which Jobs are found by the uid of their resource, and Pods by that of their Job. */
 export const byOwner = 'owner';
 
-export interface ObserveDeps {
-  readonly client: KubeClient;
+/** What is cached. */
+export interface Known {
   readonly backups: Pick<Reflector<Neo4jBackup>, 'get'>;
   readonly jobs: Pick<Reflector<Job>, 'byIndex'>;
   readonly pods: Pick<Reflector<Pod>, 'byIndex'>;
+  readonly services: Pick<Reflector<Service>, 'get'>;
+  readonly claims: Pick<Reflector<Claim>, 'get'>;
+}
+
+export interface ObserveDeps {
+  readonly client: KubeClient;
+  readonly known: Known;
   readonly now: () => Date;
   readonly log: Log;
 }
@@ -38,10 +46,12 @@ export interface Observed {
   readonly backup: Neo4jBackup;
   /** All runs that still have a Job, oldest first. */
   readonly runs: readonly RunView[];
-  /** True also while a run is under way: then nobody looks. */
+  /** True also while a run is under way: then it does not matter. */
   readonly claimExists: boolean;
-  /** `none`: the source is a host, or nobody looks. `unexposed`: it has no such port. `unready`: no server stands behind it. */
-  readonly service: 'none' | 'absent' | 'externalName' | 'unexposed' | 'unready' | 'present';
+  /** `none`: the source is a host, or a run is under way. `unexposed`: it has no such port. */
+  readonly service: 'none' | 'absent' | 'externalName' | 'unexposed' | 'present';
+  /** Does a server stand behind the Service? Undefined: nobody has looked. */
+  readonly isServerReady?: boolean | undefined;
 }
 
 /** A Job that has no Pod after so many milliseconds gets none: until then it is the controllers' ordinary pace. */
@@ -53,25 +63,14 @@ const mountMs = 30_000;
 /** A complaint that nobody repeats for so long is over: controller and kubelet repeat theirs within six minutes at most. Milliseconds. */
 const complaintMs = 400_000;
 
-/**
- * What the caches alone say, as if all were well around it: enough to tell whether to look more closely.
- * @returns undefined when the resource is gone, or about to be: then there is nothing to do
- */
+/** What the caches say. @returns undefined when the resource is gone, or about to be: then there is nothing to do */
 export function glance(key: ObjectKey, deps: ObserveDeps): Observed | undefined {
-  const backup = deps.backups.get(key);
+  const { backups: cached, jobs: cachedJobs, pods: cachedPods } = deps.known;
+  const backup = cached.get(key);
   if (isGone(backup)) return undefined;
-  const owned = deps.jobs.byIndex(byOwner, backup.metadata.uid);
-  const runs = runsOf(owned, ({ metadata }) => deps.pods.byIndex(byOwner, metadata.uid));
-  return { now: deps.now(), backup, runs, claimExists: true, service: 'none' };
-}
-
-/** The same, and what stands around it. */
-export function lookAround(
-  { backup, runs }: Observed,
-  deps: Calls['deps'],
-  signal: AbortSignal,
-): Promise<Observed> {
-  return around(backup, runs, { deps, signal });
+  const owned = cachedJobs.byIndex(byOwner, backup.metadata.uid);
+  const runs = runsOf(owned, ({ metadata }) => cachedPods.byIndex(byOwner, metadata.uid));
+  return { now: deps.now(), backup, runs, ...around(backup, runs, deps.known) };
 }
 
 /**
@@ -79,20 +78,37 @@ export function lookAround(
  * ended may depend on that. The order counts: whatever a Job's end tells of is there when the Pods are read.
  */
 export async function observeAfresh(
-  key: ObjectKey,
-  deps: Calls['deps'],
+  glanced: Observed,
+  deps: ObserveDeps,
   signal: AbortSignal,
 ): Promise<Observed | undefined> {
-  const { client } = deps;
+  const { client, known } = deps;
+  const key = keyOf(glanced.backup);
   const backup = await client.get(backups, key, { signal });
   if (isGone(backup)) return undefined;
   const { uid } = backup.metadata;
   const ours = { namespace: key.namespace, labelSelector: `${labels.backupUID}=${uid}`, signal };
-  const foundJobs = await client.list(jobs, ours);
-  const owned = foundJobs.items.filter((job) => isOwnedBy(job, uid));
+  const foundJobs =
+    isUntouched(backup) && glanced.runs.length === 0 ? [] : (await client.list(jobs, ours)).items;
+  const owned = foundJobs.filter((job) => isOwnedBy(job, uid));
   const foundPods = owned.length === 0 ? [] : (await client.list(pods, ours)).items;
   const runs = runsOf(owned, ({ metadata }) => foundPods.filter((pod) => isOwnedBy(pod, metadata.uid)));
-  return around(backup, runs, { deps, signal });
+  const isSameServer = isDeepStrictEqual(backup.spec.source, glanced.backup.spec.source);
+  return {
+    now: deps.now(),
+    backup,
+    runs,
+    ...around(backup, runs, known),
+    isServerReady: isSameServer ? glanced.isServerReady : undefined,
+  };
+}
+
+/**
+ * A resource as it was created, of which nothing has been told yet: the one run that can have been started for it is the
+ * one that is due now, and its name keeps it from being started twice.
+ */
+function isUntouched({ metadata, status }: Neo4jBackup): boolean {
+  return metadata.generation === 1 && status?.currentRun === undefined && status?.lastRun === undefined;
 }
 
 function isGone(backup: Neo4jBackup | undefined): backup is undefined {
@@ -107,26 +123,43 @@ function runsOf(owned: readonly Job[], podsOf: (job: Job) => readonly Pod[]): re
   return oldestFirst(owned).map((job) => ({ job, pods: oldestFirst(podsOf(job)) }));
 }
 
+/** What stands around the resource. While a run is under way, nothing that it does not have already matters. */
+function around(
+  { metadata, spec }: Neo4jBackup,
+  runs: readonly RunView[],
+  known: Known,
+): Pick<Observed, 'claimExists' | 'service'> {
+  if (runs.some(({ job }) => !isFinished(job))) return { claimExists: true, service: 'none' };
+  const { namespace } = keyOf({ metadata });
+  const { claimName } = spec.destination.persistentVolumeClaim;
+  const claimExists = known.claims.get({ namespace, name: claimName }) !== undefined;
+  const { serviceRef, port } = spec.source;
+  if (serviceRef === undefined) return { claimExists, service: 'none' };
+  return {
+    claimExists,
+    service: serviceState(known.services.get({ namespace, name: serviceRef.name }), port),
+  };
+}
+
+function serviceState(service: Service | undefined, wanted: number): Observed['service'] {
+  if (service === undefined) return 'absent';
+  const { type, clusterIP, ports = [] } = service.spec ?? {};
+  if (type === 'ExternalName') return 'externalName';
+  // Without an address of its own a Service leads to its Pods, whatever ports it names.
+  return clusterIP !== 'None' && ports.every(({ port }) => port !== wanted) ? 'unexposed' : 'present';
+}
+
 interface Calls {
-  readonly deps: Pick<ObserveDeps, 'client' | 'now' | 'log'>;
+  readonly deps: Pick<ObserveDeps, 'client' | 'log'>;
   readonly signal: AbortSignal;
 }
 
-/** What stands around the resource and its runs. While one is under way, nothing that it does not have already matters. */
-async function around(backup: Neo4jBackup, runs: readonly RunView[], calls: Calls): Promise<Observed> {
-  const { deps, signal } = calls;
-  const now = deps.now();
-  if (runs.some(({ job }) => !isFinished(job))) {
-    const complete = await Promise.all(runs.map((run) => withComplaint(run, now, calls)));
-    return { now, backup, runs: complete, claimExists: true, service: 'none' };
-  }
-  const { namespace } = keyOf(backup);
-  const { claimName } = backup.spec.destination.persistentVolumeClaim;
-  const [claim, service] = await Promise.all([
-    deps.client.get(claims, { namespace, name: claimName }, { signal }),
-    observeService(backup, namespace, calls),
-  ]);
-  return { now, backup, runs, claimExists: claim !== undefined, service };
+/** What nothing tells of by itself: whether a server is ready, before a run starts; why one that has begun does not go on. */
+export async function lookCloser(seen: Observed, isStarting: boolean, calls: Calls): Promise<Observed> {
+  if (isStarting && seen.service === 'present' && seen.isServerReady === undefined)
+    return { ...seen, isServerReady: await hasReadyEndpoint(seen.backup, calls) };
+  const runs = await Promise.all(seen.runs.map((run) => withComplaint(run, seen.now, calls)));
+  return { ...seen, runs };
 }
 
 /**
@@ -184,25 +217,13 @@ function timeOf({ lastTimestamp, metadata }: Event): string {
   return lastTimestamp ?? metadata.creationTimestamp;
 }
 
-async function observeService(
-  { spec }: Neo4jBackup,
-  namespace: string,
-  calls: Calls,
-): Promise<Observed['service']> {
-  const { deps, signal } = calls;
-  const { serviceRef } = spec.source;
-  if (serviceRef === undefined) return 'none';
-  const service = await deps.client.get(services, { namespace, name: serviceRef.name }, { signal });
-  if (service === undefined) return 'absent';
-  const { type, clusterIP, ports = [] } = service.spec ?? {};
-  if (type === 'ExternalName') return 'externalName';
-  // Without an address of its own a Service leads to its Pods, whatever ports it names.
-  if (clusterIP !== 'None' && ports.every(({ port }) => port !== spec.source.port)) return 'unexposed';
-  const labelSelector = `kubernetes.io/service-name=${serviceRef.name}`;
+async function hasReadyEndpoint({ metadata, spec }: Neo4jBackup, calls: Calls): Promise<boolean> {
+  const { namespace } = keyOf({ metadata });
+  const labelSelector = `kubernetes.io/service-name=${spec.source.serviceRef?.name ?? ''}`;
   const slices = await listIfAllowed(endpointSlices, { namespace, labelSelector }, calls);
   const isReady = ({ endpoints }: EndpointSlice): boolean =>
     endpoints?.some(({ conditions }) => conditions?.ready !== false) === true;
-  return slices?.some(isReady) === false ? 'unready' : 'present';
+  return slices === undefined || slices.some(isReady);
 }
 
 function oldestFirst<T extends Job | Pod>(objects: readonly T[]): readonly T[] {

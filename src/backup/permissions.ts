@@ -12,7 +12,9 @@ export const backupPermissions: readonly Permission[] = [
   { apiGroup: '', resource: 'pods', verbs: ['list', 'watch'] },
   // Only those of a Job that gets no Pod: nothing else tells why.
   { apiGroup: '', resource: 'events', verbs: ['list'] },
-  { apiGroup: '', resource: 'services', verbs: ['get'] },
+  // Watched, so that whoever waits for one goes on at once and nobody asks again and again.
+  { apiGroup: '', resource: 'services', verbs: ['list', 'watch'] },
+  { apiGroup: '', resource: 'persistentvolumeclaims', verbs: ['list', 'watch'] },
+  // Only those of one Service, before a run starts.
   { apiGroup: 'discovery.k8s.io', resource: 'endpointslices', verbs: ['list'] },
-  { apiGroup: '', resource: 'persistentvolumeclaims', verbs: ['get'] },
 ];

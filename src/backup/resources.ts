@@ -68,8 +68,14 @@ export const pods: Resource<Pod> = {
   schema: podSchema,
 };
 
-const claimSchema = kubeObjectSchema;
-export const claims: Resource<z.output<typeof claimSchema>> = {
+/** Of what we only look up we keep next to nothing: a cluster may have many of them. */
+const bareSchema = kubeObjectSchema.extend({
+  metadata: kubeObjectSchema.shape.metadata.omit({ labels: true, annotations: true, ownerReferences: true }),
+});
+
+const claimSchema = bareSchema;
+export type Claim = z.output<typeof claimSchema>;
+export const claims: Resource<Claim> = {
   group: '',
   version: 'v1',
   plural: 'persistentvolumeclaims',
@@ -77,7 +83,7 @@ export const claims: Resource<z.output<typeof claimSchema>> = {
   schema: claimSchema,
 };
 
-const serviceSchema = kubeObjectSchema.extend({
+const serviceSchema = bareSchema.extend({
   spec: z
     .object({
       type: z.string().optional(),
@@ -86,7 +92,8 @@ const serviceSchema = kubeObjectSchema.extend({
     })
     .optional(),
 });
-export const services: Resource<z.output<typeof serviceSchema>> = {
+export type Service = z.output<typeof serviceSchema>;
+export const services: Resource<Service> = {
   group: '',
   version: 'v1',
   plural: 'services',

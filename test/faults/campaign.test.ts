@@ -5,12 +5,13 @@ import { allPlans } from './plan.ts';
 
 test.each(stories)('$name', async (story) => {
   const begun = performance.now();
-  const calm = await new Trial({ kind: 'calm' }, story).tell(story, undefined);
+  const calm = await new Trial(story, []).tell();
   const bad: string[] = [];
   const plans = allPlans(calm.extent);
+  console.log(JSON.stringify(calm.pictures.at(-1)).slice(0, 600), JSON.stringify(calm.violations));
   for (const plan of plans) {
     if (process.env.ONLY && JSON.stringify(plan) !== process.env.ONLY) continue;
-    const told = await new Trial(plan, story).tell(story, calm);
+    const told = await new Trial(story, [plan]).tell(calm);
     for (const v of told.violations.slice(0, 2)) bad.push(`${JSON.stringify(plan)}: ${v}`);
   }
   console.log(

@@ -9,7 +9,7 @@ import type {
   WatchOptions,
 } from '../../src/kube/client.ts';
 import { KubeError } from '../../src/kube/errors.ts';
-import type { EventInput, EventRecorder } from '../../src/kube/events.ts';
+import { eventRecorder, type EventRecorder } from '../../src/kube/events.ts';
 import type { KubeObject, ObjectKey, Resource } from '../../src/kube/resource.ts';
 import { defaultLimits } from '../../src/kube/transport.ts';
 import { sleepOn, type Clock } from '../../src/runtime/clock.ts';
@@ -52,7 +52,6 @@ interface ProcessOptions {
   readonly kube: FakeKube;
   readonly clock: Clock;
   readonly line: Line;
-  readonly onEvent: (event: EventInput) => void;
   readonly onDeath: () => void;
 }
 
@@ -86,10 +85,12 @@ export class OperatorProcess implements KubeClient {
       sleep: (delayMs, signal) => sleepOn(this.clock, delayMs, signal),
       after: (delayMs, callback) => clock.after(delayMs, () => void (this.isDead || callback())),
     };
-    this.events = {
-      record: (event) => void (this.isDead || options.onEvent(event)),
-      flush: async () => undefined,
-    };
+    this.events = eventRecorder({
+      client: this,
+      now: () => this.clock.now(),
+      reportingController: 'neo4j-backup.dev/operator',
+      reportingInstance: 'operator',
+    });
   }
 
   get isDead(): boolean {

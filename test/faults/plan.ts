@@ -25,6 +25,25 @@ export const refusals = {
   lost: { kind: 'unavailable', applied: true },
 } as const;
 
+/** A sequence in [0, 1) that a seed decides. */
+export function chance(seed: number): () => number {
+  let state = seed;
+  return () => {
+    // mulberry32
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+/** So many faults out of all that a story has room for. */
+export function someFaults(plans: readonly Plan[], count: number, random: () => number): readonly Plan[] {
+  return Array.from({ length: count }, () => plans[Math.floor(random() * plans.length)]).filter(
+    (plan) => plan !== undefined,
+  );
+}
+
 /** What a calm telling of a story holds, and may be made to go wrong. */
 export interface Extent {
   readonly acts: number;

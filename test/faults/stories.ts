@@ -4,6 +4,7 @@ import { backups, jobs } from '../../src/backup/resources.ts';
 import { KubeError } from '../../src/kube/errors.ts';
 import { aFailure, aReport } from '../support/builders.ts';
 import { key, namespace } from '../flow/scene.ts';
+import type { Attempt } from '../support/fake-jobs.ts';
 import type { Story, Trial } from './trial.ts';
 
 const incremental = { reason: 'IncrementalBackupTaken', type: 'Incremental' } as const;
@@ -17,7 +18,84 @@ function fail(trial: Trial): void {
   trial.finish(trial.activeJob(), aFailure());
 }
 
-export const stories: readonly Story[] = [
+/** Every run of a cluster that runs its Jobs by itself. */
+function always(...attempts: readonly Attempt[]): NonNullable<Story['script']> {
+  return () => attempts;
+}
+
+const success: Attempt = { kind: 'reports', report: aReport() };
+
+/** Stories in which the cluster runs the Jobs, whatever the operator is doing meanwhile. */
+const played: readonly Story[] = [
+  {
+    name: 'played: a full and an incremental backup',
+    script: always(success),
+    acts: [(t) => t.apply({ trigger: { id: 'a' } }), (t) => t.trigger('b'), (t) => t.trigger('c')],
+  },
+  {
+    name: 'played: a run that fails for good',
+    script: always({ kind: 'reports', report: aFailure() }),
+    acts: [(t) => t.apply(), (t) => t.trigger('b')],
+  },
+  {
+    name: 'played: a second attempt succeeds',
+    script: always({ kind: 'retryable' }, success),
+    acts: [(t) => t.apply()],
+  },
+  {
+    name: 'played: both attempts fail',
+    script: always({ kind: 'retryable', report: aFailure() }),
+    acts: [(t) => t.apply()],
+  },
+  {
+    name: 'played: the first Pod is lost with its node',
+    script: always({ kind: 'vanishes' }, success),
+    acts: [(t) => t.apply()],
+  },
+  {
+    name: 'played: two Pods at once',
+    script: always({
+      kind: 'twice',
+      attempts: [
+        { kind: 'silent', exitCode: 1 },
+        { kind: 'reports', report: aReport() },
+      ],
+    }),
+    acts: [(t) => t.apply()],
+  },
+  { name: 'played: a Pod that says nothing', script: always({ kind: 'silent' }), acts: [(t) => t.apply()] },
+  {
+    name: 'played: the resource is deleted in mid-run',
+    script: always({ kind: 'stuck', reason: 'ImagePullBackOff' }),
+    acts: [(t) => t.apply(), (t) => t.kube.remove(backups, key)],
+  },
+  {
+    name: 'played: the resource is made anew in mid-run',
+    script: ({ metadata }) => [metadata.uid.length > 0 ? success : success],
+    acts: [
+      (t) => t.apply(),
+      (t) => {
+        t.kube.remove(backups, key);
+        t.apply();
+      },
+    ],
+  },
+  {
+    name: 'played: an image that is corrected',
+    script: ({ spec }) =>
+      spec.template.spec.initContainers?.some(({ image }) => image === 'neo4j:right') === true
+        ? [success]
+        : [{ kind: 'stuck', reason: 'ImagePullBackOff' }],
+    acts: [(t) => t.apply(), (t) => t.edit({ neo4j: { version: '3.4.18', image: 'neo4j:right' } })],
+  },
+  {
+    name: 'played: a run that its deadline ends',
+    script: always({ kind: 'stuck', reason: 'ImagePullBackOff' }),
+    acts: [(t) => t.apply({ job: { activeDeadlineSeconds: 180 } })],
+  },
+];
+
+const acted: readonly Story[] = [
   { name: 'the first run', acts: [(t) => t.apply(), succeed] },
   { name: 'a run that fails', acts: [(t) => t.apply(), fail, (t) => t.trigger('again'), succeed] },
   {
@@ -164,3 +242,5 @@ export const stories: readonly Story[] = [
     ],
   },
 ];
+
+export const stories: readonly Story[] = [...acted, ...played];

@@ -1,12 +1,13 @@
-// One telling of a story with one fault in it, and what must hold whatever the fault is.
+// One telling of a story with faults in it, and what must hold whatever they are.
 import { isDeepStrictEqual } from 'node:util';
 import { labels } from '../../src/api/names.ts';
 import { Neo4jBackupStatus, type RunStatus } from '../../src/api/neo4jbackup.ts';
-import { backups, jobs, pods } from '../../src/backup/resources.ts';
+import { backups, claims, jobs, pods, services, type Pod } from '../../src/backup/resources.ts';
 import { causeOf, runName } from '../../src/backup/run.ts';
 import { KubeError } from '../../src/kube/errors.ts';
 import { formatKey, type KubeObject } from '../../src/kube/resource.ts';
-import type { RunReport } from '../../src/run/report.ts';
+import { FakeJobs, type FakeJobsOptions } from '../support/fake-jobs.ts';
+import type { FakeRequest } from '../support/fake-kube-faults.ts';
 import { typeOf, type Stored, type WorldChange } from '../support/fake-kube-world.ts';
 import { quiet } from '../support/fake-clock.ts';
 import { key, namespace, Scene } from '../flow/scene.ts';
@@ -17,21 +18,34 @@ import { refusals, type Extent, type Plan } from './plan.ts';
 export interface Story {
   readonly name: string;
   readonly withClaim?: boolean;
+  /** How the Pods of a Job end, where the cluster runs them by itself. Absent: the acts do. */
+  readonly script?: FakeJobsOptions['script'];
   readonly acts: readonly ((trial: Trial) => void)[];
 }
 
 export interface Told {
   /** How things stood after each act. */
   readonly pictures: readonly object[];
-  /** Events that people were told, without the Pods' and runs' names. */
+  /** What people were told. */
   readonly events: readonly string[];
   readonly extent: Extent;
+  readonly requests: readonly FakeRequest[];
   /** What did not hold, in words. */
   readonly violations: readonly string[];
 }
 
 const writeVerbs: ReadonlySet<string> = new Set(['create', 'replace', 'replaceStatus', 'delete']);
-const cached: ReadonlySet<string> = new Set([backups, jobs, pods].map(typeOf));
+const cached: ReadonlySet<string> = new Set([backups, jobs, pods, services, claims].map(typeOf));
+
+interface EventBody {
+  readonly reason: string;
+  readonly note: string;
+}
+
+type PodStatus = NonNullable<Pod['status']>;
+
+/** How late a late write is: below the deadline of a pass. Milliseconds. */
+const lateMs = 20_000;
 
 /** How long the kubelet takes to start a process anew, and how long an API server may tell of the past. Milliseconds. */
 const restartMs = 3_000;
@@ -45,28 +59,34 @@ const stepMs = 60_000;
 const maxObjectBytes = 16 * 1024;
 
 export class Trial extends Scene {
-  readonly #plan: Plan;
+  readonly #plans: readonly Plan[];
   readonly #violations: string[] = [];
   readonly #processes: OperatorProcess[] = [];
   /** Names of the runs that left a backup behind. */
   readonly #taken = new Set<string>();
   readonly #results = new Map<string, string>();
+  readonly #story: Story;
   #writes = 0;
+  #writesOfFirst = 0;
   #requests = 0;
   #told = 0;
-  #checked = 0;
 
-  constructor(plan: Plan, options: { readonly withClaim?: boolean } = {}) {
-    super(options);
-    this.#plan = plan;
+  constructor(story: Story, plans: readonly Plan[]) {
+    super(story);
+    this.#plans = plans;
+    this.#story = story;
+    this.kube.onChange((change) => this.#check(change));
+    if (story.script !== undefined)
+      new FakeJobs({ kube: this.kube, clock: this.clock, script: story.script }).start();
   }
 
   /** Plays the whole story. @param calm how it went without a fault: how this one has to end, too */
-  async tell(story: Story, calm: Told | undefined): Promise<Told> {
+  async tell(calm?: Told): Promise<Told> {
+    const story = this.#story;
     const pictures: object[] = [];
     const versions: number[][] = [];
     await this.#spawn();
-    if (this.#plan.kind === 'pair' || this.#plan.kind === 'lateWrite') await this.#spawn();
+    if (this.#plans.some(({ kind }) => kind === 'pair' || kind === 'lateWrite')) await this.#spawn();
     for (const [i, act] of story.acts.entries()) {
       versions.push(this.#cachedVersions());
       await this.#disturb(i + 1, () => act(this));
@@ -78,23 +98,20 @@ export class Trial extends Scene {
       }
       pictures.push(this.picture());
     }
-    const extent = this.#extent(story, versions);
+    const extent = this.#extent(versions);
     await this.#checkRest();
     for (const process of this.#processes) process.kill();
-    const events = this.events.map(({ reason, note }) => `${reason} ${note}`).toSorted();
+    const events = this.#toldEvents();
     if (calm !== undefined) this.#checkEvents(events, calm.events);
-    return { pictures, events, extent, violations: this.#violations };
+    return { pictures, events, extent, requests: this.kube.requests, violations: this.#violations };
   }
 
-  override async settle(spanMs = stepMs): Promise<void> {
-    await super.settle(spanMs);
-    for (const change of this.kube.changes.slice(this.#checked)) this.#check(change);
-    this.#checked = this.kube.changes.length;
-  }
-
-  override finish(job: string, report: RunReport): void {
-    if (report.path !== undefined) this.#taken.add(job);
-    super.finish(job, report);
+  /** What people were told. */
+  #toldEvents(): readonly string[] {
+    const made = this.kube.requests.filter(
+      ({ verb, type }) => verb === 'create' && type.startsWith('events'),
+    );
+    return made.map(({ body }) => `${(body as EventBody).reason} ${(body as EventBody).note}`);
   }
 
   /** The first Pod of a Job is lost with its node, and the Job makes another one. */
@@ -154,7 +171,6 @@ export class Trial extends Scene {
         fateOfEvent: () => this.#fateOfEvent(),
         stale,
       },
-      onEvent: (event) => this.events.push(event),
       onDeath: () => void this.clock.after(restartMs, () => void this.#spawn()),
     });
     this.#processes.push(process);
@@ -163,36 +179,41 @@ export class Trial extends Scene {
 
   /** Does the act, and whatever the plan has for it. */
   async #disturb(act: number, happen: () => void): Promise<void> {
-    const plan = this.#plan;
     happen();
-    if (plan.kind === 'stale' && plan.act === act) {
-      for (const process of this.#processes) process.kill();
-      await this.#spawn({ version: plan.version, forMs: staleMs });
-    }
-    if (plan.kind === 'expired' && plan.act === act) {
-      this.kube.expireHistory();
-      this.kube.breakWatches();
+    for (const plan of this.#plans) {
+      if (plan.kind === 'stale' && plan.act === act) {
+        for (const process of this.#processes) process.kill();
+        await this.#spawn({ version: plan.version, forMs: staleMs });
+      }
+      if (plan.kind === 'expired' && plan.act === act) {
+        this.kube.expireHistory();
+        this.kube.breakWatches();
+      }
     }
     await quiet();
   }
 
   #fateOf(verb: string, isFirst: boolean): Fate {
-    const plan = this.#plan;
-    if (verb === 'watch') return { kind: 'goes' };
+    if (verb === 'watch') return goes;
     this.#requests += 1;
+    const isWrite = writeVerbs.has(verb);
+    if (isWrite) this.#writes += 1;
+    if (isWrite && isFirst) this.#writesOfFirst += 1;
+    return this.#plans.map((plan) => this.#fateBy(plan, isWrite, isFirst)).find(isFault) ?? goes;
+  }
+
+  #fateBy(plan: Plan, isWrite: boolean, isFirst: boolean): Fate {
     if (plan.kind === 'request' && plan.request === this.#requests) return failure(plan.how);
-    if (!writeVerbs.has(verb)) return { kind: 'goes' };
-    if (plan.kind === 'lateWrite' && !isFirst) return { kind: 'goes' };
-    this.#writes += 1;
+    if (!isWrite) return goes;
     if (plan.kind === 'crash' && plan.write === this.#writes) return { kind: 'dies', when: plan.when };
-    if (plan.kind === 'lateWrite' && plan.write === this.#writes) return { kind: 'isLate', delayMs: 20_000 };
-    return { kind: 'goes' };
+    const isLate = plan.kind === 'lateWrite' && isFirst && plan.write === this.#writesOfFirst;
+    return isLate ? { kind: 'isLate', delayMs: lateMs } : goes;
   }
 
   #fateOfEvent(): EventFate {
     this.#told += 1;
-    const plan = this.#plan;
-    return plan.kind === 'event' && plan.event === this.#told ? plan.fate : 'goes';
+    const plan = this.#plans.find((one) => one.kind === 'event' && one.event === this.#told);
+    return plan?.kind === 'event' ? plan.fate : 'goes';
   }
 
   async #comesTo(expected: object): Promise<boolean> {
@@ -231,8 +252,18 @@ export class Trial extends Scene {
   }
 
   #check({ type, before, after }: WorldChange): void {
+    if (type === typeOf(pods) && after !== undefined) this.#noteBackup(after);
     if (type === typeOf(backups) && after !== undefined) this.#checkStatus(after);
     if (type === typeOf(jobs) && before === undefined && after !== undefined) this.#checkNewJob(after);
+  }
+
+  /** A Pod of ours says what it published: nothing else makes a success. */
+  #noteBackup({ status }: Stored): void {
+    const { containerStatuses = [], initContainerStatuses = [] } = (status ?? {}) as PodStatus;
+    for (const { state } of [...initContainerStatuses, ...containerStatuses]) {
+      const report = JSON.parse(state?.terminated?.message ?? '{}') as { path?: string; run?: string };
+      if (report.path !== undefined && report.run !== undefined) this.#taken.add(report.run);
+    }
   }
 
   #checkStatus(object: Stored): void {
@@ -281,15 +312,21 @@ export class Trial extends Scene {
     return this.kube.changes.filter(({ type }) => cached.has(type)).map(({ version }) => version);
   }
 
-  #extent({ acts }: Story, versions: readonly (readonly number[])[]): Extent {
+  #extent(versions: readonly (readonly number[])[]): Extent {
     return {
-      acts: acts.length,
+      acts: this.#story.acts.length,
       writes: this.#writes,
       requests: this.#requests,
       events: this.#told,
       versions,
     };
   }
+}
+
+const goes: Fate = { kind: 'goes' };
+
+function isFault({ kind }: Fate): boolean {
+  return kind !== 'goes';
 }
 
 function failure(how: keyof typeof refusals | 'hangs'): Fate {

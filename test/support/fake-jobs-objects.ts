@@ -83,7 +83,7 @@ export interface PodObject extends KubeObject {
   readonly spec: {
     nodeName?: string;
     readonly activeDeadlineSeconds?: number;
-    readonly initContainers?: readonly { readonly name: string }[];
+    readonly initContainers?: readonly { readonly name: string; readonly image?: string }[];
     readonly containers: readonly { readonly name: string }[];
   };
   status?: PodStatus;
