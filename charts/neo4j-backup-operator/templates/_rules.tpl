@@ -43,19 +43,21 @@
   resources:
     - services
   verbs:
-    - get
+    - list
+    - watch
+- apiGroups:
+    - ""
+  resources:
+    - persistentvolumeclaims
+  verbs:
+    - list
+    - watch
 - apiGroups:
     - discovery.k8s.io
   resources:
     - endpointslices
   verbs:
     - list
-- apiGroups:
-    - ""
-  resources:
-    - persistentvolumeclaims
-  verbs:
-    - get
 - apiGroups:
     - events.k8s.io
   resources:
