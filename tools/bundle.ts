@@ -33,6 +33,12 @@ const withoutModels: Plugin = {
   },
 };
 
+/**
+ * With these Node holds 17 MB less when the operator is idle: memory before speed, and no second, optimized compilation of
+ * the one WebAssembly module there is, an HTTP parser. NODE_OPTIONS would not take them; the image's entry point has them.
+ */
+export const nodeFlags = ['--optimize-for-size', '--wasm-tiering-budget=1000000000'];
+
 /** The programs that have a bundle, and where it is written. */
 export const bundleFolder = join(root, 'dist');
 

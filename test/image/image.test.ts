@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { bundle } from '../../tools/bundle.ts';
+import { bundle, nodeFlags } from '../../tools/bundle.ts';
 import { operatorImage } from '../../tools/images.ts';
 import { steps } from '../../tools/steps.ts';
 import { temporaryFolder } from '../support/temporary.ts';
@@ -34,7 +34,7 @@ describe('what the image says about itself', () => {
     const { User, Entrypoint, Cmd, Env, WorkingDir } = image.image.config;
     expect({ User, Entrypoint, Cmd, Env, WorkingDir }).toEqual({
       User: '65532:65532',
-      Entrypoint: ['node', '/app/main.mjs'],
+      Entrypoint: ['node', ...nodeFlags, '/app/main.mjs'],
       Cmd: undefined,
       Env: ['PATH=/usr/bin'],
       WorkingDir: '/app',
