@@ -394,7 +394,7 @@ test('holds what the server holds in the end, whatever happened to objects, watc
     name: fc.constantFrom(...names),
   });
   await fc.assert(
-    fc.asyncProperty(fc.array(acts, { maxLength: 40 }), async (steps) => {
+    fc.asyncProperty(fc.array(acts, { maxLength: 40, size: 'max' }), async (steps) => {
       const { fake, clock, reflector, changes, stop } = await start();
       for (const { act, name } of steps) await perform(fake, clock, { act, name });
       await clock.advance(120_000);

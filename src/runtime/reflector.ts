@@ -1,11 +1,12 @@
 import type { KubeClient, WatchEvent } from '../kube/client.ts';
 import { askedWaitMs, isKubeError } from '../kube/errors.ts';
 import { keyOf, type KubeObject, type ObjectKey, type Resource } from '../kube/resource.ts';
-import { backoffMs, type Backoff } from './backoff.ts';
 import type { Clock } from './clock.ts';
 import type { Log } from './log.ts';
-import type { RuntimeMetrics } from './metrics.ts';
+import { noMetrics, type RuntimeMetrics, type WatchEnd } from './metrics.ts';
+import { Pace, type Ending } from './pace.ts';
 import { Store, type Change, type IndexFunction } from './store.ts';
+import { reasonOf } from './troubles.ts';
 
 /**
  * Told of one change: (undefined, new) appeared, (old, new) changed, (old, undefined) went. An object that was deleted
@@ -15,7 +16,7 @@ import { Store, type Change, type IndexFunction } from './store.ts';
 export type ChangeHandler<T> = (before: T | undefined, after: T | undefined) => void;
 
 export interface ReflectorOptions<T extends KubeObject> {
-  readonly client: KubeClient;
+  readonly client: Pick<KubeClient, 'list' | 'watch'>;
   readonly resource: Resource<T>;
   /** Absent: all namespaces. */
   readonly namespace?: string | undefined;
@@ -29,35 +30,43 @@ export interface ReflectorOptions<T extends KubeObject> {
   readonly metrics?: RuntimeMetrics | undefined;
 }
 
-/** After 30 s a returning API server has all its watchers back; more would only make changes late. */
-const backoff: Backoff = { baseMs: 500, capMs: 30_000 };
-
 /**
  * A watch is a hint: should one ever lose an event, the list that follows within this time finds it. Milliseconds,
  * stretched by up to a half so that reflectors that started together do not list together.
  */
 const relistMs = 30 * 60_000;
 
-/** A watch that ends sooner than this and brought nothing counts as a failure, or it would be reopened in a hot loop. */
+/** A watch that ends sooner than this tells nothing of the health of the server. Milliseconds. */
 const shortWatchMs = 10_000;
 
-/** How one list or watch ended. A watch is `closed` in good order or `cut`; `failed` is whatever achieved nothing. */
-type Outcome = 'listed' | 'closed' | 'cut' | 'failed';
+/** So many lists and watches in a row that achieve nothing: then we list, in case that lists work and watches do not. */
+const listAfter = 3;
+
+/** How one watch went. */
+interface Watched {
+  readonly events: number;
+  readonly durationMs: number;
+  /** Absent: the server closed it in good order. */
+  readonly error?: unknown;
+}
 
 /**
  * A local copy of the objects of one resource, kept current for as long as `run` goes on.
  *
- *     list ──> watch ──closed, cut, silent──> watch from the last event
- *      ^         └──expired, refused, unreadable, half an hour old──┐
- *      └────────────────────────────────────────────────────────────┘
+ *     list ──> watch ──closed, cut──> watch from the last event
+ *      ^         └──expired, refused, unreadable, silent, fruitless again and again, half an hour old──┐
+ *      └────────────────────────────────────────────────────────────────────────────────────────────────┘
  *
- * Guarantees: no failure ends it, and none but a first list makes it wait longer than 30 s; reads answer at once with
- * the last state known. Handlers are called after the store has changed. An object that our schema refuses is not
- * here, as if it were deleted.
+ * Guarantees: no failure ends it, none makes it wait longer than 30 s (unless the server asks for more) or ask more than
+ * about once per second; where watches do not work it lists every so often. Reads answer at once with the last state
+ * known. Handlers are called after the store has changed. Of an object it never goes back to an older version, but for a
+ * list that says so. An object that our schema refuses is not here, as if it were deleted.
  */
 export class Reflector<T extends KubeObject> {
   readonly #options: ReflectorOptions<T>;
+  readonly #metrics: RuntimeMetrics;
   readonly #store: Store<T>;
+  readonly #pace: Pace;
   readonly #handlers: ChangeHandler<T>[] = [];
   readonly #synced = Promise.withResolvers<void>();
   #hasSynced = false;
@@ -68,11 +77,15 @@ export class Reflector<T extends KubeObject> {
   #heardMs: number | undefined;
   #turnedMs: number | undefined;
   #problem: string | undefined;
+  /** The trouble that was told of, and not yet its end. */
+  #told: { readonly verb: 'list' | 'watch'; readonly reason: string } | undefined;
   /** What the server asked us to wait when it refused last. */
   #askedMs = 0;
 
   constructor(options: ReflectorOptions<T>) {
     this.#options = options;
+    this.#metrics = options.metrics ?? noMetrics;
+    this.#pace = new Pace(options.random);
     this.#store = new Store(options.indexes ?? {});
   }
 
@@ -89,11 +102,12 @@ export class Reflector<T extends KubeObject> {
   async run(signal: AbortSignal): Promise<void> {
     if (this.#hasRun) throw new Error(`the reflector of ${this.#options.resource.plural} has already run`);
     this.#hasRun = true;
-    let failures = 0;
     while (!signal.aborted) {
-      const outcome = await this.#attempt(signal);
-      if (outcome !== 'listed') failures = failuresAfter(outcome, failures);
-      if (outcome === 'cut' || outcome === 'failed') await this.#pause(failures, signal);
+      const ending = await this.#attempt(signal);
+      const waitMs = this.#pace.waitMs(ending, this.#takeAskedMs());
+      if (ending === 'fruitless' && this.#pace.failures >= listAfter) this.#resourceVersion = undefined;
+      // An abort ends the pause; the loop sees it.
+      if (waitMs > 0) await this.#options.clock.sleep(waitMs, signal).catch(() => undefined);
     }
   }
 
@@ -157,71 +171,113 @@ export class Reflector<T extends KubeObject> {
     return this.#store.byIndex(index, value);
   }
 
-  /** One list or one watch. */
-  async #attempt(signal: AbortSignal): Promise<Outcome> {
-    const { resource, clock, log } = this.#options;
-    const startMs = clock.monotonicMs();
+  /** One list or one watch. What it is worth when the signal has aborted does not matter any more. */
+  async #attempt(signal: AbortSignal): Promise<Ending> {
+    const startMs = this.#options.clock.monotonicMs();
     this.#turnedMs = startMs;
     if (startMs >= this.#listDueMs) this.#resourceVersion = undefined;
     const from = this.#resourceVersion;
-    try {
-      if (from === undefined) {
-        await this.#relist(signal);
-        return 'listed';
-      }
-      await this.#follow(from, signal);
-      return this.#wasWorthIt(from, startMs) ? 'closed' : 'failed';
-    } catch (error) {
-      if (signal.aborted) return 'closed';
-      log.warn(
-        { resource: resource.plural, err: error },
-        from === undefined ? 'list failed' : 'watch failed',
-      );
-      this.#askedMs = askedWaitMs(error);
-      const outcome = from !== undefined && this.#wasWorthIt(from, startMs) ? 'cut' : 'failed';
-      if (outcome === 'failed') this.#problem = error instanceof Error ? error.message : String(error);
-      if (!isKubeError(error, 'unavailable', 'tooManyRequests')) this.#resourceVersion = undefined;
-      return outcome;
-    }
+    return from === undefined ? this.#relist(signal) : this.#follow(from, signal);
   }
 
-  #wasWorthIt(from: string, startMs: number): boolean {
-    return this.#resourceVersion !== from || this.#options.clock.monotonicMs() - startMs >= shortWatchMs;
-  }
-
-  async #relist(signal: AbortSignal): Promise<void> {
+  async #relist(signal: AbortSignal): Promise<Ending> {
     const { client, resource, namespace, labelSelector, clock, random } = this.#options;
-    const { items, resourceVersion } = await client.list(resource, { namespace, labelSelector, signal });
-    if (signal.aborted) return;
-    this.#resourceVersion = resourceVersion;
-    this.#listDueMs = clock.monotonicMs() + relistMs * (1 + random() / 2);
-    this.#heard();
-    this.#tell(this.#store.replace(items), signal);
-    this.#hasSynced = true;
-    this.#synced.resolve();
-  }
-
-  async #follow(from: string, signal: AbortSignal): Promise<void> {
-    const { client, resource, namespace, labelSelector } = this.#options;
-    const watch = { namespace, labelSelector, resourceVersion: from, signal };
-    for await (const event of client.watch(resource, watch)) {
-      this.#heard();
-      this.#resourceVersion = event.resourceVersion;
-      this.#tell(this.#apply(event), signal);
+    const startMs = clock.monotonicMs();
+    try {
+      const { items, resourceVersion } = await client.list(resource, { namespace, labelSelector, signal });
+      if (signal.aborted) return 'listed';
+      this.#resourceVersion = resourceVersion;
+      this.#listDueMs = clock.monotonicMs() + relistMs * (1 + random() / 2);
+      this.#heard('list');
+      this.#countList(startMs, items.length);
+      this.#tell(this.#store.replace(items.map(trimmed)), signal);
+      this.#hasSynced = true;
+      this.#synced.resolve();
+      return 'listed';
+    } catch (error) {
+      if (signal.aborted) return 'fruitless';
+      this.#countList(startMs, undefined);
+      this.#failed('list', error);
+      return 'fruitless';
     }
   }
 
-  #heard(): void {
+  async #follow(from: string, signal: AbortSignal): Promise<Ending> {
+    const watched = await this.#watch(from, signal);
+    if (signal.aborted) return 'closed';
+    const { durationMs, error } = watched;
+    const how = endOf(watched);
+    this.#metrics.watchEnded({ resource: this.resource, how, durationMs });
+    if (!canGoOn(watched)) this.#resourceVersion = undefined;
+    if (error !== undefined) this.#failed('watch', error);
+    else if (how === 'closed') this.#recovered('watch');
+    else this.#failed('watch', new Error(`watch ${this.resource}: closed as soon as it was open`));
+    return endingOf(watched);
+  }
+
+  async #watch(from: string, signal: AbortSignal): Promise<Watched> {
+    const { client, resource, namespace, labelSelector, clock } = this.#options;
+    const startMs = clock.monotonicMs();
+    let events = 0;
+    try {
+      const watch = { namespace, labelSelector, resourceVersion: from, signal };
+      for await (const event of client.watch(resource, watch)) {
+        events += 1;
+        this.#heard('watch');
+        this.#metrics.watchEvent({ resource: this.resource, type: event.type });
+        if (!isOlder(event.resourceVersion, this.#resourceVersion))
+          this.#resourceVersion = event.resourceVersion;
+        this.#tell(this.#apply(event), signal);
+      }
+      return { events, durationMs: clock.monotonicMs() - startMs };
+    } catch (error) {
+      return { events, durationMs: clock.monotonicMs() - startMs, error };
+    }
+  }
+
+  #heard(verb: 'list' | 'watch'): void {
     this.#heardMs = this.#options.clock.monotonicMs();
     this.#turnedMs = this.#heardMs;
     this.#problem = undefined;
+    this.#recovered(verb);
+  }
+
+  /** One line when a trouble begins or becomes another one; the repetitions are for debugging. */
+  #failed(verb: 'list' | 'watch', error: unknown): void {
+    const reason = reasonOf(error);
+    const isNews = this.#told?.verb !== verb || this.#told.reason !== reason;
+    this.#options.log[isNews ? 'warn' : 'debug']({ resource: this.resource, err: error }, `${verb} failed`);
+    this.#told = { verb, reason };
+    this.#problem = error instanceof Error ? error.message : String(error);
+    this.#askedMs = askedWaitMs(error);
+  }
+
+  /** A list tells nothing of watches. */
+  #recovered(verb: 'list' | 'watch'): void {
+    if (this.#told === undefined || (this.#told.verb === 'watch' && verb === 'list')) return;
+    this.#told = undefined;
+    this.#options.log.info({ resource: this.resource }, `recovered: ${verb} goes on`);
+  }
+
+  #takeAskedMs(): number {
+    const askedMs = this.#askedMs;
+    this.#askedMs = 0;
+    return askedMs;
+  }
+
+  #countList(startMs: number, items: number | undefined): void {
+    const durationMs = this.#options.clock.monotonicMs() - startMs;
+    const isGood = items !== undefined;
+    this.#metrics.listEnded({ resource: this.resource, isGood, items: items ?? 0, durationMs });
   }
 
   #apply(event: WatchEvent<T>): readonly Change<T>[] {
     if (event.type === 'bookmark') return [];
-    if (event.type === 'unreadable') return this.#store.remove(event.key);
-    if (event.type === 'deleted') return this.#store.remove(keyOf(event.object));
-    return this.#store.put(event.object);
+    const key = event.type === 'unreadable' ? event.key : keyOf(event.object);
+    // What comes twice or late is over: the object has moved on.
+    if (isOlder(event.resourceVersion, this.#store.get(key)?.metadata.resourceVersion)) return [];
+    if (event.type === 'unreadable' || event.type === 'deleted') return this.#store.remove(key);
+    return this.#store.put(trimmed(event.object));
   }
 
   #tell(changes: readonly Change<T>[], signal: AbortSignal): void {
@@ -237,24 +293,48 @@ export class Reflector<T extends KubeObject> {
     try {
       handler(before, after);
     } catch (error) {
-      this.#options.log.error(
-        { resource: this.#options.resource.plural, err: error },
-        'a change handler threw',
-      );
+      this.#metrics.handlerThrew(this.resource);
+      this.#options.log.error({ resource: this.resource, err: error }, 'a change handler threw');
     }
-  }
-
-  async #pause(failures: number, signal: AbortSignal): Promise<void> {
-    const { clock, random } = this.#options;
-    const delayMs = this.#askedMs + backoffMs(failures, backoff, random);
-    this.#askedMs = 0;
-    // An abort ends the pause; the loop sees it.
-    await clock.sleep(delayMs, signal).catch(() => undefined);
   }
 }
 
-/** A list says nothing about watches: a server that expires each of them at once must not be listed in a hot loop. */
-function failuresAfter(outcome: Outcome, failures: number): number {
-  if (outcome === 'failed') return failures + 1;
-  return outcome === 'cut' ? 1 : 0;
+function endingOf(watched: Watched): Ending {
+  const { events, durationMs, error } = watched;
+  if (durationMs >= shortWatchMs) return error === undefined ? 'closed' : 'cut';
+  return events > 0 && canGoOn(watched) ? 'brief' : 'fruitless';
+}
+
+function endOf({ events, durationMs, error }: Watched): WatchEnd {
+  if (isKubeError(error, 'expired')) return 'expired';
+  if (events === 0 && durationMs < shortWatchMs) return 'failed';
+  return error === undefined ? 'closed' : 'cut';
+}
+
+/**
+ * Whether the next watch can begin where this one ended. Bookmarks come every minute: a watch that brought nothing until
+ * somebody lost patience is one that cannot be relied on.
+ */
+function canGoOn({ events, durationMs, error }: Watched): boolean {
+  if (error === undefined) return true;
+  const wasSilent = events === 0 && durationMs >= shortWatchMs;
+  return isKubeError(error, 'unavailable', 'tooManyRequests') && !wasSilent;
+}
+
+/**
+ * True when both are revisions and the first one is the lower. A server that was restored from a copy has lower
+ * revisions than before, but then it cannot go on with old watches.
+ */
+function isOlder(one: string, other: string | undefined): boolean {
+  if (other === undefined || !/^\d+$/.test(one) || !/^\d+$/.test(other)) return false;
+  return BigInt(one) < BigInt(other);
+}
+
+/** What `kubectl apply` notes of an object is as large as the object itself, and nobody reads it from a cache. */
+const lastApplied = 'kubectl.kubernetes.io/last-applied-configuration';
+
+function trimmed<T extends KubeObject>(object: T): T {
+  if (object.metadata.annotations?.[lastApplied] === undefined) return object;
+  const { [lastApplied]: _, ...annotations } = object.metadata.annotations;
+  return { ...object, metadata: { ...object.metadata, annotations } };
 }
