@@ -22,10 +22,10 @@ const banner = [
  */
 const withoutModels: Plugin = {
   name: 'without-models',
-  setup({ onResolve, resolve }) {
-    onResolve({ filter: /./ }, async ({ path, pluginData, ...place }) => {
+  setup(building) {
+    building.onResolve({ filter: /./ }, async ({ path, pluginData, ...place }) => {
       if (pluginData === withoutModels.name) return undefined;
-      const found = await resolve(path, { ...place, pluginData: withoutModels.name });
+      const found = await building.resolve(path, { ...place, pluginData: withoutModels.name });
       return found.path.includes('/node_modules/@kubernetes/client-node/')
         ? { ...found, sideEffects: false }
         : found;
