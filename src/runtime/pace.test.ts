@@ -49,3 +49,10 @@ test('waits what the server asks and a little more, or longer after many failure
   const pace = new Pace(() => 1);
   expect([1, 2, 3, 4].map(() => pace.waitMs('fruitless', 3_000))).toEqual([3_500, 3_500, 3_500, 4_000]);
 });
+
+test('waits a little after a failure even where chance says not to', () => {
+  const pace = new Pace(() => 0);
+  expect((['fruitless', 'cut', 'brief'] as const).map((ending) => pace.waitMs(ending, 0))).toEqual([
+    100, 100, 750,
+  ]);
+});

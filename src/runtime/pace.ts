@@ -15,6 +15,9 @@ export type Ending = 'listed' | 'closed' | 'cut' | 'brief' | 'fruitless';
 /** After 30 s a returning API server has all its watchers back; more would only make changes late. */
 const backoff: Backoff = { baseMs: 500, capMs: 30_000 };
 
+/** A failure never waits less, whatever chance says. Milliseconds. */
+const leastMs = 100;
+
 /** Between watches of which each brings something and is over at once. Milliseconds, give or take a quarter. */
 const walkingMs = 1_000;
 
@@ -68,6 +71,6 @@ export class Pace {
   }
 
   #backoffMs(): number {
-    return backoffMs(this.#failures, backoff, this.#random);
+    return Math.max(leastMs, backoffMs(this.#failures, backoff, this.#random));
   }
 }

@@ -467,3 +467,20 @@ test('says why it sees nothing until it sees again', async () => {
   await clock.advance(600_000);
   expect(reflector.problem).toBeUndefined();
 });
+
+test('says of a trouble one line when it begins and one when it is over', async () => {
+  const { fake, clock, log } = await start((world) =>
+    world.fail({ verbs: ['list'], times: Infinity, error: new KubeError('unavailable', 'answer 502') }),
+  );
+  await clock.advance(600_000);
+  expect([log.counts.warn, log.counts.info]).toEqual([1, 0]);
+  fake.clearFaults();
+  fake.fail({ verbs: ['watch'], times: Infinity, error: new KubeError('forbidden', 'not you') });
+  await clock.advance(600_000);
+  expect([log.counts.warn, log.counts.info]).toEqual([2, 1]);
+  fake.clearFaults();
+  await clock.advance(60_000);
+  fake.bookmark();
+  await quiet();
+  expect([log.counts.warn, log.counts.info]).toEqual([2, 2]);
+});
