@@ -1,4 +1,6 @@
 import { configDefaults, defineConfig } from 'vitest/config';
+import { bugs } from './test/faults/bugs.ts';
+import { mutants } from './test/faults/mutant.ts';
 
 /** Longer than anything that waits inside a test: what waits there says better what it waited for. */
 const minutes = (n: number): number => n * 60_000;
@@ -34,7 +36,10 @@ export default defineConfig({
           testTimeout: minutes(1), // a property test on a machine that does something else, too
         },
       },
-      { test: { name: 'faults', include: ['test/faults/**/*.test.ts'], testTimeout: minutes(10) } },
+      {
+        plugins: [mutants(bugs)],
+        test: { name: 'faults', include: ['test/faults/**/*.test.ts'], testTimeout: minutes(10) },
+      },
       { test: { ...contract, name: 'contract' } },
       { test: { ...api, name: 'api' } },
       { test: { ...api, name: 'api-oldest' } },

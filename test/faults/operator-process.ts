@@ -53,6 +53,8 @@ interface ProcessOptions {
   readonly clock: Clock;
   readonly line: Line;
   readonly onDeath: () => void;
+  /** A status was written that said what it said before. */
+  readonly onIdleWrite: () => void;
 }
 
 /** A promise that nobody keeps: what a dead process waits for. */
@@ -137,9 +139,13 @@ export class OperatorProcess implements KubeClient {
     object: object,
     options?: CallOptions,
   ): Promise<T> {
-    return this.#call('replaceStatus', resource, options, () =>
-      this.#options.kube.replaceStatus(resource, key, object, options),
-    );
+    return this.#call('replaceStatus', resource, options, async () => {
+      const { kube, onIdleWrite } = this.#options;
+      const before = kube.version;
+      const written = await this.#options.kube.replaceStatus(resource, key, object, options);
+      if (kube.version === before) onIdleWrite();
+      return written;
+    });
   }
 
   replace<T extends KubeObject>(

@@ -171,6 +171,7 @@ export class Trial extends Scene {
         fateOfEvent: () => this.#fateOfEvent(),
         stale,
       },
+      onIdleWrite: () => this.#violations.push('a status was written that said nothing new'),
       onDeath: () => void this.clock.after(restartMs, () => void this.#spawn()),
     });
     this.#processes.push(process);

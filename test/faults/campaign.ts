@@ -1,0 +1,64 @@
+// Tells a story with every fault that it has room for, and says what did not hold.
+import { allPlans, chance, someFaults, type Plan } from './plan.ts';
+import { Trial, type Story, type Told } from './trial.ts';
+
+export interface Violation {
+  readonly plans: readonly Plan[];
+  readonly what: string;
+}
+
+export interface Verdict {
+  /** How many times the story was told. */
+  readonly plans: number;
+  readonly violations: readonly Violation[];
+  /** Verbs that were used, as `create jobs.batch`. */
+  readonly used: ReadonlySet<string>;
+}
+
+interface CampaignOptions {
+  /** Tellings with two faults each, by chance. Default 0. */
+  readonly pairs?: number;
+  readonly seed?: number;
+  /** How the story goes without a fault, where somebody else has told it: an operator that is known to be sound. */
+  readonly calm?: Told;
+  /** Ends with the first violation. */
+  readonly isHasty?: boolean;
+}
+
+/** @returns what was found, the telling without a fault included */
+export async function campaign(story: Story, options: CampaignOptions = {}): Promise<Verdict> {
+  const { pairs = 0, seed = 1, isHasty = false } = options;
+  const calm = options.calm ?? (await new Trial(story, []).tell());
+  const single = allPlans(calm.extent);
+  const random = chance(seed);
+  const double = Array.from({ length: pairs }, () => someFaults(single, 2, random));
+  const used = new Set(calm.requests.map(({ verb, type }) => `${verb} ${type}`));
+  const violations: Violation[] = calm.violations.map((what) => ({ plans: [], what }));
+  let told = 1;
+  for (const plans of [...single.map((plan) => [plan]), ...double]) {
+    if (isHasty && violations.length > 0) break;
+    told += 1;
+    const { requests, violations: found } = await tellIt(story, plans, calm);
+    for (const { verb, type } of requests) used.add(`${verb} ${type}`);
+    violations.push(...found.map((what) => ({ plans, what })));
+  }
+  return { plans: told, violations, used };
+}
+
+/** A telling that the faults make impossible (the Job that an act is about is not there) has failed, too. */
+async function tellIt(
+  story: Story,
+  plans: readonly Plan[],
+  calm: Told,
+): Promise<Pick<Told, 'requests' | 'violations'>> {
+  try {
+    return await new Trial(story, plans).tell(calm);
+  } catch (error) {
+    return { requests: [], violations: [error instanceof Error ? error.message : String(error)] };
+  }
+}
+
+/** A violation on one line. */
+export function describe({ plans, what }: Violation): string {
+  return `${plans.map((plan) => JSON.stringify(plan)).join(' and ')}: ${what}`;
+}
