@@ -10,6 +10,7 @@ type Item<T> = WatchEvent<T> | { readonly type: 'close' } | { readonly type: 'br
 export interface WatchScope {
   readonly namespace?: string | undefined;
   readonly labelSelector?: string | undefined;
+  readonly resourceVersion: string;
 }
 
 /** One open watch: what was sent and not yet read. */
@@ -26,7 +27,8 @@ export class FakeWatch<T extends KubeObject> {
 
   /** Sends the change as this watch sees it: an object that leaves the selector is deleted here. */
   offer({ version, type, before, after }: WorldChange): void {
-    if (type !== typeOf(this.#resource)) return;
+    // From a moment that has not come yet, as a server that was restored from a backup may be asked for.
+    if (type !== typeOf(this.#resource) || version <= Number(this.#scope.resourceVersion)) return;
     const [was, is] = [this.#isVisible(before), this.#isVisible(after)];
     if (!was && !is) return;
     const seen = is ? after : before;
