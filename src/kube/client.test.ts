@@ -12,6 +12,7 @@ import { kubeClient } from './http.ts';
 
 async function fakeWorld(): Promise<ForgettingWorld> {
   const fake = new FakeKube();
+  fake.holdGarbage(); // the real API server of the other half has no collector either
   return { client: fake, namespace: 'contract', expiredVersion: () => expire(fake) };
 }
 
@@ -23,6 +24,7 @@ afterAll(async () => {
 
 async function httpWorld(): Promise<ForgettingWorld> {
   const fake = new FakeKube();
+  fake.holdGarbage(); // the real API server of the other half has no collector either
   const server = await serveFakeKube(fake, [configMaps, jobs]);
   const client = kubeClient({ kubeConfig: server.kubeConfig, userAgent: 'contract/1' });
   toClose.push(async () => {
