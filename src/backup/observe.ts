@@ -9,10 +9,12 @@ import type { Reflector } from '../runtime/reflector.ts';
 import { isAtItsStart, isFinished, type RunView } from './outcome.ts';
 import {
   backups,
+  claims,
   endpointSlices,
   events,
   jobs,
   pods,
+  services,
   type Claim,
   type EndpointSlice,
   type Event,
@@ -98,7 +100,7 @@ export async function observeAfresh(
     now: deps.now(),
     backup,
     runs,
-    ...around(backup, runs, known),
+    ...(await confirmed(around(backup, runs, known), backup, { deps, signal })),
     isServerReady: isSameServer ? glanced.isServerReady : undefined,
   };
 }
@@ -123,12 +125,10 @@ function runsOf(owned: readonly Job[], podsOf: (job: Job) => readonly Pod[]): re
   return oldestFirst(owned).map((job) => ({ job, pods: oldestFirst(podsOf(job)) }));
 }
 
+type Surroundings = Pick<Observed, 'claimExists' | 'service'>;
+
 /** What stands around the resource. While a run is under way, nothing that it does not have already matters. */
-function around(
-  { metadata, spec }: Neo4jBackup,
-  runs: readonly RunView[],
-  known: Known,
-): Pick<Observed, 'claimExists' | 'service'> {
+function around({ metadata, spec }: Neo4jBackup, runs: readonly RunView[], known: Known): Surroundings {
   if (runs.some(({ job }) => !isFinished(job))) return { claimExists: true, service: 'none' };
   const { namespace } = keyOf({ metadata });
   const { claimName } = spec.destination.persistentVolumeClaim;
@@ -138,6 +138,25 @@ function around(
   return {
     claimExists,
     service: serviceState(known.services.get({ namespace, name: serviceRef.name }), port),
+  };
+}
+
+/** What the caches say is missing or wrong is looked up: it would be told to people. */
+async function confirmed(
+  { claimExists, service }: Surroundings,
+  { metadata, spec }: Neo4jBackup,
+  { deps, signal }: Calls,
+): Promise<Surroundings> {
+  const { namespace } = keyOf({ metadata });
+  const { claimName } = spec.destination.persistentVolumeClaim;
+  const claim = { namespace, name: claimName };
+  const { serviceRef, port } = spec.source;
+  const isGood = service === 'none' || service === 'present' || serviceRef === undefined;
+  return {
+    claimExists: claimExists || (await deps.client.get(claims, claim, { signal })) !== undefined,
+    service: isGood
+      ? service
+      : serviceState(await deps.client.get(services, { namespace, name: serviceRef.name }, { signal }), port),
   };
 }
 

@@ -13,8 +13,8 @@ export const backupPermissions: readonly Permission[] = [
   // Only those of a Job that gets no Pod: nothing else tells why.
   { apiGroup: '', resource: 'events', verbs: ['list'] },
   // Watched, so that whoever waits for one goes on at once and nobody asks again and again.
-  { apiGroup: '', resource: 'services', verbs: ['list', 'watch'] },
-  { apiGroup: '', resource: 'persistentvolumeclaims', verbs: ['list', 'watch'] },
+  { apiGroup: '', resource: 'services', verbs: cached },
+  { apiGroup: '', resource: 'persistentvolumeclaims', verbs: cached },
   // Only those of one Service, before a run starts.
   { apiGroup: 'discovery.k8s.io', resource: 'endpointslices', verbs: ['list'] },
 ];
