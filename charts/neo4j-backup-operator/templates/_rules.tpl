@@ -43,6 +43,7 @@
   resources:
     - services
   verbs:
+    - get
     - list
     - watch
 - apiGroups:
@@ -50,6 +51,7 @@
   resources:
     - persistentvolumeclaims
   verbs:
+    - get
     - list
     - watch
 - apiGroups:
