@@ -1,5 +1,6 @@
 // The life of the operator, and how it feels: the API server must serve our schema, the others must let it lead, then it works.
 import { judgeServed, type ServedSchema } from './api/served.ts';
+import { unlessAborted } from './runtime/abort.ts';
 import { backoffMs, type Backoff } from './runtime/backoff.ts';
 import type { Clock } from './runtime/clock.ts';
 import type { Log } from './runtime/log.ts';
@@ -182,7 +183,7 @@ export class Operator implements Health {
 
   async #judge(signal: AbortSignal): Promise<Schema> {
     try {
-      return judgeServed(await this.#deps.fetchSchema(signal));
+      return judgeServed(await unlessAborted(this.#deps.fetchSchema(signal), signal));
     } catch (error) {
       return { kind: 'unknown', why: error instanceof Error ? error.message : String(error) };
     }

@@ -6,6 +6,7 @@ import { isKubeError } from '../kube/errors.ts';
 import { microTime } from '../kube/events.ts';
 import type { Permission } from '../kube/permission.ts';
 import { kubeObjectSchema, type Resource } from '../kube/resource.ts';
+import { unlessAborted } from './abort.ts';
 import type { Clock } from './clock.ts';
 import type { Log } from './log.ts';
 
@@ -294,7 +295,8 @@ export class LeaderElector {
     signal?.addEventListener('abort', abort, { once: true });
     try {
       signal?.throwIfAborted();
-      return await call(limit.signal);
+      // An attempt that hung beyond its limit would keep us from noticing that the Lease is lost.
+      return await unlessAborted(call(limit.signal), limit.signal);
     } finally {
       cancel();
       signal?.removeEventListener('abort', abort);

@@ -1,6 +1,7 @@
 import type { KubeClient, WatchEvent } from '../kube/client.ts';
 import { askedWaitMs, isKubeError } from '../kube/errors.ts';
 import { keyOf, type KubeObject, type ObjectKey, type Resource } from '../kube/resource.ts';
+import { unlessAborted } from './abort.ts';
 import type { Clock } from './clock.ts';
 import type { Log } from './log.ts';
 import { noMetrics, type RuntimeMetrics, type WatchEnd } from './metrics.ts';
@@ -118,15 +119,7 @@ export class Reflector<T extends KubeObject> {
 
   /** Resolves at the first complete list. @throws the signal's reason. */
   async whenSynced(signal: AbortSignal): Promise<void> {
-    const stopped = Promise.withResolvers<never>();
-    const stop = (): void => stopped.reject(signal.reason);
-    signal.addEventListener('abort', stop, { once: true });
-    if (signal.aborted) stop();
-    try {
-      await Promise.race([stopped.promise, this.#synced.promise]);
-    } finally {
-      signal.removeEventListener('abort', stop);
-    }
+    await unlessAborted(this.#synced.promise, signal);
   }
 
   /** Milliseconds since the server was last heard (bookmarks come every minute); undefined before the first answer. */

@@ -18,7 +18,7 @@ export interface TextServer {
 }
 
 /** Who asks here comes every few seconds and asks for a line; who takes longer or sends more is somebody else. */
-const limits = { requestTimeout: 5_000, headersTimeout: 5_000, connectionsCheckingInterval: 1_000 };
+const limits = { requestTimeout: 5_000, headersTimeout: 5_000, connectionsCheckingInterval: 5_000 };
 const maxHeaderSize = 8 * 1024;
 const idleMs = 5_000;
 const maxConnections = 64;
