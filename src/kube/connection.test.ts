@@ -2,7 +2,8 @@ import { KubeConfig } from '@kubernetes/client-node';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { Agent, type Dispatcher } from 'undici';
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import { Connection } from './connection.ts';
 
 let folder: string;
@@ -42,6 +43,10 @@ function aConnection(cluster: object = {}): Setting {
   return { connection: new Connection(kubeConfig, 1_000), write };
 }
 
+function isClosed(dispatcher: Dispatcher): boolean {
+  return dispatcher instanceof Agent && dispatcher.closed;
+}
+
 test('leads to the server with the token from the file, whatever line feed ends it', async () => {
   const { connection } = aConnection();
   const { server, headers } = await connection.route();
@@ -65,6 +70,40 @@ test.for(['ca', 'cert', 'key'])('makes new connections when the %s was rotated',
   expect(after.calls).not.toBe(before.calls);
   expect(after.watches).not.toBe(before.watches);
   expect((await connection.route()).calls).toBe(after.calls);
+});
+
+test('leaves the old connections to whoever was given them in the same moment, and then to nobody', async () => {
+  const { connection, write } = aConnection();
+  const before = await connection.route();
+  write('ca', 'renewed');
+  await connection.route();
+  const isOpen = (): boolean => ![before.calls, before.urgent, before.watches].some(isClosed);
+  expect(isOpen()).toBe(true);
+  await expect.poll(isOpen).toBe(false);
+});
+
+test('shows a server that did not know us the token that has been renewed meanwhile', async () => {
+  const { connection, write } = aConnection();
+  const refused = await connection.route();
+  write('token', 'token 2');
+  expect((await connection.route()).headers).toEqual(refused.headers);
+  // Several were refused at once.
+  expect(await Promise.all([connection.renew(refused), connection.renew(refused)])).toEqual([true, true]);
+  expect((await connection.route()).headers['authorization']).toBe('Bearer token 2');
+  expect(await connection.renew(refused)).toBe(true);
+});
+
+test('looks for another token every five seconds, no more', async () => {
+  const now = vi.spyOn(performance, 'now').mockReturnValue(0);
+  onTestFinished(() => now.mockRestore());
+  const { connection, write } = aConnection();
+  const refused = await connection.route();
+  expect(await connection.renew(refused)).toBe(false);
+  write('token', 'token 2');
+  now.mockReturnValue(4_999);
+  expect(await connection.renew(refused)).toBe(false);
+  now.mockReturnValue(5_000);
+  expect(await connection.renew(refused)).toBe(true);
 });
 
 test.for([

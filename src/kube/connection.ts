@@ -1,5 +1,6 @@
-import type { KubeConfig } from '@kubernetes/client-node';
+import { KubeConfig } from '@kubernetes/client-node';
 import type { RequestOptions } from 'node:https';
+import { isDeepStrictEqual } from 'node:util';
 import { Agent, ProxyAgent, type Dispatcher } from 'undici';
 
 /** How to reach the server for the next request. */
@@ -30,18 +31,23 @@ interface Tls {
 const maxCalls = 32;
 const maxUrgent = 4;
 
+/** Not more often are credentials read anew because the server did not know us: it may never, and a plug-in is a process. */
+const renewalMs = 5_000;
+
 /**
  * The connections to one API server, shared by all calls and kept open between them.
  *
  * Credentials come from client-node anew for each request, because tokens, certificates and CA rotate under a running
- * process (it re-reads a service account's token every minute). When certificate or CA change, new requests get new
- * connections; those under way end on the old ones.
+ * process. It re-reads a service account's token every minute; `renew` is for when that is too late. When certificate or
+ * CA change, new requests get new connections; those under way end on the old ones.
  */
 export class Connection {
-  readonly #kubeConfig: KubeConfig;
+  #kubeConfig: KubeConfig;
   readonly #connectMs: number;
   #tls: Tls | undefined;
   #agents: Agents | undefined;
+  #renewedMs = -Infinity;
+  readonly #retired = new Set<Dispatcher>();
 
   constructor(kubeConfig: KubeConfig, connectMs: number) {
     this.#kubeConfig = kubeConfig;
@@ -58,10 +64,32 @@ export class Connection {
     return { server: cluster.server.replace(/\/+$/, ''), headers: headersOf(options), ...agents };
   }
 
+  /**
+   * Forgets what client-node remembers: a token for a minute, the answer of a plug-in until it expires.
+   *
+   * @param refused what the server did not accept
+   * @returns whether it would be shown something else now
+   */
+  async renew(refused: Route): Promise<boolean> {
+    if (await this.#hasChanged(refused)) return true;
+    if (performance.now() - this.#renewedMs >= renewalMs) {
+      this.#renewedMs = performance.now();
+      const forgetful = new KubeConfig();
+      forgetful.loadFromOptions(this.#kubeConfig);
+      this.#kubeConfig = forgetful;
+    }
+    return this.#hasChanged(refused);
+  }
+
   async close(): Promise<void> {
-    const agents = this.#agents;
+    const open = [...dispatchersOf(this.#agents), ...this.#retired];
     this.#agents = undefined;
-    await Promise.all(dispatchersOf(agents).map((dispatcher) => dispatcher.destroy()));
+    await Promise.all(open.map((dispatcher) => dispatcher.destroy()));
+  }
+
+  async #hasChanged({ headers, calls }: Route): Promise<boolean> {
+    const now = await this.route();
+    return now.calls !== calls || !isDeepStrictEqual(now.headers, headers);
   }
 
   #agentsFor(tls: Tls, proxy: string | undefined): Agents {
@@ -73,21 +101,29 @@ export class Connection {
       urgent: this.#agent(tls, proxy, maxUrgent),
       watches: this.#agent(tls, proxy, null),
     };
-    // Waits for what is under way on the old connections; nobody has to wait for that.
-    void Promise.allSettled(dispatchersOf(old).map((dispatcher) => dispatcher.close()));
+    for (const dispatcher of dispatchersOf(old)) this.#retire(dispatcher);
     return this.#agents;
+  }
+
+  /** What is under way on the connections ends there; a watch may take minutes, and nobody waits for it. */
+  #retire(dispatcher: Dispatcher): void {
+    const forget = (): void => void this.#retired.delete(dispatcher);
+    this.#retired.add(dispatcher);
+    // Not yet: who was given the route in this same moment is about to use it.
+    setImmediate(() => void dispatcher.close().then(forget, forget));
   }
 
   /**
    * HTTP/1.1 on purpose: with HTTP/2 all watches share one connection, and when that one goes silent so does everything.
    */
   #agent(tls: Tls, proxy: string | undefined, connections: number | null): Dispatcher {
-    const connect = { ...tls, timeout: this.#connectMs, keepAlive: true, keepAliveInitialDelay: 30_000 };
+    const probed = { timeout: this.#connectMs, keepAlive: true, keepAliveInitialDelay: 30_000 };
+    const connect = { ...tls, ...probed };
     const common = { connections, allowH2: false, pipelining: 1, keepAliveTimeout: 30_000 };
     if (proxy === undefined || proxy === '') return new Agent({ ...common, connect });
     if (!/^https?:/.test(proxy))
       throw new Error(`the kubeconfig's proxy-url has to begin with http: or https:`);
-    return new ProxyAgent({ ...common, uri: proxy, requestTls: connect });
+    return new ProxyAgent({ ...common, uri: proxy, proxyTls: probed, requestTls: connect });
   }
 }
 

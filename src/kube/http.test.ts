@@ -195,6 +195,32 @@ test('refuses an answer beyond its bound', async () => {
   expect(await errorOf(client.get(configMaps, key))).toMatchObject({ kind: 'unreadable' });
 });
 
+test('repeats a read after a page of an error without end', async () => {
+  const endless: Answer = (response) => {
+    response.writeHead(502, { 'content-type': 'text/html' });
+    response.write('<h1>who are you</h1>'.repeat(10_000));
+  };
+  const { client, requests } = await aClient([endless, ok]);
+  expect((await client.get(configMaps, key))?.metadata.uid).toBe('u1');
+  expect(requests).toHaveLength(2);
+});
+
+test('gives a call up at its deadline whose answer comes in drops', async () => {
+  const drops: Answer = (response) => {
+    response.writeHead(200).write('{');
+    const timer = setInterval(() => response.write(' '), 5);
+    response.on('close', () => clearInterval(timer));
+  };
+  const { client } = await aClient([drops], { callMs: 60 });
+  expect(await errorOf(client.get(configMaps, key))).toMatchObject({ kind: 'unavailable' });
+});
+
+test('is forbidden when the server does not know us, and asks once', async () => {
+  const { client, requests } = await aClient([json(401, refusal(401, 'Unauthorized'))]);
+  expect(await errorOf(client.get(configMaps, key))).toMatchObject({ kind: 'forbidden', status: 401 });
+  expect(requests).toHaveLength(1);
+});
+
 test('is unavailable when nobody listens', async () => {
   const server = await serve(() => undefined);
   await server.close();

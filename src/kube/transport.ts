@@ -111,7 +111,7 @@ export class Transport {
    */
   async *stream(call: Call & { readonly signal: AbortSignal }): AsyncGenerator<Uint8Array, void> {
     try {
-      yield* await this.#told(call, () => this.#open(call));
+      yield* await this.#send(call, (route) => this.#open(call, route));
     } catch (error) {
       throw isKubeError(error) ? error : networkError(call.step, error);
     }
@@ -127,7 +127,7 @@ export class Transport {
     const reads = methods[call.verb] === 'GET';
     for (let attempt = 1; ; attempt += 1) {
       try {
-        return await this.#told(call, () => this.#attempt(call, signal));
+        return await this.#attempt(call, signal);
       } catch (error) {
         const delayMs = retryDelayMs({ error, attempt, reads }, limits, random);
         if (delayMs === undefined || signal.aborted) throw error;
@@ -136,30 +136,49 @@ export class Transport {
     }
   }
 
-  async #attempt(call: Call, signal: AbortSignal): Promise<Answered<unknown>> {
-    const { readMs, callMs, maxAnswerBytes } = this.#options.limits;
+  async #attempt(call: Call, signal: AbortSignal): Promise<unknown> {
     try {
-      const route = await this.#connection.route();
-      const answer = await request(route.server + call.path, {
-        ...this.#head(call, route),
-        dispatcher: call.isUrgent === true ? route.urgent : route.calls,
-        signal,
-        headersTimeout: methods[call.verb] === 'GET' ? readMs : callMs,
-        bodyTimeout: callMs,
-      });
-      if (answer.statusCode < 200 || answer.statusCode > 299) throw await refused(call, answer);
-      const text = await readText(call.step, answer.body, maxAnswerBytes);
-      return { code: answer.statusCode, value: parseAnswer(call.step, text) };
+      return await this.#send(call, (route) => this.#ask(call, route, signal));
     } catch (error) {
       if (isKubeError(error) || signal.aborted) throw error;
       throw networkError(call.step, error);
     }
   }
 
-  /** The answer to a watch, when it has begun. */
-  async #open(call: Call & { readonly signal: AbortSignal }): Promise<Answered<AsyncIterable<Uint8Array>>> {
-    const { watchIdleMs, callMs } = this.#options.limits;
+  /** A server that does not know us may have been shown credentials that were renewed just now: then they are shown again. */
+  async #send<R>(call: Call, ask: (route: Route) => Promise<Answered<R>>): Promise<R> {
     const route = await this.#connection.route();
+    try {
+      return await this.#told(call, ask(route));
+    } catch (error) {
+      const isUnknown = isKubeError(error) && error.status === 401;
+      if (!isUnknown || !(await this.#connection.renew(route))) throw error;
+      return await this.#told(call, ask(await this.#connection.route()));
+    }
+  }
+
+  async #ask(call: Call, route: Route, signal: AbortSignal): Promise<Answered<unknown>> {
+    const { readMs, callMs, maxAnswerBytes } = this.#options.limits;
+    const answer = await request(route.server + call.path, {
+      ...this.#head(call, route),
+      dispatcher: call.isUrgent === true ? route.urgent : route.calls,
+      signal,
+      headersTimeout: methods[call.verb] === 'GET' ? readMs : callMs,
+      bodyTimeout: callMs,
+    });
+    if (answer.statusCode < 200 || answer.statusCode > 299) throw await refused(call, answer);
+    const { text, isWhole } = await readText(answer.body, maxAnswerBytes);
+    if (!isWhole)
+      throw new KubeError('unreadable', `${call.step}: an answer of more than ${maxAnswerBytes} bytes`);
+    return { code: answer.statusCode, value: parseAnswer(call.step, text) };
+  }
+
+  /** The answer to a watch, when it has begun. */
+  async #open(
+    call: Call & { readonly signal: AbortSignal },
+    route: Route,
+  ): Promise<Answered<AsyncIterable<Uint8Array>>> {
+    const { watchIdleMs, callMs } = this.#options.limits;
     const answer = await request(route.server + call.path, {
       ...this.#head(call, route),
       dispatcher: route.watches,
@@ -171,12 +190,12 @@ export class Transport {
     return { code: answer.statusCode, value: answer.body };
   }
 
-  /** Does it, and tells how it ended. */
-  async #told<R>({ verb, resource }: Call, attempt: () => Promise<Answered<R>>): Promise<R> {
+  /** Waits for an answer, and tells how it ended. */
+  async #told<R>({ verb, resource }: Call, answer: Promise<Answered<R>>): Promise<R> {
     const startMs = performance.now();
     let code: RequestMade['code'] = 'error';
     try {
-      const answered = await attempt();
+      const answered = await answer;
       code = answered.code;
       return answered.value;
     } catch (error) {
@@ -230,7 +249,7 @@ class Deadline {
 }
 
 async function refused(call: Call, answer: Dispatcher.ResponseData): Promise<KubeError> {
-  const text = await readText(call.step, answer.body, maxRefusalBytes);
+  const { text } = await readText(answer.body, maxRefusalBytes);
   return refusalError({
     step: call.step,
     status: answer.statusCode,
@@ -239,16 +258,19 @@ async function refused(call: Call, answer: Dispatcher.ResponseData): Promise<Kub
   });
 }
 
-async function readText(step: string, body: AsyncIterable<Uint8Array>, maxBytes: number): Promise<string> {
+/** Reads an answer, up to so many bytes; the connection of a longer one is given up. */
+async function readText(
+  body: AsyncIterable<Uint8Array>,
+  maxBytes: number,
+): Promise<{ readonly text: string; readonly isWhole: boolean }> {
   const chunks: Uint8Array[] = [];
   let bytes = 0;
   for await (const chunk of body) {
     bytes += chunk.length;
-    if (bytes > maxBytes)
-      throw new KubeError('unreadable', `${step}: an answer of more than ${maxBytes} bytes`);
     chunks.push(chunk);
+    if (bytes > maxBytes) break;
   }
-  return Buffer.concat(chunks, bytes).toString('utf8');
+  return { text: Buffer.concat(chunks).toString('utf8', 0, maxBytes), isWhole: bytes <= maxBytes };
 }
 
 /** A good status with a body that is no JSON comes from something in between, and passes. */
