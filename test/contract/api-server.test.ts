@@ -1,10 +1,12 @@
-// The contract of every KubeClient, on a real API server.
+// The contracts of every KubeClient and of our kind, on a real API server.
 import { randomBytes } from 'node:crypto';
-import { afterAll, inject } from 'vitest';
+import { join } from 'node:path';
+import { afterAll, beforeAll, inject } from 'vitest';
 import { kubeClient, type HttpKubeClient } from '../../src/kube/http.ts';
 import { loadKubeConfig } from '../../src/kube/kube-config.ts';
 import { must } from '../../tools/run.ts';
-import { kubeClientContract } from './kube-client.ts';
+import { kindContract } from './kind.ts';
+import { kubeClientContract, type ContractWorld } from './kube-client.ts';
 
 let shared: HttpKubeClient | undefined;
 
@@ -12,10 +14,22 @@ afterAll(async () => {
   await shared?.close();
 });
 
-kubeClientContract('a real API server', async () => {
-  const kubeconfig = inject('kubeconfig');
-  shared ??= kubeClient({ kubeConfig: loadKubeConfig(kubeconfig), userAgent: 'contract' });
-  const namespace = `contract-${randomBytes(4).toString('hex')}`;
-  await must([inject('kubectl'), '--kubeconfig', kubeconfig, 'create', 'namespace', namespace]);
-  return { client: shared, namespace };
+async function kubectl(...args: readonly string[]): Promise<void> {
+  await must([inject('kubectl'), '--kubeconfig', inject('kubeconfig'), ...args]);
+}
+
+beforeAll(async () => {
+  await kubectl('apply', '--server-side', '-f', join(import.meta.dirname, '../../crds'));
+  const established = ['--for=condition=Established', 'crd/neo4jbackups.neo4j-backup.dev'];
+  await kubectl('wait', '--timeout=30s', ...established);
 });
+
+async function realWorld(): Promise<ContractWorld> {
+  shared ??= kubeClient({ kubeConfig: loadKubeConfig(inject('kubeconfig')), userAgent: 'contract' });
+  const namespace = `contract-${randomBytes(4).toString('hex')}`;
+  await kubectl('create', 'namespace', namespace);
+  return { client: shared, namespace };
+}
+
+kubeClientContract('a real API server', realWorld);
+kindContract('a real API server', realWorld);

@@ -383,6 +383,71 @@ function deleteContract(makeWorld: MakeWorld): void {
     expect(await client.get(configMaps, keyOf(made))).toEqual(made);
   });
 
+  test('marks an object that a finalizer holds, and no more, however often it is deleted', async () => {
+    const { client, namespace } = await makeWorld();
+    const made = await client.create(heldJobs, namespace, aHeldJob());
+    const { uid } = made.metadata;
+    await client.delete(jobs, keyOf(made), { uid, propagationPolicy: 'Background' });
+    const marked = await client.get(heldJobs, keyOf(made));
+    expect(marked?.metadata).toMatchObject({
+      uid,
+      generation: 2,
+      deletionGracePeriodSeconds: 0,
+      finalizers: [held],
+    });
+    expect(marked?.metadata.deletionTimestamp).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/);
+    expect(marked?.metadata.resourceVersion).not.toBe(made.metadata.resourceVersion);
+    await client.delete(jobs, keyOf(made), { uid, propagationPolicy: 'Background' });
+    expect(await client.get(heldJobs, keyOf(made))).toEqual(marked);
+    expect(await refusalOf(client.create(jobs, namespace, aHeldJob()))).toMatchObject({
+      kind: 'alreadyExists',
+    });
+  });
+
+  test('takes no new finalizer on an object that is deleted', async () => {
+    const { client, namespace } = await makeWorld();
+    const made = await client.create(heldJobs, namespace, aHeldJob());
+    await client.delete(jobs, keyOf(made), { uid: made.metadata.uid, propagationPolicy: 'Background' });
+    const marked = await client.get(heldJobs, keyOf(made));
+    if (marked === undefined) throw new Error('it is gone');
+    const metadata = { ...marked.metadata, finalizers: [held, 'example.com/another'] };
+    expect(await refusalOf(client.replace(heldJobs, keyOf(made), { ...marked, metadata }))).toMatchObject({
+      kind: 'invalid',
+    });
+  });
+
+  test('lets an object go with its last finalizer, and tells the watch only then', async () => {
+    const { client, namespace } = await makeWorld();
+    const made = await client.create(heldJobs, namespace, aHeldJob());
+    const { resourceVersion } = made.metadata;
+    await client.delete(jobs, keyOf(made), { uid: made.metadata.uid, propagationPolicy: 'Background' });
+    const marked = await client.get(heldJobs, keyOf(made));
+    if (marked === undefined) throw new Error('it is gone');
+    const metadata = { ...marked.metadata, finalizers: [] };
+    await client.replace(heldJobs, keyOf(made), { ...marked, metadata });
+    expect(await client.get(jobs, keyOf(made))).toBeUndefined();
+    const events = await collect(client, jobs, { namespace, resourceVersion, count: 2 });
+    expect(events.map(({ type }) => type)).toEqual(['modified', 'deleted']);
+    const versions = [resourceVersion, ...events.map((event) => event.resourceVersion)].map(Number);
+    expect(versions).toEqual(versions.toSorted((a, b) => a - b));
+    expect(new Set(versions).size).toBe(3);
+  });
+
+  test.for([
+    { policy: undefined, finalizer: 'orphan' },
+    { policy: 'Foreground', finalizer: 'foregroundDeletion' },
+  ] as const)(
+    'of a Job, with the policy $policy, leaves the rest to the collector',
+    async ({ policy, finalizer }) => {
+      const { client, namespace } = await makeWorld();
+      const made = await client.create(jobs, namespace, aJob('one'));
+      await client.delete(jobs, keyOf(made), { uid: made.metadata.uid, propagationPolicy: policy });
+      expect((await client.get(heldJobs, keyOf(made)))?.metadata.finalizers).toEqual([finalizer]);
+      await client.delete(jobs, keyOf(made), { uid: made.metadata.uid, propagationPolicy: 'Background' });
+      expect(await client.get(jobs, keyOf(made))).toBeUndefined();
+    },
+  );
+
   test('gives the next object of the name another uid', async () => {
     const { client, namespace } = await makeWorld();
     const first = await client.create(configMaps, namespace, aConfigMap('one'));
@@ -450,6 +515,39 @@ function watchContract(makeWorld: MakeWorld): void {
     ]);
   });
 
+  test('tells of an object that leaves its selector as deleted, and of one that enters as added', async () => {
+    const { client, namespace } = await makeWorld();
+    const made = await client.create(configMaps, namespace, aConfigMap('one', { color: 'red' }));
+    const { resourceVersion } = made.metadata;
+    const blue = { ...made, metadata: { ...made.metadata, labels: { color: 'blue' } } };
+    const left = await client.replace(configMaps, keyOf(made), blue);
+    const back = await client.replace(configMaps, keyOf(made), {
+      ...left,
+      metadata: { ...left.metadata, labels: { color: 'red' } },
+    });
+    const scope = { namespace, labelSelector: 'color=red', resourceVersion, count: 2 };
+    expect(await collect(client, configMaps, scope)).toMatchObject([
+      {
+        type: 'deleted',
+        object: { metadata: { uid: made.metadata.uid } },
+        resourceVersion: left.metadata.resourceVersion,
+      },
+      { type: 'added', object: back, resourceVersion: back.metadata.resourceVersion },
+    ]);
+  });
+
+  test('from a moment that has not come yet tells of nothing before it', async () => {
+    const { client, namespace } = await makeWorld();
+    const { resourceVersion } = await client.list(configMaps, { namespace });
+    const future = String(Number(resourceVersion) + 3);
+    const scope = { namespace, labelSelector: 'suite=x', resourceVersion: future, count: 1 };
+    const seen = collect(client, configMaps, scope);
+    for (let i = 0; i < 5; i += 1)
+      await client.create(configMaps, namespace, aConfigMap(`${i}`, { suite: 'x' }));
+    const [event] = await seen;
+    expect(Number(event?.resourceVersion)).toBeGreaterThan(Number(future));
+  });
+
   test('ends quietly when its signal aborts', async () => {
     const { client, namespace } = await makeWorld();
     const { resourceVersion } = await client.list(configMaps, { namespace });
@@ -498,6 +596,28 @@ async function namesOf(
   return items.map((item) => item.metadata.name).filter((name) => name !== 'kube-root-ca.crt');
 }
 
+const held = 'example.com/held';
+
+const heldJobs: Resource<
+  KubeObject & {
+    metadata: { finalizers?: string[] | undefined; deletionGracePeriodSeconds?: number | undefined };
+  }
+> = {
+  ...jobs,
+  schema: kubeObjectSchema.extend({
+    metadata: z.object({
+      ...kubeObjectSchema.shape.metadata.shape,
+      finalizers: z.array(z.string()).optional(),
+      deletionGracePeriodSeconds: z.number().optional(),
+    }),
+    spec: z.looseObject({}),
+  }),
+};
+
+function aHeldJob(): object {
+  return { ...aJob('one'), metadata: { name: 'one', finalizers: [held] } };
+}
+
 interface Scope {
   readonly namespace: string;
   readonly labelSelector?: string;
@@ -522,7 +642,7 @@ async function collect<T extends KubeObject>(
 }
 
 /** What the call is refused with. */
-async function refusalOf(call: Promise<unknown>): Promise<KubeError> {
+export async function refusalOf(call: Promise<unknown>): Promise<KubeError> {
   const error = await call.then(
     () => undefined,
     (reason: unknown) => reason,

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
+import { KubeError } from '../../src/kube/errors.ts';
 import {
   apiVersionOf,
   formatKey,
@@ -8,6 +9,7 @@ import {
   type Resource,
 } from '../../src/kube/resource.ts';
 import { collectorFinalizers, garbageStep, type Entry } from './fake-kube-garbage.ts';
+import { admitted } from './fake-kube-schema.ts';
 
 /** An object as etcd holds it: plain JSON, with everything that our schemas would drop. */
 export interface Stored {
@@ -78,11 +80,11 @@ export class World {
     return mine.toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, entry]) => entry.object);
   }
 
-  /** Takes in a new object; the caller has checked it. */
+  /** Takes in a new object; the caller has checked its metadata. @throws {KubeError} `invalid` */
   insert(resource: Resource, namespace: string, draft: Stored): Stored {
     const type = typeOf(resource);
     const object: Stored = {
-      ...draft,
+      ...admitted(type, draft),
       apiVersion: apiVersionOf(resource),
       kind: resource.kind,
       metadata: withoutEmpty({
@@ -97,8 +99,13 @@ export class World {
     return this.#commit(type, undefined, object);
   }
 
-  /** Changes an object in place of `before`; the server bumps what it has to. No change, no new version. */
-  update(type: string, before: Stored, after: Stored): Stored {
+  /**
+   * Changes an object in place of `before`; the server bumps what it has to. No change, no new version.
+   * @throws {KubeError} `invalid`
+   */
+  update(type: string, before: Stored, draft: Stored): Stored {
+    const after = admitted(type, draft, before);
+    checkFinalizers(type, before, after);
     const { resourceVersion, uid, generation, creationTimestamp } = before.metadata;
     after.metadata = withoutEmpty({ ...after.metadata, resourceVersion, uid, creationTimestamp });
     if (generation !== undefined) {
@@ -201,6 +208,24 @@ export class World {
 
 export function copy<T>(json: T): T {
   return JSON.parse(JSON.stringify(json)) as T;
+}
+
+/** @throws {KubeError} `invalid` when something that is deleted would be held anew. */
+function checkFinalizers(
+  type: string,
+  { metadata: { deletionTimestamp, finalizers } }: Stored,
+  after: Stored,
+): void {
+  if (deletionTimestamp === undefined) return;
+  const added = after.metadata.finalizers?.some((name) => finalizers?.includes(name) !== true) === true;
+  if (!added) return;
+  const cause =
+    'metadata.finalizers: Forbidden: no new finalizers can be added if the object is being deleted';
+  throw new KubeError('invalid', `${type} is invalid: ${cause}`, {
+    status: 422,
+    reason: 'Invalid',
+    causes: [cause],
+  });
 }
 
 /** Lists without an item are no fields. */
