@@ -17,7 +17,7 @@ const api = {
 const contract = {
   include: [
     'src/kube/client.test.ts',
-    'test/support/fake-cluster.test.ts',
+    'test/support/fake-{cluster,kind}.test.ts',
     'test/contract/{api-server,cluster}.test.ts',
   ],
   globalSetup: ['test/support/api-server.ts'],
