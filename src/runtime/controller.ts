@@ -156,7 +156,7 @@ export class Controller {
     const [aborter, letGo] = [new AbortController(), Promise.withResolvers<void>()];
     const pass: Pass = { key, startMs: clock.monotonicMs(), signal: aborter.signal };
     const abort = (cut: 'late' | 'stopped', reason: unknown): void => {
-      pass.cut ??= cut;
+      pass.cut = cut;
       aborter.abort(reason);
       cancel();
       cancel = clock.after(letGoMs, () => {

@@ -275,10 +275,8 @@ test('keeps no copy of what kubectl applied, in a list or a watch, and every oth
   const { reflector, bring } = await startWith([anObject('95', { annotations: applied })]);
   expect(reflector.get(key)?.metadata.annotations).toEqual({ mine: 'yes' });
   await bring(brought('modified', anObject('101', { annotations: applied })));
-  expect(reflector.get(key)?.metadata).toMatchObject({
-    resourceVersion: '101',
-    annotations: { mine: 'yes' },
-  });
+  expect(reflector.get(key)?.metadata.resourceVersion).toBe('101');
+  expect(reflector.get(key)?.metadata.annotations).toEqual({ mine: 'yes' });
 });
 
 test('tells of lists, events and ends of watches', async () => {

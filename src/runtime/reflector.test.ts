@@ -112,18 +112,25 @@ test('reopens a watch that was closed in good order where it ended, without a li
   expect(count(fake, 'list')).toBe(1);
 });
 
-test('resumes after a cut connection without losing or repeating a change', async () => {
-  const { fake, clock, changes } = await start();
-  fake.put(configMaps, namespace, aConfigMap('one'));
-  await quiet();
-  fake.breakWatches();
-  await quiet();
-  expect(fake.openWatches).toBe(0);
-  fake.put(configMaps, namespace, aConfigMap('two'));
-  await clock.advance(1_000);
-  expect(changes).toEqual(['+one', '+two']);
-  expect(count(fake, 'list')).toBe(1);
-});
+const cuts: readonly { name: string; afterMs: number }[] = [
+  { name: 'at once', afterMs: 0 },
+  { name: 'after a minute', afterMs: 60_000 },
+];
+test.for(cuts)(
+  'resumes a watch that was cut $name without losing or repeating a change',
+  async ({ afterMs }) => {
+    const { fake, clock, changes } = await start();
+    fake.put(configMaps, namespace, aConfigMap('one'));
+    await clock.advance(afterMs);
+    fake.breakWatches();
+    await quiet();
+    expect(fake.openWatches).toBe(0);
+    fake.put(configMaps, namespace, aConfigMap('two'));
+    await clock.advance(1_000);
+    expect(changes).toEqual(['+one', '+two']);
+    expect(count(fake, 'list')).toBe(1);
+  },
+);
 
 const positions: readonly { name: string; isBookmarked: boolean; lists: number }[] = [
   { name: 'goes on from a bookmark where the last event is long forgotten', isBookmarked: true, lists: 1 },
@@ -468,19 +475,23 @@ test('says why it sees nothing until it sees again', async () => {
   expect(reflector.problem).toBeUndefined();
 });
 
-test('says of a trouble one line when it begins and one when it is over', async () => {
+test('says of a trouble one line when it begins, one when it changes and one when it is over', async () => {
   const { fake, clock, log } = await start((world) =>
     world.fail({ verbs: ['list'], times: Infinity, error: new KubeError('unavailable', 'answer 502') }),
   );
   await clock.advance(600_000);
   expect([log.counts.warn, log.counts.info]).toEqual([1, 0]);
   fake.clearFaults();
+  fake.fail({ verbs: ['list'], times: Infinity, error: new KubeError('forbidden', 'not you') });
+  await clock.advance(600_000);
+  expect([log.counts.warn, log.counts.info]).toEqual([2, 0]);
+  fake.clearFaults();
   fake.fail({ verbs: ['watch'], times: Infinity, error: new KubeError('forbidden', 'not you') });
   await clock.advance(600_000);
-  expect([log.counts.warn, log.counts.info]).toEqual([2, 1]);
+  expect([log.counts.warn, log.counts.info]).toEqual([3, 1]);
   fake.clearFaults();
   await clock.advance(60_000);
   fake.bookmark();
   await quiet();
-  expect([log.counts.warn, log.counts.info]).toEqual([2, 2]);
+  expect([log.counts.warn, log.counts.info]).toEqual([3, 2]);
 });
