@@ -29,6 +29,7 @@ interface Suite {
 /** In the order in which a fault is found soonest. */
 const suites: readonly Suite[] = [
   { name: 'unit', says: 'functions and stories on fakes', needsRoot: false },
+  { name: 'faults', says: 'every write, request and event of every story goes wrong once', needsRoot: false },
   {
     name: 'contract',
     says: 'the fake API server and its controllers, and the real ones: one suite for both',

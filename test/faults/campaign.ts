@@ -11,8 +11,6 @@ export interface Verdict {
   /** How many times the story was told. */
   readonly plans: number;
   readonly violations: readonly Violation[];
-  /** Verbs that were used, as `create jobs.batch`. */
-  readonly used: ReadonlySet<string>;
 }
 
 interface CampaignOptions {
@@ -32,29 +30,23 @@ export async function campaign(story: Story, options: CampaignOptions = {}): Pro
   const single = allPlans(calm.extent);
   const random = chance(seed);
   const double = Array.from({ length: pairs }, () => someFaults(single, 2, random));
-  const used = new Set(calm.requests.map(({ verb, type }) => `${verb} ${type}`));
   const violations: Violation[] = calm.violations.map((what) => ({ plans: [], what }));
   let told = 1;
   for (const plans of [...single.map((plan) => [plan]), ...double]) {
     if (isHasty && violations.length > 0) break;
     told += 1;
-    const { requests, violations: found } = await tellIt(story, plans, calm);
-    for (const { verb, type } of requests) used.add(`${verb} ${type}`);
+    const found = await violationsIn(story, plans, calm);
     violations.push(...found.map((what) => ({ plans, what })));
   }
-  return { plans: told, violations, used };
+  return { plans: told, violations };
 }
 
 /** A telling that the faults make impossible (the Job that an act is about is not there) has failed, too. */
-async function tellIt(
-  story: Story,
-  plans: readonly Plan[],
-  calm: Told,
-): Promise<Pick<Told, 'requests' | 'violations'>> {
+async function violationsIn(story: Story, plans: readonly Plan[], calm: Told): Promise<readonly string[]> {
   try {
-    return await new Trial(story, plans).tell(calm);
+    return (await new Trial(story, plans).tell(calm)).violations;
   } catch (error) {
-    return { requests: [], violations: [error instanceof Error ? error.message : String(error)] };
+    return [error instanceof Error ? error.message : String(error)];
   }
 }
 

@@ -192,6 +192,17 @@ const acted: readonly Story[] = [
     ],
   },
   {
+    name: 'a Service that leads elsewhere at first',
+    acts: [
+      (t) => {
+        t.leadAway(true);
+        t.apply();
+      },
+      (t) => t.leadAway(false),
+      succeed,
+    ],
+  },
+  {
     name: 'a run that starts anew when its spec is corrected',
     acts: [
       (t) => t.apply({ trigger: { id: 'a' } }),
