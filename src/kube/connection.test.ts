@@ -2,6 +2,7 @@ import { KubeConfig } from '@kubernetes/client-node';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { inspect } from 'node:util';
 import { Agent, type Dispatcher } from 'undici';
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import { Connection } from './connection.ts';
@@ -111,4 +112,15 @@ test.for([
   { name: 'no TLS where TLS is asked for', cluster: { server: 'http://10.0.0.1' }, says: 'skipTLSVerify' },
 ])('refuses $name, and says so', async ({ cluster, says }) => {
   await expect(aConnection(cluster).connection.route()).rejects.toThrow(says);
+});
+
+test('never quotes what a credential plug-in said', async () => {
+  const kubeConfig = new KubeConfig();
+  kubeConfig.loadFromClusterAndUser(
+    { name: 'lab', server: 'https://10.0.0.1:6443', skipTLSVerify: false },
+    { name: 'me', exec: { command: 'echo', args: ['a-secret-token'] } },
+  );
+  const error = await new Connection(kubeConfig, 1_000).route().catch((reason: unknown) => reason);
+  expect(inspect(error)).toContain('plug-in');
+  expect(inspect(error)).not.toContain('secret');
 });

@@ -59,7 +59,11 @@ export class Connection {
     const cluster = this.#kubeConfig.getCurrentCluster();
     if (cluster === null) throw new Error('the kubeconfig has no current cluster');
     const options: RequestOptions = {};
-    await this.#kubeConfig.applyToHTTPSOptions(options);
+    try {
+      await this.#kubeConfig.applyToHTTPSOptions(options);
+    } catch (error) {
+      throw withoutQuote(error);
+    }
     const agents = this.#agentsFor(tlsOf(options), cluster.proxyUrl);
     return { server: cluster.server.replace(/\/+$/, ''), headers: headersOf(options), ...agents };
   }
@@ -143,6 +147,11 @@ function tlsOf({ ca, cert, key, servername, rejectUnauthorized }: RequestOptions
 
 function isPem(value: unknown): value is string | Buffer {
   return typeof value === 'string' || Buffer.isBuffer(value);
+}
+
+/** Whoever fails to parse a text quotes it, and what a credential plug-in says may be a token. */
+function withoutQuote(error: unknown): unknown {
+  return error instanceof SyntaxError ? new Error('the answer of the credential plug-in is no JSON') : error;
 }
 
 function headersOf({ headers, auth }: RequestOptions): Record<string, string> {
