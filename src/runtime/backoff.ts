@@ -1,3 +1,4 @@
+// How long to wait after so many failures.
 export interface Backoff {
   /** Upper bound of the first delay. Milliseconds. */
   readonly baseMs: number;

@@ -1,3 +1,4 @@
+// Time: the wall clock, durations and timers.
 /** Time enters the program here, and only here; tests bring their own clock. */
 export interface Clock {
   /** The wall clock: for what people read and what other machines compare. It may jump. */

@@ -1,3 +1,4 @@
+// What a pass answers: when to look at its key again.
 /** When a key has to be looked at again after a pass that went well. */
 export type Next =
   /** Nothing to do until the object changes. */

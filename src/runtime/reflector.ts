@@ -1,3 +1,4 @@
+// A local copy of the objects of one resource, kept current by a list and a watch.
 import type { KubeClient, WatchEvent } from '../kube/client.ts';
 import { askedWaitMs, isKubeError } from '../kube/errors.ts';
 import { keyOf, type KubeObject, type ObjectKey, type Resource } from '../kube/resource.ts';

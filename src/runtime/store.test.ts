@@ -70,3 +70,20 @@ test('lists one namespace, or all', () => {
   const store = aStore(one);
   expect([store.list('shop').length, store.list('lab').length, store.list().length]).toEqual([1, 0, 1]);
 });
+
+test('files an object once under a value that it names twice, and forgets values that nobody has', () => {
+  const store = new Store<KubeObject>({ owner: () => ['u9', 'u9'] });
+  store.put(one);
+  expect(store.byIndex('owner', 'u9')).toEqual([one]);
+  store.remove(key);
+  expect(store.byIndex('owner', 'u9')).toEqual([]);
+});
+
+test('a list of an index stays as it was read, whatever changes later', () => {
+  const two = anObject('two', { uid: 'u2' });
+  const store = aStore(one, two);
+  const read = store.byIndex('color', 'red');
+  store.remove(key);
+  store.put(anObject('three', { uid: 'u3' }));
+  expect(read).toEqual([one, two]);
+});

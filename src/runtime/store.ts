@@ -1,3 +1,4 @@
+// What a reflector holds: objects by key, and by what they are looked up with.
 import { formatKey, keyOf, type KubeObject, type ObjectKey } from '../kube/resource.ts';
 
 /** Values under which an object can be found again, such as the uids of its owners. */
