@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { chartFolder, watchPermissions } from '../../tools/chart.ts';
+import { kill, pidsWithArgument } from '../../tools/cluster/processes.ts';
 import { imageValues, operatorAccount, release } from '../../tools/playground.ts';
 import type { Permission } from '../../src/kube/permission.ts';
 import { leasePermissions } from '../../src/runtime/leader.ts';
@@ -46,6 +47,11 @@ async function leader(): Promise<string> {
   return on().kubectl([...ofRelease, 'get', 'lease', release.name, '-o', 'jsonpath={.spec.holderIdentity}']);
 }
 
+/** The operator's own process, as this machine sees it. */
+function operatorPids(): readonly number[] {
+  return pidsWithArgument('/app/main.mjs');
+}
+
 /** While the release is not installed, or half: milliseconds since 1970. */
 const away = { from: 0, to: 0 };
 
@@ -65,6 +71,29 @@ export function theRelease(): void {
       expect((await statusOf('handed-on')).history).toHaveLength(1);
       expect(await jobsOf('handed-on')).toBe(1);
       await on().scaleOperator(1);
+    });
+
+    test('is killed outright, as a run begins and before it can tell of its end: within 30 s it is back and tells', async () => {
+      await on().apply(aBackup('survivor'));
+      const run = await runBegins('survivor');
+      kill(operatorPids());
+      await on().until('another process', async () => operatorPids()[0], 30);
+      for (const pid of operatorPids()) process.kill(pid, 'SIGSTOP');
+      await on().kubectl(['wait', '--for=condition=Complete', `job/${run}`, '--timeout=180s']);
+      kill(operatorPids());
+
+      const told = await on().until('end of the run', async () => (await statusOf('survivor')).lastRun, 30);
+
+      expect(told).toMatchObject({ id: run, result: 'Succeeded' });
+      expect((await statusOf('survivor')).history).toHaveLength(1);
+      expect(await jobsOf('survivor')).toBe(1);
+      const made = on()
+        .cluster.auditLog()
+        .filter(
+          ({ verb, resource, name, code }) =>
+            verb === 'create' && resource === 'jobs' && name === run && code === 201,
+        );
+      expect(made).toHaveLength(1);
     });
 
     test('is upgraded in the middle of a run: the CRD gets its new field, the run its one end', async () => {
