@@ -26,6 +26,8 @@ export interface JobView {
   readonly job: JobObject;
   /** Those that the Job controls, in the order in which they were made. */
   readonly pods: readonly PodObject[];
+  /** How many of its Pods have failed so far, also those that count for nothing: the controller waits after each. */
+  readonly failures: number;
   /** The script wants a second Pod beside the one that is there. */
   readonly wantsTwo: boolean;
   readonly makePod: () => void;
@@ -155,10 +157,9 @@ function releaseStep(kube: FakeKube, pod: PodObject): Step {
   });
 }
 
-function addPod({ job, pods, wantsTwo, makePod }: JobView): Step | undefined {
+function addPod({ pods, failures, wantsTwo, makePod }: JobView): Step | undefined {
   const active = pods.filter((pod) => !hasEnded(pod)).length;
   if (active > 0 && !wantsTwo) return undefined;
-  const failures = failuresOf(job);
   const afterMs = failures === 0 ? stepMs : firstBackoffMs * 2 ** (failures - 1);
   return { name: `make Pod after ${failures} failures`, afterMs, run: makePod };
 }

@@ -179,6 +179,26 @@ test('two Pods at once: the first one that is done completes the Job, and the ot
   expect(kube.all(pods)).toHaveLength(1);
 });
 
+test.each([
+  { first: 'retryable', waits: true },
+  { first: 'disrupted', waits: true },
+  { first: 'vanishes', waits: false },
+] as const)(
+  'after a Pod that $first the Job waits 10 s for the next one: $waits',
+  async ({ first, waits }) => {
+    const { kube, clock } = aWorld([{ kind: first }, { kind: 'hangs' }]);
+    put(kube);
+    const names = new Set<string>();
+    kube.onChange(
+      ({ type, after }) => type === 'pods' && after !== undefined && names.add(after.metadata.name),
+    );
+    await clock.advance(10_000);
+    expect(names.size).toBe(waits ? 1 : 2);
+    await clock.advance(10_000);
+    expect(names.size).toBe(2);
+  },
+);
+
 test('a Pod whose image cannot be had is ended by its own deadline, which counts as a failure', async () => {
   const { kube, clock } = aWorld([{ kind: 'stuck', reason: 'ImagePullBackOff', at: 'engine' }]);
   put(kube, { backoffLimit: 0 });

@@ -46,6 +46,8 @@ interface Script {
   readonly attempts: readonly { readonly pod: OnePod; readonly isFirstOfTwo: boolean }[];
   /** How many Pods were made so far. */
   made: number;
+  /** Uids of the Pods that have failed, also of those that are gone. */
+  readonly failed: Set<string>;
 }
 
 interface Armed {
@@ -162,11 +164,14 @@ export class FakeJobs {
 
   #viewOf(job: JobObject): JobView {
     const script = this.#scriptOf(job);
+    const mine = this.#podsOf(job.metadata.uid);
+    for (const { metadata, status } of mine) if (status?.phase === 'Failed') script.failed.add(metadata.uid);
     return {
       kube: this.#kube,
       now: () => this.#clock.now(),
       job,
-      pods: this.#podsOf(job.metadata.uid),
+      pods: mine,
+      failures: script.failed.size,
       wantsTwo: slotOf(script, script.made - 1)?.isFirstOfTwo === true,
       makePod: () => this.#makePod(job, script),
     };
@@ -180,7 +185,7 @@ export class FakeJobs {
       if (attempt.kind !== 'twice') return [{ pod: attempt, isFirstOfTwo: false }];
       return attempt.attempts.map((pod, i) => ({ pod, isFirstOfTwo: i === 0 }));
     });
-    const script = { attempts, made: 0 };
+    const script = { attempts, made: 0, failed: new Set<string>() };
     this.#scripts.set(uid, script);
     return script;
   }
