@@ -35,7 +35,7 @@ const withoutStatus: ReadonlySet<string> = new Set([
  * two. As a KubeClient it is what the program under test sees. `put`, `edit` and `remove` are what the rest of the world
  * does: they are neither logged nor struck by faults.
  *
- * Not here: schemas and defaults, namespaces (every one exists), permissions, other subresources.
+ * Not here: schemas and defaults of other kinds than ours, namespaces (every one exists), permissions, other subresources.
  */
 export class FakeKube implements KubeClient {
   /** Every call, in order. */
