@@ -26,7 +26,7 @@ function always(...attempts: readonly Attempt[]): NonNullable<Story['script']> {
 const success: Attempt = { kind: 'reports', report: aReport() };
 
 /** Stories in which the cluster runs the Jobs, whatever the operator is doing meanwhile. */
-const played: readonly Story[] = [
+export const played: readonly Story[] = [
   {
     name: 'played: a full and an incremental backup',
     script: always(success),
@@ -95,7 +95,8 @@ const played: readonly Story[] = [
   },
 ];
 
-const acted: readonly Story[] = [
+/** Stories in which the acts play the cluster. */
+export const acted: readonly Story[] = [
   { name: 'the first run', acts: [(t) => t.apply(), succeed] },
   { name: 'a run that fails', acts: [(t) => t.apply(), fail, (t) => t.trigger('again'), succeed] },
   {

@@ -339,7 +339,7 @@ function failure(how: keyof typeof refusals | 'hangs'): Fate {
 /** A status without its instants. */
 function lasting(status: Neo4jBackupStatus | undefined): unknown {
   return JSON.parse(
-    JSON.stringify(status ?? {}, (name, value: unknown) => (/Time$/.test(name) ? 'then' : value)),
+    JSON.stringify(status ?? {}, (name, value: unknown) => (name.endsWith('Time') ? 'then' : value)),
   );
 }
 
@@ -354,6 +354,7 @@ function difference(expected: object, found: object): string {
 
 function firstOf(expected: unknown, found: unknown): string {
   const [a, b] = [JSON.stringify(expected), JSON.stringify(found)];
-  const at = [...a].findIndex((char, i) => char !== b[i]);
+  let at = 0;
+  while (at < a.length && a[at] === b[at]) at += 1;
   return `expected …${a.slice(Math.max(0, at - 60), at + 90)}…, found …${b.slice(Math.max(0, at - 60), at + 90)}…`;
 }
