@@ -6,7 +6,7 @@ import type { Story } from './trial.ts';
 
 /** Tellings with two faults, by chance, for each story. */
 const pairs = Number(process.env['PLANS'] ?? 10);
-const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000);
+const seed = Number(process.env['SEED'] ?? 1);
 
 /** A test for each story. `npm run test:faults` sums up what they append to a file. */
 export function campaigns(stories: readonly Story[]): void {
