@@ -46,6 +46,8 @@ const listAfter = 3;
 
 /** How one watch went. */
 interface Watched {
+  /** How many lists and watches before it, in a row, achieved nothing. */
+  readonly failures: number;
   readonly events: number;
   readonly durationMs: number;
   /** Absent: the server closed it in good order. */
@@ -105,9 +107,7 @@ export class Reflector<T extends KubeObject> {
     if (this.#hasRun) throw new Error(`the reflector of ${this.#options.resource.plural} has already run`);
     this.#hasRun = true;
     while (!signal.aborted) {
-      const ending = await this.#attempt(signal);
-      const waitMs = this.#pace.waitMs(ending, this.#takeAskedMs());
-      if (ending === 'fruitless' && this.#pace.failures >= listAfter) this.#resourceVersion = undefined;
+      const waitMs = this.#pace.waitMs(await this.#attempt(signal), this.#takeAskedMs());
       // An abort ends the pause; the loop sees it.
       if (waitMs > 0) await this.#options.clock.sleep(waitMs, signal).catch(() => undefined);
     }
@@ -212,6 +212,7 @@ export class Reflector<T extends KubeObject> {
   async #watch(from: string, signal: AbortSignal): Promise<Watched> {
     const { client, resource, namespace, labelSelector, clock } = this.#options;
     const startMs = clock.monotonicMs();
+    const { failures } = this.#pace;
     let events = 0;
     try {
       const watch = { namespace, labelSelector, resourceVersion: from, signal };
@@ -223,9 +224,9 @@ export class Reflector<T extends KubeObject> {
           this.#resourceVersion = event.resourceVersion;
         this.#tell(this.#apply(event), signal);
       }
-      return { events, durationMs: clock.monotonicMs() - startMs };
+      return { failures, events, durationMs: clock.monotonicMs() - startMs };
     } catch (error) {
-      return { events, durationMs: clock.monotonicMs() - startMs, error };
+      return { failures, events, durationMs: clock.monotonicMs() - startMs, error };
     }
   }
 
@@ -309,10 +310,11 @@ function endOf({ events, durationMs, error }: Watched): WatchEnd {
  * Whether the next watch can begin where this one ended. Bookmarks come every minute: a watch that brought nothing until
  * somebody lost patience is one that cannot be relied on.
  */
-function canGoOn({ events, durationMs, error }: Watched): boolean {
+function canGoOn({ failures, events, durationMs, error }: Watched): boolean {
+  const isBrief = durationMs < shortWatchMs;
+  if (events === 0 && isBrief && failures + 1 >= listAfter) return false;
   if (error === undefined) return true;
-  const wasSilent = events === 0 && durationMs >= shortWatchMs;
-  return isKubeError(error, 'unavailable', 'tooManyRequests') && !wasSilent;
+  return isKubeError(error, 'unavailable', 'tooManyRequests') && (events > 0 || isBrief);
 }
 
 /**
