@@ -130,17 +130,12 @@ export function companion(
   command: readonly string[],
   {
     log,
-    env,
     inside = (bare) => bare,
-  }: {
-    log: string;
-    env?: Readonly<Record<string, string>>;
-    inside?: (command: readonly string[]) => readonly string[];
-  },
+  }: { log: string; inside?: (command: readonly string[]) => readonly string[] },
 ): Companion {
   const [program = '', ...args] = inside(['setpriv', '--pdeathsig', 'TERM', ...command]);
   const file = openSync(log, 'a', 0o600);
-  const child = spawn(program, args, { stdio: ['ignore', file, file], env: { ...process.env, ...env } });
+  const child = spawn(program, args, { stdio: ['ignore', file, file] });
   closeSync(file);
   underWay.add(child);
   const ended = new Promise<void>((resolve) => {

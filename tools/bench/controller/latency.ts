@@ -1,7 +1,6 @@
 // How long one resource waits for its Job, while nothing else goes on.
-import type { World } from './burst.ts';
 import { until } from './until.ts';
-import { apply, makeNamespaces, playEnds, wishes } from './workload.ts';
+import { apply, makeNamespaces, playEnds, wishes, type World } from './workload.ts';
 
 /** Applies so many, one after the other, and lets their runs end. @returns milliseconds from each apply until its Job was stored */
 export async function latencies(

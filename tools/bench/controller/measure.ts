@@ -1,18 +1,18 @@
-// The measurements in their order: few resources, 300 at once, 1,000 at once, and 5,000 of them.
+// The measurements in their order: 300 resources at once, 1,000 at once, and 5,000 of them.
 import { kubeClient } from '../../../src/kube/http.ts';
 import { loadKubeConfig } from '../../../src/kube/kube-config.ts';
-import { bundle } from '../../bundle.ts';
 import type { Companion } from '../../run.ts';
 import type { Steps } from '../../steps.ts';
 import { fixedJob } from '../noise.ts';
-import { fill, measureBurst, type Burst, type World } from './burst.ts';
-import { startControlPlane, type ControlPlane } from './control-plane.ts';
+import { measureLoops, type Loops } from './bare-loop.ts';
+import { fill, measureBurst, type Burst, type Size } from './burst.ts';
+import type { ControlPlane } from './control-plane.ts';
 import { latencies } from './latency.ts';
 import { startOperator } from './operator.ts';
 import { memory } from './process.ts';
 import { Requests, counted, type Counted } from './requests.ts';
 import { pause } from './until.ts';
-import { clear } from './workload.ts';
+import { clear, type World } from './workload.ts';
 
 /** How long the operator is watched doing nothing. Milliseconds. */
 const idleMs = 60_000;
@@ -23,21 +23,26 @@ const noiseSamples = 5;
 /** How many single resources are applied, one after the other. */
 const singles = 50;
 
-const few = 300;
-const many = 1_000;
+const few = { name: 'few', count: 300 } as const;
+const many = { name: 'many', count: 1_000 } as const;
 
-export interface Figures {
-  readonly bursts: readonly Burst[];
-  /** What an operator asked in a minute with nothing to do. */
-  readonly idle: readonly Counted[];
-  readonly memory: readonly MemorySample[];
-  readonly latencies: readonly LatencySample[];
-  /** Seconds of one and the same job, at several times. */
+/** One burst, the loops before and after it, and a minute with nothing to do. */
+export interface BurstFigures {
+  readonly burst: Burst;
+  readonly loops: readonly Loops[];
+  readonly idle: Counted;
+  /** Seconds of one and the same job, before, in between and after. */
   readonly noise: readonly number[];
 }
 
+export interface Figures {
+  readonly bursts: readonly BurstFigures[];
+  readonly memory: readonly MemorySample[];
+  readonly latencies: readonly LatencySample[];
+}
+
 export interface MemorySample {
-  readonly when: string;
+  readonly when: 'idle' | 'after their runs' | 'after a restart';
   readonly resources: number;
   /** MiB. */
   readonly resident: number;
@@ -50,28 +55,27 @@ interface LatencySample {
   readonly samples: readonly number[];
 }
 
-type Draft = { -readonly [Key in keyof Figures]: Figures[Key][number][] };
-
-/** So many steps has a measurement of so many resources. */
-export function stepsOf(count: number): number {
-  return 5 + (count >= many ? 1 : 0) + (count > many ? 3 : 0);
+/** So many steps has a measurement that ends with so many resources. */
+export function stepsOf(most: number): number {
+  return (most >= many.count ? 8 : 4) + (most > many.count ? 3 : 0);
 }
 
-/** @param count with how many resources it ends: 300, 1,000 or more */
-export async function measureController(count: number, progress: Steps): Promise<Figures> {
-  await bundle(['main']);
-  const plane = await progress.run('etcd and an API server', () => startControlPlane(progress));
-  const world = worldOf(plane);
-  const figures: Draft = { bursts: [], idle: [], memory: [], latencies: [], noise: [] };
+/** @param most with how many resources it ends: 300, 1,000 or more */
+export async function measureController(
+  plane: ControlPlane,
+  most: number,
+  progress: Steps,
+): Promise<Figures> {
+  const bench = new Bench(worldOf(plane), progress);
   try {
-    await measureFew(world, figures, progress);
-    await clear(plane, ['few', 'single']);
-    if (count >= many) await measureMany(world, figures, { count, progress });
-    figures.noise.push(...noise());
-    return figures;
+    await bench.measure(few);
+    if (most < many.count) return bench.figures;
+    await clear(plane, few.name);
+    await bench.measure(many);
+    if (most > many.count) await bench.measureMost(most);
+    return bench.figures;
   } finally {
-    await Promise.all([world.clients.admin.close(), world.clients.account.close()]);
-    await progress.run('removing the control plane', () => plane.stop());
+    await bench.close();
   }
 }
 
@@ -83,64 +87,89 @@ function worldOf(plane: ControlPlane): World {
   return { plane, clients, requests: new Requests(plane.audit) };
 }
 
-async function measureFew(world: World, figures: Draft, progress: Steps): Promise<void> {
-  const operator = await startOperator(world.plane);
-  figures.noise.push(...noise());
-  await progress.run('an operator with nothing to do', () => pause(idleMs / 2));
-  figures.memory.push(memoryOf(operator, 'idle', 0));
-  // They also warm up both sides.
-  await progress.run('single resources', async () => {
-    figures.latencies.push({ resources: 0, samples: await latencies(world, 'single', singles) });
-  });
-  await measureOne(world, operator, { name: 'few', count: few }, { figures, progress });
-  await operator.stop();
-}
+class Bench {
+  readonly #world: World;
+  readonly #progress: Steps;
+  readonly #bursts: BurstFigures[] = [];
+  readonly #memory: MemorySample[] = [];
+  readonly #latencies: LatencySample[] = [];
 
-async function measureMany(
-  world: World,
-  figures: Draft,
-  { count, progress }: { readonly count: number; readonly progress: Steps },
-): Promise<void> {
-  const operator = await startOperator(world.plane);
-  figures.noise.push(...noise());
-  await measureOne(world, operator, { name: 'many', count: many }, { figures, progress });
-  if (count > many) {
-    await progress.run(`${count - many} more`, () => fill(world, { name: 'most', count: count - many }));
-    await progress.run('single resources again', async () => {
-      figures.latencies.push({ resources: count, samples: await latencies(world, 'again', singles) });
-    });
-    figures.memory.push(memoryOf(operator, 'after their runs', count));
+  constructor(world: World, progress: Steps) {
+    this.#world = world;
+    this.#progress = progress;
   }
-  await operator.stop();
-  if (count > many)
-    await progress.run('an operator that finds them all', async () => {
-      const next = await startOperator(world.plane);
+
+  get figures(): Figures {
+    return { bursts: this.#bursts, memory: this.#memory, latencies: this.#latencies };
+  }
+
+  async close(): Promise<void> {
+    const { admin, account } = this.#world.clients;
+    await Promise.all([admin.close(), account.close()]);
+  }
+
+  /** All of a burst, by an operator of its own. */
+  async measure(size: Size): Promise<void> {
+    const progress = this.#progress;
+    const noise = measureNoise();
+    const before = await progress.run(`bare loops over ${size.count}`, () => this.#loops(size, 'before'));
+    const operator = await startOperator(this.#world.plane);
+    await this.#measureSingles(operator, size);
+    const { burst, idle } = await progress.run(`${size.count} at once, two runs of each`, async () => {
+      const measured = await measureBurst(this.#world, operator, size);
+      noise.push(...measureNoise());
+      const begun = Date.now();
       await pause(idleMs);
-      figures.memory.push(memoryOf(next, 'after a restart', count));
+      return { burst: measured, idle: counted(this.#world.requests.since(begun)) };
+    });
+    this.#weigh(operator, 'after their runs', size.count);
+    await operator.stop();
+    const after = await progress.run(`bare loops over ${size.count}`, () => this.#loops(size, 'after'));
+    noise.push(...measureNoise());
+    this.#bursts.push({ burst, loops: [before, after], idle, noise });
+  }
+
+  /** From those of the last burst on. */
+  async measureMost(most: number): Promise<void> {
+    const { plane } = this.#world;
+    const operator = await startOperator(plane);
+    await this.#progress.run(`${most - many.count} more`, () =>
+      fill(this.#world, { name: 'most', count: most - many.count }),
+    );
+    await this.#progress.run('single resources again', async () => {
+      await pause(idleMs);
+      this.#weigh(operator, 'after their runs', most);
+      this.#latencies.push({ resources: most, samples: await latencies(this.#world, 'again', singles) });
+    });
+    await operator.stop();
+    await this.#progress.run('an operator that finds them all', async () => {
+      const next = await startOperator(plane);
+      await pause(idleMs);
+      this.#weigh(next, 'after a restart', most);
       await next.stop();
     });
+  }
+
+  /** They also warm up the operator: the next burst does not find it cold. */
+  async #measureSingles(operator: Companion, { name }: Size): Promise<void> {
+    await this.#progress.run('an idle operator, and single resources', async () => {
+      await pause(idleMs / 2);
+      if (this.#memory.length === 0) this.#weigh(operator, 'idle', 0);
+      const samples = await latencies(this.#world, `${name}-single`, singles);
+      if (this.#latencies.length === 0) this.#latencies.push({ resources: 0, samples });
+      await clear(this.#world.plane, `${name}-single`);
+    });
+  }
+
+  async #loops({ name, count }: Size, when: 'before' | 'after'): Promise<Loops> {
+    return measureLoops(this.#world, `${name}-${when}`, count);
+  }
+
+  #weigh({ pid }: Companion, when: MemorySample['when'], resources: number): void {
+    this.#memory.push({ when, resources, ...memory(pid) });
+  }
 }
 
-async function measureOne(
-  world: World,
-  operator: Companion,
-  size: { readonly name: string; readonly count: number },
-  { figures, progress }: { readonly figures: Draft; readonly progress: Steps },
-): Promise<void> {
-  await progress.run(`${size.count} resources at once, two runs of each`, async () => {
-    figures.bursts.push(await measureBurst(world, operator, size));
-    figures.noise.push(...noise());
-    const begun = Date.now();
-    await pause(idleMs);
-    figures.idle.push(counted(world.requests.since(begun)));
-    figures.memory.push(memoryOf(operator, 'after their runs', size.count));
-  });
-}
-
-function memoryOf({ pid }: Companion, when: string, resources: number): MemorySample {
-  return { when, resources, ...memory(pid) };
-}
-
-function noise(): readonly number[] {
+function measureNoise(): number[] {
   return Array.from({ length: noiseSamples }, () => fixedJob() / 1000);
 }

@@ -1,10 +1,11 @@
 // What others do around the operator: servers and claims, Neo4jBackups and their triggers, and runs that end.
 import { containers } from '../../../src/api/names.ts';
-import { backups, jobs, pods } from '../../../src/backup/resources.ts';
+import { backups, jobs, pods, type Neo4jBackup } from '../../../src/backup/resources.ts';
 import type { HttpKubeClient } from '../../../src/kube/http.ts';
 import { keyOf, kubeObjectSchema, type KubeObject, type Resource } from '../../../src/kube/resource.ts';
 import { formatReport } from '../../../src/run/report.ts';
 import type { ControlPlane } from './control-plane.ts';
+import type { Requests } from './requests.ts';
 import { forEach } from './until.ts';
 
 const namespacesPerBurst = 5;
@@ -12,11 +13,22 @@ const namespacesPerBurst = 5;
 /** As many calls at once as the client makes. */
 const hands = 32;
 
+export interface World {
+  readonly plane: ControlPlane;
+  readonly requests: Requests;
+  /** An administrator, and one with the name and the limits of the operator's account. */
+  readonly clients: Readonly<Record<'admin' | 'account', HttpKubeClient>>;
+}
+
 /** A Neo4jBackup as it is applied. */
 export interface Wish {
   readonly namespace: string;
   readonly name: string;
   readonly spec: Readonly<Record<string, unknown>>;
+}
+
+function namespacesOf(burst: string): readonly string[] {
+  return Array.from({ length: namespacesPerBurst }, (_, i) => `${burst}-${i}`);
 }
 
 /** Such wishes, spread over the namespaces of a burst. */
@@ -34,7 +46,7 @@ export function wishes(burst: string, count: number): readonly Wish[] {
 
 /** Makes the namespaces of a burst, each with a server behind its Service, and a claim. */
 export async function makeNamespaces(plane: ControlPlane, burst: string): Promise<void> {
-  const items = Array.from({ length: namespacesPerBurst }, (_, i) => objectsOf(`${burst}-${i}`)).flat();
+  const items = namespacesOf(burst).flatMap(objectsOf);
   await plane.kubectl(['create', '-f', '-'], JSON.stringify({ apiVersion: 'v1', kind: 'List', items }));
 }
 
@@ -69,9 +81,13 @@ function objectsOf(namespace: string): readonly unknown[] {
 }
 
 /** All at once. */
-export async function apply(client: HttpKubeClient, all: readonly Wish[]): Promise<void> {
+export async function apply(
+  client: HttpKubeClient,
+  all: readonly Wish[],
+  onApplied: (backup: Neo4jBackup) => void = () => undefined,
+): Promise<void> {
   await forEach(all, hands, async ({ namespace, name, spec }) =>
-    client.create(backups, namespace, { metadata: { name }, spec }),
+    onApplied(await client.create(backups, namespace, { metadata: { name }, spec })),
   );
 }
 
@@ -87,17 +103,24 @@ export async function trigger(client: HttpKubeClient, all: readonly Wish[], id: 
   });
 }
 
-/** Takes away what bursts left, but for their namespaces. Nobody collects garbage here, so all of it is named. */
-export async function clear(plane: ControlPlane, bursts: readonly string[]): Promise<void> {
-  const names = bursts.flatMap((burst) =>
-    Array.from({ length: namespacesPerBurst }, (_, i) => `${burst}-${i}`),
-  );
-  const collections = (name: string): readonly string[] => [
-    `/apis/${backups.group}/${backups.version}/namespaces/${name}/${backups.plural}`,
-    `/apis/batch/v1/namespaces/${name}/jobs?propagationPolicy=Background`,
-    `/api/v1/namespaces/${name}/pods`,
-  ];
-  for (const path of names.flatMap(collections)) await plane.kubectl(['delete', '--raw', path]);
+type Kind = 'neo4jbackups' | 'jobs' | 'pods';
+
+/** Takes away what stands in the namespaces of a burst. Nobody collects garbage here, so all kinds are named. */
+export async function clear(
+  plane: ControlPlane,
+  burst: string,
+  kinds: readonly Kind[] = ['neo4jbackups', 'jobs', 'pods'],
+): Promise<void> {
+  const groups = {
+    neo4jbackups: `/apis/${backups.group}/${backups.version}`,
+    jobs: '/apis/batch/v1',
+    pods: '/api/v1',
+  };
+  for (const namespace of namespacesOf(burst))
+    for (const kind of kinds) {
+      const path = `${groups[kind]}/namespaces/${namespace}/${kind}?propagationPolicy=Background`;
+      await plane.kubectl(['delete', '--raw', path]);
+    }
 }
 
 /**
@@ -105,10 +128,22 @@ export async function clear(plane: ControlPlane, bursts: readonly string[]): Pro
  * leaves the report of a full backup; then the Job is complete.
  */
 export async function playEnds(client: HttpKubeClient, burst: string): Promise<void> {
-  for (let i = 0; i < namespacesPerBurst; i += 1) {
-    const { items } = await client.list(jobs, { namespace: `${burst}-${i}` });
+  for (const namespace of namespacesOf(burst)) {
+    const { items } = await client.list(jobs, { namespace });
     const active = items.filter(({ status }) => (status?.conditions ?? []).length === 0);
     await forEach(active, hands, async (job) => playEnd(client, job));
+  }
+}
+
+/** Plays the collector of garbage: Pods whose Job is gone go too. */
+export async function collectGarbage(client: HttpKubeClient, burst: string): Promise<void> {
+  for (const namespace of namespacesOf(burst)) {
+    const there = new Set((await client.list(jobs, { namespace })).items.map(({ metadata }) => metadata.uid));
+    const { items } = await client.list(pods, { namespace });
+    const orphans = items.filter(({ metadata }) =>
+      metadata.ownerReferences?.every(({ uid }) => !there.has(uid)),
+    );
+    await forEach(orphans, hands, async (pod) => client.delete(pods, keyOf(pod), { uid: pod.metadata.uid }));
   }
 }
 
