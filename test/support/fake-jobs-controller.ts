@@ -190,7 +190,7 @@ function stopPod({ pods, kube }: JobView): Step | undefined {
 function finish(view: JobView): Step | undefined {
   const { job, pods, now } = view;
   const end = conditionOf(job, ...endings);
-  if (end === undefined || pods.some((pod) => !hasEnded(pod) || isTracked(pod))) return undefined;
+  if (end === undefined || pods.some((pod) => !hasEnded(pod))) return undefined;
   const { reason = '', message = '' } = end;
   return step(
     'finish',
