@@ -95,13 +95,18 @@ export async function observeAfresh(
   const owned = foundJobs.filter((job) => isOwnedBy(job, uid));
   const foundPods = owned.length === 0 ? [] : (await client.list(pods, ours)).items;
   const runs = runsOf(owned, ({ metadata }) => foundPods.filter((pod) => isOwnedBy(pod, metadata.uid)));
-  const isSameServer = isDeepStrictEqual(backup.spec.source, glanced.backup.spec.source);
+  const surroundings = await confirmed(around(backup, runs, known), backup, { deps, signal });
+  const isLookedAt =
+    surroundings.service !== 'none' &&
+    glanced.isServerReady !== undefined &&
+    isDeepStrictEqual(backup.spec.source, glanced.backup.spec.source);
+  const { service, isServerReady } = glanced;
   return {
     now: deps.now(),
     backup,
     runs,
-    ...(await confirmed(around(backup, runs, known), backup, { deps, signal })),
-    isServerReady: isSameServer ? glanced.isServerReady : undefined,
+    ...surroundings,
+    ...(isLookedAt ? { service, isServerReady } : {}),
   };
 }
 
@@ -144,20 +149,30 @@ function around({ metadata, spec }: Neo4jBackup, runs: readonly RunView[], known
 /** What the caches say is missing or wrong is looked up: it would be told to people. */
 async function confirmed(
   { claimExists, service }: Surroundings,
-  { metadata, spec }: Neo4jBackup,
+  backup: Neo4jBackup,
   { deps, signal }: Calls,
 ): Promise<Surroundings> {
-  const { namespace } = keyOf({ metadata });
-  const { claimName } = spec.destination.persistentVolumeClaim;
+  const { namespace } = keyOf(backup);
+  const { claimName } = backup.spec.destination.persistentVolumeClaim;
   const claim = { namespace, name: claimName };
-  const { serviceRef, port } = spec.source;
-  const isGood = service === 'none' || service === 'present' || serviceRef === undefined;
+  const isGood = service === 'none' || service === 'present';
   return {
     claimExists: claimExists || (await deps.client.get(claims, claim, { signal })) !== undefined,
-    service: isGood
-      ? service
-      : serviceState(await deps.client.get(services, { namespace, name: serviceRef.name }, { signal }), port),
+    service: isGood ? service : await serviceOf(backup, { deps, signal }),
   };
+}
+
+async function serviceOf(
+  { metadata, spec }: Neo4jBackup,
+  { deps, signal }: Calls,
+): Promise<Observed['service']> {
+  const { serviceRef, port } = spec.source;
+  if (serviceRef === undefined) return 'none';
+  const { namespace } = keyOf({ metadata });
+  return serviceState(
+    await deps.client.get(services, { namespace, name: serviceRef.name }, { signal }),
+    port,
+  );
 }
 
 function serviceState(service: Service | undefined, wanted: number): Observed['service'] {
@@ -175,8 +190,14 @@ interface Calls {
 
 /** What nothing tells of by itself: whether a server is ready, before a run starts; why one that has begun does not go on. */
 export async function lookCloser(seen: Observed, isStarting: boolean, calls: Calls): Promise<Observed> {
-  if (isStarting && seen.service === 'present' && seen.isServerReady === undefined)
-    return { ...seen, isServerReady: await hasReadyEndpoint(seen.backup, calls) };
+  if (isStarting && seen.service === 'present' && seen.isServerReady === undefined) {
+    // Where the Service leads decides who is asked for a whole database: not on the word of a cache.
+    const [service, isServerReady] = await Promise.all([
+      serviceOf(seen.backup, calls),
+      hasReadyEndpoint(seen.backup, calls),
+    ]);
+    return { ...seen, service, isServerReady };
+  }
   const runs = await Promise.all(seen.runs.map((run) => withComplaint(run, seen.now, calls)));
   return { ...seen, runs };
 }
