@@ -6,6 +6,10 @@ import type { Plugin } from 'vitest/config';
 export interface Bug {
   /** In kebab-case: it becomes part of module ids. */
   readonly name: string;
+  readonly changes: readonly Change[];
+}
+
+export interface Change {
   /** From the root. */
   readonly file: string;
   readonly from: string;
@@ -31,14 +35,16 @@ export function mutants(bugs: readonly Bug[]): Plugin {
     },
     transform(code, id) {
       const bug = bugs.find(({ name }) => name === marked.exec(id)?.[1]);
-      if (bug === undefined || id.split('?')[0] !== join(root, bug.file)) return undefined;
-      return code.replace(bug.from, () => bug.to);
+      const changes = bug?.changes.filter(({ file }) => id.split('?')[0] === join(root, file)) ?? [];
+      return changes.reduce((so, { from, to }) => so.replace(from, () => to), code);
     },
   };
 }
 
 /** A bug whose place has changed would never be seeded, and so never be missed. */
-function checkFits({ name, file, from }: Bug): void {
-  const places = readFileSync(join(root, file), 'utf8').split(from).length - 1;
-  if (places !== 1) throw new Error(`the bug ${name} fits ${places} places of ${file}, not one`);
+function checkFits({ name, changes }: Bug): void {
+  for (const { file, from } of changes) {
+    const places = readFileSync(join(root, file), 'utf8').split(from).length - 1;
+    if (places !== 1) throw new Error(`the bug ${name} fits ${places} places of ${file}, not one`);
+  }
 }

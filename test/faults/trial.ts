@@ -51,9 +51,14 @@ const lateMs = 20_000;
 const restartMs = 3_000;
 const staleMs = 30_000;
 
-/** After this a list has mended whatever a watch had lost. Milliseconds; the reflector lists at least every 45 minutes. */
-const mendedMs = 50 * 60_000;
+/**
+ * How long it may take until all is as it should be. An event that a watch has lost is made good by the next list, which
+ * comes after 45 minutes at most. Milliseconds.
+ */
+const patienceMs = 5 * 60_000;
+const patienceWithLossMs = 50 * 60_000;
 const stepMs = 60_000;
+const bookmarkMs = 60_000;
 
 /** etcd takes 1.5 MiB; this is what a person can still read. Bytes. */
 const maxObjectBytes = 16 * 1024;
@@ -76,6 +81,7 @@ export class Trial extends Scene {
     this.#plans = plans;
     this.#story = story;
     this.kube.onChange((change) => this.#check(change));
+    this.#sendBookmarks();
     if (story.script !== undefined)
       new FakeJobs({ kube: this.kube, clock: this.clock, script: story.script }).start();
   }
@@ -104,6 +110,14 @@ export class Trial extends Scene {
     const events = this.#toldEvents();
     if (calm !== undefined) this.#checkEvents(events, calm.events);
     return { pictures, events, extent, requests: this.kube.requests, violations: this.#violations };
+  }
+
+  /** As the API server does, about once a minute. */
+  #sendBookmarks(): void {
+    this.clock.after(bookmarkMs, () => {
+      this.kube.bookmark();
+      this.#sendBookmarks();
+    });
   }
 
   /** What people were told. */
@@ -218,7 +232,9 @@ export class Trial extends Scene {
   }
 
   async #comesTo(expected: object): Promise<boolean> {
-    for (let waitedMs = 0; waitedMs < mendedMs; waitedMs += stepMs) {
+    const isLossy = this.#plans.some((plan) => plan.kind === 'event' && plan.fate === 'isLost');
+    const mostMs = isLossy ? patienceWithLossMs : patienceMs;
+    for (let waitedMs = 0; waitedMs < mostMs; waitedMs += stepMs) {
       if (isDeepStrictEqual(this.picture(), expected)) return true;
       if (this.#violations.length > 0) return true;
       await this.settle();
