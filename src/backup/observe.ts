@@ -28,7 +28,7 @@ import {
 export const byOwner = 'owner';
 
 /** What is cached. */
-export interface Known {
+interface Known {
   readonly backups: Pick<Reflector<Neo4jBackup>, 'get'>;
   readonly jobs: Pick<Reflector<Job>, 'byIndex'>;
   readonly pods: Pick<Reflector<Pod>, 'byIndex'>;

@@ -9,7 +9,7 @@ export interface Bug {
   readonly changes: readonly Change[];
 }
 
-export interface Change {
+interface Change {
   /** From the root. */
   readonly file: string;
   readonly from: string;

@@ -39,7 +39,7 @@ export interface Stale {
   readonly forMs: number;
 }
 
-export interface Line {
+interface Line {
   /** Asked once for each request of any kind. */
   readonly fateOf: (verb: FakeVerb, type: string) => Fate;
   /** Asked once for each event, bookmarks aside. */
