@@ -74,11 +74,7 @@ export class Caches {
   }
 
   get reflectors(): readonly (
-    | Reflector<Neo4jBackup>
-    | Reflector<Job>
-    | Reflector<Pod>
-    | Reflector<Service>
-    | Reflector<Claim>
+    Reflector<Neo4jBackup> | Reflector<Job> | Reflector<Pod> | Reflector<Service> | Reflector<Claim>
   )[] {
     return [this.backups, this.jobs, this.pods, this.services, this.claims];
   }

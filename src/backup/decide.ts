@@ -165,9 +165,10 @@ function knownRuns({ status }: Observed['backup']): ReadonlySet<string> {
 
 /** What the conditions of the pass before say stood in the way of this run. A Job made anew begins without. */
 function lastObstacle({ status }: Observed['backup'], { metadata }: Job): Obstacle | undefined {
-  const { id, startTime } = status?.currentRun ?? {};
+  if (status?.currentRun === undefined) return undefined;
+  const { id, startTime } = status.currentRun;
   if (id !== metadata.name || startTime !== metadata.creationTimestamp) return undefined;
-  const ready = status?.conditions?.find(({ type }) => type === 'Ready');
+  const ready = status.conditions?.find(({ type }) => type === 'Ready');
   if (ready?.status !== 'False' || !isReason(ready.reason)) return undefined;
   const row = reasons[ready.reason];
   // The advice comes once, when the message is made anew.
