@@ -91,6 +91,7 @@ export const played: readonly Story[] = [
   {
     name: 'played: a run that its deadline ends',
     script: always({ kind: 'stuck', reason: 'ImagePullBackOff' }),
+    restMs: 300_000,
     acts: [(t) => t.apply({ job: { activeDeadlineSeconds: 180 } })],
   },
 ];

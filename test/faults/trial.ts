@@ -20,6 +20,8 @@ export interface Story {
   readonly withClaim?: boolean;
   /** How the Pods of a Job end, where the cluster runs them by itself. Absent: the acts do. */
   readonly script?: FakeJobsOptions['script'];
+  /** How long an act takes to come to rest where nothing goes wrong. Milliseconds; a minute unless said. */
+  readonly restMs?: number;
   readonly acts: readonly ((trial: Trial) => void)[];
 }
 
@@ -96,7 +98,7 @@ export class Trial extends Scene {
     for (const [i, act] of story.acts.entries()) {
       versions.push(this.#cachedVersions());
       await this.#disturb(i + 1, () => act(this));
-      await this.settle();
+      await this.settle(story.restMs ?? stepMs);
       const expected = calm?.pictures[i];
       if (expected !== undefined && !(await this.#comesTo(expected))) {
         this.#violations.push(`after act ${i + 1}: ${difference(expected, this.picture())}`);
