@@ -45,7 +45,7 @@ const values = z.strictObject({
   strategy: passedThrough,
   terminationGracePeriodSeconds: z.int().min(1),
   healthPort: z.int().min(1024).max(65535),
-  metricsPort: z.int().min(0).max(65535),
+  metricsPort: z.union([z.literal(0), z.int().min(1024).max(65535)]),
   resources: passedThrough,
   priorityClassName: z.string(),
   nodeSelector: texts,

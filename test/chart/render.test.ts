@@ -303,6 +303,7 @@ describe('values', () => {
     { values: { allowedHosts: 'db1.example.com' }, says: /at '\/allowedHosts': got string, want array/ },
     { values: { allowedHosts: ['a,b'] }, says: /at '\/allowedHosts\/0': 'a,b' does not match pattern/ },
     { values: { allowedImages: ['neo4j:3.4 '] }, says: /at '\/allowedImages\/0'/ },
+    { values: { watchNamespace: 'a' }, says: /additional properties 'watchNamespace' not allowed/ },
     { values: { watchNamespaces: 'a' }, says: /at '\/watchNamespaces': got string, want array/ },
     {
       values: { watchNamespaces: ['a', 'B'] },
@@ -313,6 +314,7 @@ describe('values', () => {
       values: { watchNamespaces: ['a', 'b', 'a'] },
       says: /at '\/watchNamespaces': items at 0 and 2 are equal/,
     },
+    { values: { metricsPort: 80 }, says: /at '\/metricsPort'/ },
     { values: { metricsPort: 8081 }, says: /healthPort and metricsPort are the same/ },
     { values: { image: { digest: 'sha256:abc' } }, says: /at '\/image\/digest'/ },
     { values: { image: { repository: '' } }, says: /at '\/image\/repository'/ },

@@ -54,6 +54,7 @@ export const everything: Values = {
 export const valueSets: readonly { readonly name: string; readonly values: Values }[] = [
   { name: 'the defaults', values: {} },
   { name: 'everything set', values: everything },
+  { name: 'all namespaces, said with null', values: { watchNamespaces: null } },
   { name: 'one namespace', values: { watchNamespaces: ['graphs'] } },
   { name: 'its own namespace', values: { watchNamespaces: ['operators'] } },
   { name: 'its own namespace and another one', values: { watchNamespaces: ['operators', 'graphs'] } },

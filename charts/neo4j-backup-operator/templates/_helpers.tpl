@@ -58,5 +58,5 @@ annotations:
 
 {{/* Where the backups are: for people, in NOTES.txt. */}}
 {{- define "neo4j-backup-operator.watched" -}}
-{{- first (append .Values.watchNamespaces "your-namespace") }}
+{{- first (append (default list .Values.watchNamespaces) "your-namespace") }}
 {{- end }}
