@@ -166,8 +166,9 @@ export class BackupController {
     try {
       const object = { apiVersion, kind, metadata, status };
       const key = keyOf({ metadata });
-      const saved = await this.#deps.client.replaceStatus(backups, key, object, { signal });
+      // Before we write: what the cache has when the answer comes may be newer than what we wrote.
       const cached = this.#cachesOf(key)?.backups.get(key)?.metadata.resourceVersion;
+      const saved = await this.#deps.client.replaceStatus(backups, key, object, { signal });
       this.#saved.set(formatKey(key), { object: saved, older: [metadata.resourceVersion, cached] });
       return true;
     } catch (error) {
