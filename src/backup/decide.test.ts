@@ -226,6 +226,15 @@ describe('a run whose Job was deleted to be made anew', () => {
     expect(over).toMatchObject([{ id: 'somebody-elses', reason: 'ResultLost' }]);
     expect(over[0]).not.toHaveProperty('replacedPods');
   });
+
+  test('is over when its Job has ended before it was deleted to be made anew', () => {
+    const id = runName(aBackup(), 'once');
+    const backup = aBackup({ status: { currentRun: { ...current, id, replacedPods: ['a-pod'] } } });
+    const job = aJob({ metadata: { name: id }, conditions: [jobFailed('DeadlineExceeded')] });
+    const { ended: over, actions, standing } = decide(seeing({ backup, runs: [{ job, pods: [] }] }), policy);
+    expect(over.map((run) => run.id)).toEqual([id]);
+    expect({ actions, standing }).toEqual({ actions: [], standing: { kind: 'idle' } });
+  });
 });
 
 describe('runs that ended', () => {

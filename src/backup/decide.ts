@@ -63,7 +63,9 @@ export function decide(seen: Observed, policy: Policy): Decision {
     return { standing, next, ended, actions: [...replacing, ...actions] };
   }
 
-  const resumed = resumedRun(seen.backup);
+  const announced = resumedRun(seen.backup);
+  // A Job that was to be made anew may end before it is deleted: then its run is over.
+  const resumed = ended.some(({ id }) => id === announced?.id) ? undefined : announced;
   const jobs = seen.runs.map(({ job }) => job);
   const due = resumed ?? dueRun(seen.backup, jobs);
   const objection = objectionTo(seen, policy, due !== undefined);
