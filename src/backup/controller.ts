@@ -41,6 +41,13 @@ interface Look {
   readonly decision: Decision;
 }
 
+/** A Job that was refused is not offered again before this, unless the resource is another one. */
+interface Refused {
+  readonly of: string;
+  /** Monotonic milliseconds. */
+  readonly untilMs: number;
+}
+
 interface Saved {
   readonly object: Neo4jBackup;
   readonly older: readonly (string | undefined)[];
@@ -53,6 +60,8 @@ export class BackupController {
   readonly #controller: Controller;
   /** What we wrote and may not have seen again yet, with the versions that are older. */
   readonly #saved = new Map<string, Saved>();
+  /** The words of a refusal may differ each time, and what we write of them wakes us. */
+  readonly #refused = new Map<string, Refused>();
 
   constructor(deps: BackupControllerDeps) {
     this.#deps = deps;
@@ -89,6 +98,11 @@ export class BackupController {
 
   /** One pass over one resource. Safe to run again at any time, from any point, after any crash. */
   async reconcile(key: ObjectKey, signal: AbortSignal): Promise<Next> {
+    const delayMs = this.#refusedForMs(key);
+    return delayMs > 0 ? { kind: 'after', delayMs } : this.#pass(key, signal);
+  }
+
+  async #pass(key: ObjectKey, signal: AbortSignal): Promise<Next> {
     const { client } = this.#deps;
     const looked = await this.#look(key, signal);
     if (looked === undefined) return { kind: 'settled' };
@@ -104,7 +118,23 @@ export class BackupController {
       this.#announce(backup, status);
     }
     if (outcome.kind === 'failed') throw outcome.error;
-    return outcome.kind === 'refused' ? { kind: 'after', delayMs: refusedMs } : decision.next;
+    return outcome.kind === 'refused' ? this.#offerLater(backup) : decision.next;
+  }
+
+  #offerLater(backup: Neo4jBackup): Next {
+    const untilMs = this.#deps.clock.monotonicMs() + refusedMs;
+    this.#refused.set(formatKey(keyOf(backup)), { of: wishOf(backup), untilMs });
+    return { kind: 'after', delayMs: refusedMs };
+  }
+
+  #refusedForMs(key: ObjectKey): number {
+    const refused = this.#refused.get(formatKey(key));
+    if (refused === undefined) return 0;
+    const leftMs = refused.untilMs - this.#deps.clock.monotonicMs();
+    const backup = this.#newest(key);
+    if (leftMs > 0 && backup !== undefined && wishOf(backup) === refused.of) return leftMs;
+    this.#refused.delete(formatKey(key));
+    return 0;
   }
 
   /**
@@ -187,6 +217,10 @@ export class BackupController {
       log.info({ key: formatKey(regarding), reason, phase: status.phase }, note);
     }
   }
+}
+
+function wishOf({ metadata }: Neo4jBackup): string {
+  return `${metadata.uid} ${metadata.generation}`;
 }
 
 /** A run that could not be started for a passing reason: what status says of this spec holds as well as before. */
