@@ -185,4 +185,15 @@ export const bugs: readonly SeededBug[] = [
       },
     ],
   },
+  {
+    name: 'what-the-cache-has-is-taken-for-older',
+    comesOutIn: 'triggers, new, reverted and removed',
+    changes: [
+      {
+        file: patches.controller,
+        from: 'this.#saved.set(formatKey(key), { object: saved, older: [metadata.resourceVersion, cached] });',
+        to: 'this.#saved.set(formatKey(key), { object: saved, older: [metadata.resourceVersion, this.#cachesOf(key)?.backups.get(key)?.metadata.resourceVersion] });',
+      },
+    ],
+  },
 ];

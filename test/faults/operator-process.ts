@@ -26,6 +26,8 @@ export type Fate =
   | { readonly kind: 'fails'; readonly error: Error; readonly applied?: boolean }
   /** It leaves late, whatever else happened meanwhile. */
   | { readonly kind: 'isLate'; readonly delayMs: number }
+  /** It is done, and the answer takes its time: meanwhile something happens. */
+  | { readonly kind: 'isSlow'; readonly delayMs: number; readonly meanwhile: () => void }
   /** Nobody answers, until it is given up. */
   | { readonly kind: 'hangs' };
 
@@ -217,9 +219,21 @@ export class OperatorProcess implements KubeClient {
       case 'isLate':
         await this.#options.clock.sleep(fate.delayMs, new AbortController().signal);
         return done();
+      case 'isSlow':
+        return this.#answerSlowly(fate, done);
       case 'hangs':
         return this.#giveUp(signal);
     }
+  }
+
+  async #answerSlowly<R>(
+    { delayMs, meanwhile }: Extract<Fate, { kind: 'isSlow' }>,
+    done: () => Promise<R>,
+  ): Promise<R> {
+    const answer = await done();
+    meanwhile();
+    await this.#options.clock.sleep(delayMs, new AbortController().signal);
+    return answer;
   }
 
   /** Nobody answers: the client has a deadline of its own, and so may who called it. */

@@ -5,6 +5,8 @@ export type Plan =
   | { readonly kind: 'calm' }
   /** The process dies around its nth write, and is started anew. */
   | { readonly kind: 'crash'; readonly write: number; readonly when: 'before' | 'applied' | 'answered' }
+  /** The answer to the nth write takes its time, and what happens next in the story happens meanwhile. */
+  | { readonly kind: 'rush'; readonly write: number }
   /** The nth request fails, or nobody answers it. */
   | { readonly kind: 'request'; readonly request: number; readonly how: keyof typeof refusals | 'hangs' }
   /** The nth event of all watches goes another way. */
@@ -65,6 +67,7 @@ export function allPlans({ acts, writes, requests, events, versions }: Extent): 
         (when) => ({ kind: 'crash', write, when }) as const,
       ),
       { kind: 'lateWrite', write } as const,
+      { kind: 'rush', write } as const,
     ]),
     ...upTo(requests).flatMap((request) =>
       (['unavailable', 'tooManyRequests', 'lost', 'hangs'] as const).map(
