@@ -54,6 +54,10 @@ async function main(): Promise<void> {
     if (healthPort !== undefined) servers.push(await serveHealth(healthPort, operator));
     if (metricsPort !== undefined) servers.push(await metrics.serve(metricsPort));
     await operator.run(stop);
+  } catch (error) {
+    log.error({ err: error }, 'the process ends');
+    process.exitCode = 1;
+    return;
   } finally {
     exitWithin(exitMs, log);
     await Promise.race([events.flush(), systemClock.sleep(lastEventsMs, new AbortController().signal)]);

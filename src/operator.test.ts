@@ -21,6 +21,7 @@ class Cache {
   isFilled = false;
   problem: string | undefined;
   silenceMs = 0;
+  unheardMs = 0;
 
   constructor(resource: string) {
     this.resource = resource;
@@ -32,6 +33,10 @@ class Cache {
 
   stillMs(): number {
     return this.silenceMs;
+  }
+
+  silentMs(): number {
+    return this.unheardMs;
   }
 }
 
@@ -137,8 +142,8 @@ test.each([
   expect([scene.isWorking, scene.unready()]).toEqual([false, unready]);
   expect(scene.says('schema')).toMatch(says);
   expect(scene.log.counts.warn).toBe(1);
-  expect(scene.asked).toBeGreaterThan(20);
-  expect(scene.asked).toBeLessThan(40);
+  expect(scene.asked).toBeGreaterThan(40);
+  expect(scene.asked).toBeLessThan(120);
 
   scene.answer = () => current;
   await scene.clock.advance(60_000);
@@ -301,4 +306,6 @@ test('names the namespace that is not filled, and why, and one that was and can 
   ]);
   [lab.isFilled, lab.problem, shop.problem] = [true, undefined, 'gone'];
   expect([scene.unready(), scene.says('caches')]).toEqual([[], 'filled; not followed: jobs in shop (gone)']);
+  shop.unheardMs = 120_000;
+  expect(scene.unready()).toEqual(['caches']);
 });

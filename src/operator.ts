@@ -15,6 +15,8 @@ interface Cache {
   readonly problem: string | undefined;
   /** For how long it has done nothing at all. Milliseconds. */
   stillMs(): number;
+  /** For how long the API server has told it nothing; undefined before the first answer. Milliseconds. */
+  silentMs(): number | undefined;
 }
 
 /** What the operator is there for. A BackupController is one. */
@@ -57,8 +59,8 @@ export interface OperatorDeps {
   readonly log: Log;
 }
 
-/** An API server takes seconds to tell of a new CRD; one that stays away is asked twice a minute. */
-const schemaBackoff: Backoff = { baseMs: 2_000, capMs: 60_000 };
+/** An API server takes seconds to tell of a new CRD; one that stays away is asked several times a minute: work is to go on within 30 s after it is back. */
+const schemaBackoff: Backoff = { baseMs: 2_000, capMs: 15_000 };
 
 /** A pass is told to end after a minute. One that is still there now will not end any more. Milliseconds. */
 const wedgedMs = 180_000;
@@ -68,6 +70,9 @@ const wedgedMs = 180_000;
  * anything any more. Whether the server answers makes no difference. Milliseconds.
  */
 const stuckMs = 900_000;
+
+/** What could not be followed for so long is out of date: an API server that starts anew is back before. Milliseconds. */
+const outdatedMs = 120_000;
 
 /** How many missing fields, or caches, are named; the first ones tell what is the matter. */
 const maxNamed = 5;
@@ -155,7 +160,8 @@ export class Operator implements Health {
       empty.length === 0 ? 'filled' : `not filled yet: ${named(empty.map(why))}`,
       ...(troubled.length === 0 ? [] : [`not followed: ${named(troubled.map(why))}`]),
     ];
-    return { name: 'caches', isGood: empty.length === 0, says: says.join('; ') };
+    const isOutdated = troubled.some(({ cache }) => (cache.silentMs() ?? 0) >= outdatedMs);
+    return { name: 'caches', isGood: empty.length === 0 && !isOutdated, says: says.join('; ') };
   }
 
   #caches(): readonly NamedCache[] {

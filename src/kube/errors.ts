@@ -168,7 +168,7 @@ function excerpt(body: unknown): string {
     .replace(/<[^>]*>/g, ' ')
     .replace(/\s+/g, ' ')
     .trim();
-  return line === '' ? '' : `, not from an API server: ${boundText(line, 200)}`;
+  return line === '' ? '' : `: ${boundText(line, 200)}`;
 }
 
 /** 409 and 410 mean two things each, so the reason is looked at first. */

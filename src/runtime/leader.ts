@@ -9,6 +9,7 @@ import { kubeObjectSchema, type Resource } from '../kube/resource.ts';
 import { unlessAborted } from './abort.ts';
 import type { Clock } from './clock.ts';
 import type { Log } from './log.ts';
+import { reasonOf } from './troubles.ts';
 
 const leaseSchema = kubeObjectSchema.extend({
   spec: z
@@ -100,6 +101,8 @@ export class LeaderElector {
   #observed: Observed | undefined;
   #isLeading = false;
   #problem: string | undefined;
+  /** What the last line about it said; numbers aside. */
+  #problemReason: string | undefined;
 
   constructor(options: LeaderElectorOptions) {
     this.#options = options;
@@ -277,9 +280,10 @@ export class LeaderElector {
     // Another one was faster, or we are told to go: neither is a problem.
     if (signal.aborted || isKubeError(error, 'conflict', 'alreadyExists')) return;
     const problem = error instanceof Error ? error.message : String(error);
-    if (problem !== this.#problem)
+    if (this.#problem === undefined || reasonOf(error) !== this.#problemReason)
       this.#options.log.warn({ err: error }, 'the Lease cannot be read or written');
     this.#problem = problem;
+    this.#problemReason = reasonOf(error);
   }
 
   /** Calls with a signal that aborts after so many milliseconds, or with ours. */
@@ -290,7 +294,7 @@ export class LeaderElector {
   ): Promise<R> {
     const limit = new AbortController();
     const abort = (): void => limit.abort(signal?.reason);
-    const giveUp = (): void => limit.abort(new Error(`no answer within ${limitMs / 1_000} s`));
+    const giveUp = (): void => limit.abort(new Error(`no answer within ${(limitMs / 1_000).toFixed(1)} s`));
     const cancel = this.#options.clock.after(limitMs, giveUp);
     signal?.addEventListener('abort', abort, { once: true });
     try {

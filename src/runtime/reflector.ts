@@ -241,7 +241,7 @@ export class Reflector<T extends KubeObject> {
   #failed(verb: 'list' | 'watch', error: unknown): void {
     const reason = reasonOf(error);
     const isNews = this.#told?.verb !== verb || this.#told.reason !== reason;
-    this.#options.log[isNews ? 'warn' : 'debug']({ resource: this.resource, err: error }, `${verb} failed`);
+    this.#options.log[isNews ? 'warn' : 'debug']({ ...this.#where(), err: error }, `${verb} failed`);
     this.#told = { verb, reason };
     this.#problem = error instanceof Error ? error.message : String(error);
     this.#askedMs = askedWaitMs(error);
@@ -251,7 +251,12 @@ export class Reflector<T extends KubeObject> {
   #recovered(verb: 'list' | 'watch'): void {
     if (this.#told === undefined || (this.#told.verb === 'watch' && verb === 'list')) return;
     this.#told = undefined;
-    this.#options.log.info({ resource: this.resource }, `recovered: ${verb} goes on`);
+    this.#options.log.info(this.#where(), `recovered: ${verb} goes on`);
+  }
+
+  #where(): Readonly<Record<string, unknown>> {
+    const { namespace } = this.#options;
+    return { resource: this.resource, ...(namespace === undefined ? {} : { namespace }) };
   }
 
   #takeAskedMs(): number {

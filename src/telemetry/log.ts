@@ -1,9 +1,10 @@
 // Log lines as JSON on standard output; no transports, which would need worker threads and more than one file.
-import { pino } from 'pino';
+import { pino, stdSerializers } from 'pino';
+import { isKubeError } from '../kube/errors.ts';
 import type { Log } from '../runtime/log.ts';
 
 /**
- * `program` stands in every line. Errors go under `err`: their stack is kept, never request headers.
+ * `program` stands in every line. Errors go under `err`: their stack is kept where it tells anything, never request headers.
  *
  * @param onBroken called when nobody reads the lines any more; without it they are lost and all goes on.
  */
@@ -14,11 +15,26 @@ export function makeLog(
 ): Log {
   const lines = pino.destination(1);
   lines.on('error', onBroken);
-  const logger = pino({ base: { program }, level, timestamp: pino.stdTimeFunctions.isoTime }, lines);
+  const logger = pino(
+    {
+      base: { program },
+      level,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      serializers: { err: serializeError },
+    },
+    lines,
+  );
   return {
     debug: (fields, message) => logger.debug(fields, message),
     info: (fields, message) => logger.info(fields, message),
     warn: (fields, message) => logger.warn(fields, message),
     error: (fields, message) => logger.error(fields, message),
   };
+}
+
+/** A refusal of the API server says all in its message: where in our code it arrived helps nobody. */
+function serializeError(error: unknown): unknown {
+  if (!isKubeError(error)) return error instanceof Error ? stdSerializers.err(error) : error;
+  const { name, kind, status, message } = error;
+  return { type: name, kind, status, message };
 }
