@@ -69,7 +69,7 @@ export function decide(seen: Observed, policy: Policy): Decision {
   const jobs = seen.runs.map(({ job }) => job);
   const due = resumed ?? dueRun(seen.backup, jobs);
   const objection = objectionTo(seen, policy, due !== undefined);
-  if (objection !== undefined) return { standing: objection, ended, actions, next: nextOf(objection) };
+  if (objection !== undefined) return { standing: objection, ended, actions, next: nextOf(objection, seen) };
 
   const job = due === undefined ? undefined : jobOf(seen, due, policy.agentImage);
   if (job === undefined) return { standing: { kind: 'idle' }, ended, actions, next: { kind: 'onChange' } };
@@ -84,8 +84,11 @@ export function decide(seen: Observed, policy: Policy): Decision {
 }
 
 /** Of an edit, a claim and a Service the watches tell; of a server that is ready again nobody does. */
-function nextOf({ reason }: Objection): Next {
-  return reason === 'NoReadyEndpoints' ? { kind: 'after', delayMs: recheckMs } : { kind: 'onChange' };
+function nextOf({ reason }: Objection, { backup, now }: Observed): Next {
+  if (reason !== 'NoReadyEndpoints') return { kind: 'onChange' };
+  const ready = backup.status?.conditions?.find(({ type }) => type === 'Ready');
+  const since = ready?.reason === reason ? Date.parse(ready.lastTransitionTime) : now.getTime();
+  return { kind: 'after', delayMs: recheckAfterMs(now.getTime() - since) };
 }
 
 function jobOf(seen: Observed, run: DueRun | CurrentRun, agentImage: string): V1Job | undefined {

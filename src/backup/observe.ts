@@ -95,19 +95,15 @@ export async function observeAfresh(
   const owned = foundJobs.filter((job) => isOwnedBy(job, uid));
   const foundPods = owned.length === 0 ? [] : (await client.list(pods, ours)).items;
   const runs = runsOf(owned, ({ metadata }) => foundPods.filter((pod) => isOwnedBy(pod, metadata.uid)));
-  const surroundings = await confirmed(around(backup, runs, known), backup, { deps, signal });
+  const { claimExists, service, isServerReady } = glanced;
   const isLookedAt =
-    surroundings.service !== 'none' &&
-    glanced.isServerReady !== undefined &&
-    isDeepStrictEqual(backup.spec.source, glanced.backup.spec.source);
-  const { service, isServerReady } = glanced;
-  return {
-    now: deps.now(),
-    backup,
-    runs,
-    ...surroundings,
-    ...(isLookedAt ? { service, isServerReady } : {}),
-  };
+    isServerReady !== undefined &&
+    runs.every(({ job }) => isFinished(job)) &&
+    isDeepStrictEqual(backup.spec, glanced.backup.spec);
+  const surroundings = isLookedAt
+    ? { claimExists, service, isServerReady }
+    : await confirmed(around(backup, runs, known), backup, { deps, signal });
+  return { now: deps.now(), backup, runs, ...surroundings };
 }
 
 /**
@@ -150,16 +146,19 @@ function around({ metadata, spec }: Neo4jBackup, runs: readonly RunView[], known
 async function confirmed(
   { claimExists, service }: Surroundings,
   backup: Neo4jBackup,
-  { deps, signal }: Calls,
+  calls: Calls,
 ): Promise<Surroundings> {
-  const { namespace } = keyOf(backup);
-  const { claimName } = backup.spec.destination.persistentVolumeClaim;
-  const claim = { namespace, name: claimName };
   const isGood = service === 'none' || service === 'present';
   return {
-    claimExists: claimExists || (await deps.client.get(claims, claim, { signal })) !== undefined,
-    service: isGood ? service : await serviceOf(backup, { deps, signal }),
+    claimExists: claimExists || (await claimExistsFor(backup, calls)),
+    service: isGood ? service : await serviceOf(backup, calls),
   };
+}
+
+async function claimExistsFor(backup: Neo4jBackup, { deps, signal }: Calls): Promise<boolean> {
+  const { namespace } = keyOf(backup);
+  const { claimName } = backup.spec.destination.persistentVolumeClaim;
+  return (await deps.client.get(claims, { namespace, name: claimName }, { signal })) !== undefined;
 }
 
 async function serviceOf(
@@ -190,16 +189,23 @@ interface Calls {
 
 /** What nothing tells of by itself: whether a server is ready, before a run starts; why one that has begun does not go on. */
 export async function lookCloser(seen: Observed, isStarting: boolean, calls: Calls): Promise<Observed> {
-  if (isStarting && seen.service === 'present' && seen.isServerReady === undefined) {
-    // Where the Service leads decides who is asked for a whole database: not on the word of a cache.
-    const [service, isServerReady] = await Promise.all([
-      serviceOf(seen.backup, calls),
-      hasReadyEndpoint(seen.backup, calls),
-    ]);
-    return { ...seen, service, isServerReady };
-  }
+  if (isStarting && seen.isServerReady === undefined)
+    return { ...seen, ...(await whatItNeeds(seen.backup, calls)) };
   const runs = await Promise.all(seen.runs.map((run) => withComplaint(run, seen.now, calls)));
   return { ...seen, runs };
+}
+
+/** Not on the word of a cache: where the Service leads decides who is asked for a whole database. */
+async function whatItNeeds(
+  backup: Neo4jBackup,
+  calls: Calls,
+): Promise<Surroundings & Pick<Observed, 'isServerReady'>> {
+  const [claimExists, service, isServerReady] = await Promise.all([
+    claimExistsFor(backup, calls),
+    serviceOf(backup, calls),
+    backup.spec.source.serviceRef === undefined || hasReadyEndpoint(backup, calls),
+  ]);
+  return { claimExists, service, isServerReady };
 }
 
 /**

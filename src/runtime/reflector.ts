@@ -34,9 +34,10 @@ export interface ReflectorOptions<T extends KubeObject> {
 
 /**
  * A watch is a hint: should one ever lose an event, the list that follows within this time finds it. Milliseconds,
- * stretched by up to a half so that reflectors that started together do not list together.
+ * stretched by up to a half so that reflectors that started together do not list together, and by up to ten minutes more
+ * until the watch under way has ended.
  */
-const relistMs = 30 * 60_000;
+const relistMs = 20 * 60_000;
 
 /** A watch that ends sooner than this tells nothing of the health of the server. Milliseconds. */
 const shortWatchMs = 10_000;
@@ -58,7 +59,7 @@ interface Watched {
  * A local copy of the objects of one resource, kept current for as long as `run` goes on.
  *
  *     list ──> watch ──closed, cut──> watch from the last event
- *      ^         └──expired, refused, unreadable, silent, fruitless again and again, half an hour old──┐
+ *      ^         └──expired, refused, unreadable, silent, fruitless again and again, 20 minutes old────┐
  *      └────────────────────────────────────────────────────────────────────────────────────────────────┘
  *
  * Guarantees: no failure ends it, none makes it wait longer than 30 s (unless the server asks for more) or ask more than

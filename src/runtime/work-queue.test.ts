@@ -282,8 +282,8 @@ test('does in every state what a slow and plain queue does', async () => {
       const { queue, clock } = aQueue();
       const both = [queue, new NaiveQueue(clock)].map((one) => ({ one, running: [], did: [] as unknown[] }));
       for (const [at, given] of steps.entries()) {
-        // Each delay its own, so that no two keys are due at once: then any order would do.
-        const delayMs = given.delayMs + 0.5 + at / 1_000;
+        // Each delay its own, so that no two keys are due at once: then any order would do. Whole numbers: sums are exact.
+        const delayMs = given.delayMs * 1_000 + 500 + at;
         if (given.act === 'advance') await clock.advance(delayMs);
         for (const { one, running, did } of both)
           did.push(await perform(one, running, { ...given, delayMs }), one.depth, one.delayed);

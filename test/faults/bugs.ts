@@ -80,7 +80,7 @@ export const bugs: readonly SeededBug[] = [
     name: 'no-list-ever-again',
     comesOutIn: 'the first run',
     changes: [
-      { file: patches.reflector, from: 'const relistMs = 30 * 60_000;', to: 'const relistMs = Infinity;' },
+      { file: patches.reflector, from: 'const relistMs = 20 * 60_000;', to: 'const relistMs = Infinity;' },
     ],
   },
   {

@@ -27,7 +27,7 @@ interface CampaignOptions {
 export async function campaign(story: Story, options: CampaignOptions = {}): Promise<Verdict> {
   const { pairs = 0, seed = 1, isHasty = false } = options;
   const calm = options.calm ?? (await new Trial(story, []).tell());
-  const single = allPlans(calm.extent);
+  const single = allPlans(calm.extent).filter(({ kind }) => kind !== 'rush' || story.isOrdered !== true);
   const random = chance(seed);
   const double = Array.from({ length: pairs }, () => someFaults(single, 2, random));
   const violations: Violation[] = calm.violations.map((what) => ({ plans: [], what }));

@@ -1,6 +1,6 @@
 // The stories: what may happen to a resource and its runs. A story of a later feature is a row here.
 import { causeOf, runName } from '../../src/backup/run.ts';
-import { backups, jobs } from '../../src/backup/resources.ts';
+import { backups, claims, jobs } from '../../src/backup/resources.ts';
 import { KubeError } from '../../src/kube/errors.ts';
 import { aFailure, aReport } from '../support/builders.ts';
 import { key, namespace } from '../flow/scene.ts';
@@ -183,6 +183,17 @@ export const acted: readonly Story[] = [
     acts: [(t) => t.apply(), (t) => t.makeClaim(), succeed],
   },
   {
+    name: 'a claim that goes and comes',
+    acts: [
+      (t) => t.apply({ trigger: { id: 'a' } }),
+      succeed,
+      (t) => t.kube.remove(claims, { namespace, name: 'backups' }),
+      (t) => t.trigger('b'),
+      (t) => t.makeClaim(),
+      succeed,
+    ],
+  },
+  {
     name: 'a server that comes late',
     acts: [
       (t) => {
@@ -206,6 +217,7 @@ export const acted: readonly Story[] = [
   },
   {
     name: 'a run that starts anew when its spec is corrected',
+    isOrdered: true,
     acts: [
       (t) => t.apply({ trigger: { id: 'a' } }),
       (t) => t.obstruct(t.activeJob()),
@@ -217,6 +229,7 @@ export const acted: readonly Story[] = [
   },
   {
     name: 'a run that starts anew, slowly',
+    isOrdered: true,
     acts: [
       (t) => t.apply(),
       (t) => {
@@ -226,6 +239,25 @@ export const acted: readonly Story[] = [
       (t) => t.edit({ neo4j: { version: '3.4.18', image: 'neo4j:right' } }),
       (t) => t.end(t.activeJob(), 'Failed', 'BackoffLimitExceeded'),
       (t) => t.letGo(t.jobNames()[0] ?? ''),
+      succeed,
+    ],
+  },
+  {
+    name: 'a run that was to start anew ends before',
+    acts: [
+      (t) => t.apply({ trigger: { id: 'a' } }),
+      (t) => t.obstruct(t.activeJob()),
+      (t) => {
+        // The Job cannot be deleted, and its deadline strikes.
+        const error = new KubeError('unavailable', 'no leader in etcd');
+        t.kube.fail({ verbs: ['delete'], times: Infinity, error });
+        t.edit({ neo4j: { version: '3.4.18', image: 'neo4j:right' } });
+      },
+      (t) => t.end(t.activeJob(), 'Failed', 'DeadlineExceeded'),
+      (t) => {
+        t.kube.clearFaults();
+        t.trigger('b');
+      },
       succeed,
     ],
   },
