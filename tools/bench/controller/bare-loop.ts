@@ -15,7 +15,7 @@ import { apply, clear, makeNamespaces, wishes, type World } from './workload.ts'
 export const workers = 4;
 
 /** Until the last Job was made. Seconds. */
-export interface Loop {
+interface Loop {
   readonly seconds: number;
   /** CPU time of etcd and the API server. */
   readonly serverCpu: number;
