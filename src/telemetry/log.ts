@@ -1,6 +1,5 @@
 // Log lines as JSON on standard output; no transports, which would need worker threads and more than one file.
 import { pino, stdSerializers } from 'pino';
-import { isKubeError } from '../kube/errors.ts';
 import type { Log } from '../runtime/log.ts';
 
 /**
@@ -32,9 +31,13 @@ export function makeLog(
   };
 }
 
-/** A refusal of the API server says all in its message: where in our code it arrived helps nobody. */
+/**
+ * A refusal of the API server says all in its message: where in our code it arrived helps nobody. It is told by its name,
+ * since the agent, which logs too, holds nothing of the Kubernetes API.
+ */
 function serializeError(error: unknown): unknown {
-  if (!isKubeError(error)) return error instanceof Error ? stdSerializers.err(error) : error;
-  const { name, kind, status, message } = error;
-  return { type: name, kind, status, message };
+  if (!(error instanceof Error)) return error;
+  if (error.name !== 'KubeError') return stdSerializers.err(error);
+  const { name, message } = error;
+  return { type: name, message };
 }

@@ -275,6 +275,7 @@ describe('the audit log', () => {
     expect(entries()).toEqual([
       {
         time: expect.closeTo(Date.now(), -5),
+        answered: expect.closeTo(Date.now(), -5),
         user: account,
         userAgent: expect.stringMatching(/^kubectl/),
         verb: 'get',
