@@ -33,7 +33,7 @@ export const defaultLimits: HttpLimits = {
 const maxRefusalBytes = 64 * 1024;
 
 /** As a role names them, with the method that each one is sent with. */
-const methods = {
+export const methods = {
   get: 'GET',
   list: 'GET',
   watch: 'GET',

@@ -1,6 +1,6 @@
 // Every metric: name, labels, what it says. Labels are words of our own or of the API, never names of objects or namespaces.
 import { Counter, Gauge, Histogram, Registry } from '@prometheus-io/client';
-import type { RequestMade } from '../kube/transport.ts';
+import { methods, type RequestMade } from '../kube/transport.ts';
 import type { PassResult, RuntimeMetrics } from '../runtime/metrics.ts';
 import { addProcessMetrics } from './process-metrics.ts';
 import { serveText, type TextServer } from './serve.ts';
@@ -40,15 +40,6 @@ const results = {
   hung: 'error',
   stopped: undefined,
 } as const satisfies Record<PassResult, string | undefined>;
-
-const methods = {
-  get: 'GET',
-  list: 'GET',
-  watch: 'GET',
-  create: 'POST',
-  update: 'PUT',
-  delete: 'DELETE',
-} as const satisfies Record<RequestMade['verb'], string>;
 
 /** One row of docs/metrics.md. */
 export interface MetricRow {

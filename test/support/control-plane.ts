@@ -3,10 +3,10 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
+import { etcdFlags, freePorts, serverFlags } from '../../tools/control-plane.ts';
 import type { ControlPlaneParts } from '../../tools/parts.ts';
 import { output } from '../../tools/run.ts';
 
@@ -44,7 +44,10 @@ export class ControlPlane {
     const [client = 0, peer = 0, secure = 0] = await freePorts(3);
     const controlPlane = new ControlPlane(parts, { client, peer, secure });
     try {
-      controlPlane.#database = controlPlane.#spawn('etcd', controlPlane.#etcdFlags());
+      controlPlane.#database = controlPlane.#spawn(
+        'etcd',
+        etcdFlags(controlPlane.#folder, controlPlane.#ports),
+      );
       await controlPlane.startServer();
     } catch (error) {
       await controlPlane.stop();
@@ -55,7 +58,7 @@ export class ControlPlane {
 
   /** Starts the API server, where and with what it was before. Resolves when it is ready. */
   async startServer(): Promise<void> {
-    this.#server = this.#spawn('kube-apiserver', this.#serverFlags());
+    this.#server = this.#spawn('kube-apiserver', serverFlags(this.#folder, this.#ports));
     const probe = [this.#parts.kubectl, '--kubeconfig', this.kubeconfig, 'get', '--raw', '/readyz'];
     const deadline = performance.now() + patienceMs;
     while ((await output(probe)).code !== 0) {
@@ -98,37 +101,6 @@ export class ControlPlane {
     closeSync(log);
     return child;
   }
-
-  #etcdFlags(): readonly string[] {
-    const peer = `http://127.0.0.1:${this.#ports.peer}`;
-    return [
-      `--data-dir=${join(this.#folder, 'etcd')}`,
-      '--unsafe-no-fsync',
-      `--listen-client-urls=${this.etcd}`,
-      `--advertise-client-urls=${this.etcd}`,
-      `--listen-peer-urls=${peer}`,
-      `--initial-advertise-peer-urls=${peer}`,
-      `--initial-cluster=default=${peer}`,
-    ];
-  }
-
-  #serverFlags(): readonly string[] {
-    const key = join(this.#folder, 'accounts.key');
-    return [
-      `--etcd-servers=${this.etcd}`,
-      '--bind-address=127.0.0.1',
-      `--secure-port=${this.#ports.secure}`,
-      `--cert-dir=${join(this.#folder, 'certificates')}`,
-      `--token-auth-file=${join(this.#folder, 'tokens.csv')}`,
-      '--authorization-mode=RBAC',
-      '--service-account-issuer=https://kubernetes.default.svc',
-      `--service-account-key-file=${key}`,
-      `--service-account-signing-key-file=${key}`,
-      '--service-cluster-ip-range=10.0.0.0/24',
-      '--disable-admission-plugins=ServiceAccount', // there is no controller that would make the accounts
-      '--endpoint-reconciler-type=none',
-    ];
-  }
 }
 
 function writeFiles(folder: string, token: string): void {
@@ -165,12 +137,4 @@ async function end(child: ChildProcess | undefined): Promise<void> {
   const timer = setTimeout(() => child.kill('SIGKILL'), 3_000);
   await ended;
   clearTimeout(timer);
-}
-
-async function freePorts(count: number): Promise<readonly number[]> {
-  const probes = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
-  await Promise.all(probes.map((probe) => once(probe, 'listening')));
-  const ports = probes.map((probe) => (probe.address() as AddressInfo).port);
-  await Promise.all(probes.map((probe) => once(probe.close(), 'close')));
-  return ports;
 }

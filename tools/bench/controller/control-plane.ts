@@ -1,12 +1,11 @@
 // An etcd and an API server on loopback, and nothing else: no controller makes Pods of Jobs, no node runs them. Needs no root.
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
-import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { AuditLog } from '../../cluster/audit.ts';
+import { etcdFlags, freePorts, serverFlags } from '../../control-plane.ts';
 import { controlPlaneParts } from '../../parts.ts';
 import { companion, must, type Companion } from '../../run.ts';
 import type { Steps } from '../../steps.ts';
@@ -41,11 +40,12 @@ export async function startControlPlane(progress: Steps): Promise<ControlPlane> 
   try {
     const [client = 0, peer = 0, secure = 0] = await freePorts(3);
     const tokens = writeFiles(folder);
-    const etcd = companion([parts.etcd, ...etcdFlags(folder, client, peer)], {
+    const etcd = companion([parts.etcd, ...etcdFlags(folder, { client, peer })], {
       log: join(folder, 'etcd.log'),
     });
     running.push(etcd);
-    const apiServer = companion([parts['kube-apiserver'], ...serverFlags(folder, client, secure)], {
+    const flags = [...serverFlags(folder, { client, secure }), ...auditFlags(folder)];
+    const apiServer = companion([parts['kube-apiserver'], ...flags], {
       log: join(folder, 'kube-apiserver.log'),
     });
     running.push(apiServer);
@@ -95,34 +95,8 @@ function auditPolicy(account: string): unknown {
   };
 }
 
-function etcdFlags(folder: string, client: number, peer: number): readonly string[] {
-  const [clientURL, peerURL] = [`http://127.0.0.1:${client}`, `http://127.0.0.1:${peer}`];
+function auditFlags(folder: string): readonly string[] {
   return [
-    `--data-dir=${join(folder, 'etcd')}`,
-    '--unsafe-no-fsync', // a disk's pace is not what is measured
-    `--listen-client-urls=${clientURL}`,
-    `--advertise-client-urls=${clientURL}`,
-    `--listen-peer-urls=${peerURL}`,
-    `--initial-advertise-peer-urls=${peerURL}`,
-    `--initial-cluster=default=${peerURL}`,
-  ];
-}
-
-function serverFlags(folder: string, etcd: number, port: number): readonly string[] {
-  const key = join(folder, 'accounts.key');
-  return [
-    `--etcd-servers=http://127.0.0.1:${etcd}`,
-    '--bind-address=127.0.0.1',
-    `--secure-port=${port}`,
-    `--cert-dir=${join(folder, 'certificates')}`,
-    `--token-auth-file=${join(folder, 'tokens.csv')}`,
-    '--authorization-mode=RBAC',
-    '--service-account-issuer=https://kubernetes.default.svc',
-    `--service-account-key-file=${key}`,
-    `--service-account-signing-key-file=${key}`,
-    '--service-cluster-ip-range=10.0.0.0/24',
-    '--disable-admission-plugins=ServiceAccount', // there is no controller that would make the accounts
-    '--endpoint-reconciler-type=none',
     `--audit-policy-file=${join(folder, 'audit.json')}`,
     `--audit-log-path=${join(folder, 'audit.log')}`,
   ];
@@ -165,12 +139,4 @@ async function succeeds(work: Promise<unknown>): Promise<boolean> {
     () => true,
     () => false,
   );
-}
-
-export async function freePorts(count: number): Promise<readonly number[]> {
-  const probes = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
-  await Promise.all(probes.map((probe) => once(probe, 'listening')));
-  const ports = probes.map((probe) => (probe.address() as AddressInfo).port);
-  await Promise.all(probes.map((probe) => once(probe.close(), 'close')));
-  return ports;
 }

@@ -2,7 +2,8 @@
 import { join } from 'node:path';
 import { nodeFlags } from '../../bundle.ts';
 import { companion, type Companion } from '../../run.ts';
-import { freePorts, operatorName, type ControlPlane } from './control-plane.ts';
+import { freePorts } from '../../control-plane.ts';
+import { operatorName, type ControlPlane } from './control-plane.ts';
 import { until } from './until.ts';
 
 export const agentImage = 'registry.example.com/neo4j-backup-operator:bench';
