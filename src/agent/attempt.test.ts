@@ -87,7 +87,7 @@ describe('an attempt that takes a backup', () => {
   test('takes a full one into a blank destination', async () => {
     const world = await aWorld();
     const { code, report, calls } = await attempt(world, run(1), tool());
-    expect(calls.map(({ attempt: which, incremental }) => [which, incremental])).toEqual([['first', false]]);
+    expect(calls.map(({ step, incremental }) => [step, incremental])).toEqual([['1', false]]);
     expect([code, report]).toMatchObject([
       0,
       { reason: 'FullBackupTaken', type: 'Full', fullBecause: 'DestinationBlank', lastTransactionID: '8' },
@@ -125,7 +125,7 @@ describe('an attempt that takes a backup', () => {
     });
     const [full, increment] = await pointsOf(world);
     expect(staged).toMatchObject({ kind: 'store', lastTransactionID: '8', files: full?.files });
-    expect(calls.map(({ attempt: which, incremental }) => [which, incremental])).toEqual([['first', true]]);
+    expect(calls.map(({ step, incremental }) => [step, incremental])).toEqual([['1', true]]);
     expect([code, report]).toMatchObject([0, { reason: 'IncrementalBackupTaken', lastTransactionID: '29' }]);
     expect(report).not.toHaveProperty('fullBecause');
     expect(increment).toMatchObject({
@@ -170,9 +170,9 @@ describe('an attempt that takes a backup', () => {
     const { code, report, calls } = await attempt(world, run(2), (call) =>
       call.incremental ? failingTool(pruned)(call) : tool({ lastTransactionId: 99n })(call),
     );
-    expect(calls.map(({ attempt: which, incremental }) => [which, incremental])).toEqual([
-      ['first', true],
-      ['second', false],
+    expect(calls.map(({ step, incremental }) => [step, incremental])).toEqual([
+      ['1', true],
+      ['2', false],
     ]);
     expect([code, report]).toMatchObject([
       0,
@@ -194,7 +194,7 @@ describe('an attempt that takes a backup', () => {
       (facts: StoreFacts, output = 'Done\n'): Tool =>
       ({ argv }) => {
         const store = argv.find((argument) => argument.startsWith('-to='))?.slice('-to='.length) ?? '';
-        return tool(facts, { output })({ attempt: 'first', incremental: false, store, argv });
+        return tool(facts, { output })({ step: '1', incremental: false, store, argv });
       };
 
     test('has one command, and publishes what it took for pruned logs as a full backup in a new chain', async () => {
@@ -206,8 +206,8 @@ describe('an attempt that takes a backup', () => {
         { ...run(2), ...byA },
         toolA(facts, fallingBack),
       );
-      expect(plan).toMatchObject({ type: 'Incremental' });
-      expect(calls.map(({ attempt: which }) => which)).toEqual(['first']);
+      expect(plan?.targets).toMatchObject([{ tries: [{ type: 'Incremental' }] }]);
+      expect(calls.map(({ step }) => step)).toEqual(['1']);
       expect([code, report]).toMatchObject([
         0,
         { reason: 'FullBackupTaken', fullBecause: 'LogsPruned', lastTransactionID: '99' },
@@ -223,9 +223,9 @@ describe('an attempt that takes a backup', () => {
       const pod = aPod(await withFull(), { ...run(2), ...byA });
       await container('prepare', pod);
       const written = await readdir(pod.context.exchange);
-      expect(written).toContain(exchange.arguments('first'));
-      expect(written).not.toContain(exchange.arguments('second'));
-      expect(written).not.toContain(exchange.secondWhen);
+      expect(written).toContain(exchange.arguments('1'));
+      expect(written).not.toContain(exchange.arguments('2'));
+      expect(written).not.toContain(exchange.when('2'));
     });
 
     test('says nothing of the consistency of an increment, though it was to be checked', async () => {
@@ -519,7 +519,7 @@ describe('an attempt that fails', () => {
       reason: 'PortUnreachable',
       code: 10,
     },
-    { name: 'nothing known', output: 'Boom\n', exitCode: 1, reason: 'EngineFailed', code: 20 },
+    { name: 'nothing known', output: 'Error: Boom\n', exitCode: 1, reason: 'EngineFailed', code: 20 },
     {
       name: 'no such tool',
       output: 'sh: neo4j-admin: not found\n',
@@ -572,16 +572,16 @@ describe('an attempt that fails', () => {
   }
   const evidence: readonly Evidence[] = [
     { name: 'nothing', files: {}, reason: 'EngineFailed' },
-    { name: 'half an exit code', files: { [exchange.exitCode('first')]: '' }, reason: 'EngineFailed' },
+    { name: 'half an exit code', files: { [exchange.exitCode('1')]: '' }, reason: 'EngineFailed' },
     {
       name: 'a deadline',
-      files: { [exchange.expired]: '', [exchange.exitCode('first')]: '143' },
+      files: { [exchange.expired]: '', [exchange.exitCode('1')]: '143' },
       reason: 'DeadlineExceeded',
     },
     { name: 'a deadline alone', files: { [exchange.expired]: '' }, reason: 'DeadlineExceeded' },
     {
       name: 'a stop',
-      files: { [exchange.stopped]: '', [exchange.exitCode('first')]: '143' },
+      files: { [exchange.stopped]: '', [exchange.exitCode('1')]: '143' },
       reason: 'Interrupted',
     },
     { name: 'a stop alone', files: { [exchange.stopped]: '' }, reason: 'Interrupted' },
@@ -620,8 +620,8 @@ describe('an attempt that fails', () => {
     await container('prepare', pod);
     const output = `${'x'.repeat(keptOutputBytes - 20)}\njava.io.IOException: No space left on device\n`;
     await runTool(pod, failingTool(''));
-    await writeFile(join(pod.context.exchange, exchange.head('first')), output.slice(0, keptOutputBytes));
-    await writeFile(join(pod.context.exchange, exchange.tail('first')), output.slice(keptOutputBytes));
+    await writeFile(join(pod.context.exchange, exchange.head('1')), output.slice(0, keptOutputBytes));
+    await writeFile(join(pod.context.exchange, exchange.tail('1')), output.slice(keptOutputBytes));
     expect((await container('report', pod)).report).toMatchObject({ reason: 'NoSpaceLeft' });
     expect(gunzipSync(readFileSync(join(world.root, 'runs/orders-1.log.gz'))).toString()).toBe(output);
   });
@@ -682,7 +682,7 @@ describe('a second attempt', () => {
     const { report } = await container('report', first);
     const before = published(world);
     const again = await attempt(world, { ...run(2), pod: 22 }, tool({ lastTransactionId: 77n }));
-    expect(again.plan).toEqual({ kind: 'published' });
+    expect(again.plan?.targets).toEqual([]);
     expect([again.code, again.report, again.calls]).toEqual([0, report, []]);
     expect(published(world)).toEqual(before);
   });

@@ -1,14 +1,19 @@
 // The first container of a run: decides full or incremental, and stages what the tool will work on.
 import { join } from 'node:path';
-import { exchange, formatArguments } from '../run/exchange.ts';
+import { allDatabases, onlyDatabase } from '../engine/engine.ts';
+import { exchange, formatSteps } from '../run/exchange.ts';
 import type { RunReport } from '../run/report.ts';
-import { pointOfRun, readDestination, tipOf, nextSequence, type Destination } from '../volume/catalogue.ts';
+import { pointsOf, pointsOfRun, readDestination, tipOf, type Destination } from '../volume/catalogue.ts';
 import { listFolder } from '../volume/files.ts';
-import { folders as layoutFolders, pointEntries, pointFolder, stagingOwner } from '../volume/layout.ts';
-import { stageCopy } from '../volume/stage.ts';
-import { failedReport, foldersOf, type Context } from './context.ts';
-import type { Plan, Take } from './plan.ts';
+import { folders as layoutFolders, placeOf, stagingOwner } from '../volume/layout.ts';
+import type { Manifest } from '../volume/manifest.ts';
+import { withdrawAbandoned } from '../volume/publish.ts';
+import { stageCopy, stageLinks } from '../volume/stage.ts';
+import { copyName, foldersOf, type Context } from './context.ts';
+import type { Known, Plan, Target } from './plan.ts';
 import { preflight } from './preflight.ts';
+import { failedReport, reportOf, type Result } from './results.ts';
+import { folderOf, planTries, stepsOf, type Wanted } from './steps.ts';
 
 /**
  * Kept back from the Pod's deadline: 5 s until a tool that ignores SIGTERM is killed, 4 s until the rest of its output is
@@ -33,26 +38,37 @@ export async function prepare(context: Context): Promise<RunReport | undefined> 
   if (refused !== undefined) return refused;
   const points = destination.kind === 'ours' ? destination.points : [];
 
-  // An attempt before us published, and died before it could say so.
-  if (pointOfRun(points, request.run, request.resource.uid) !== undefined) {
-    await writePlan(context, { kind: 'published' });
+  const published = pointsOfRun(points, request.run, request.resource.uid);
+  const missing = wantedDatabases(context).filter((name) =>
+    published.every(({ database }) => database !== name),
+  );
+  if (missing.length === 0) {
+    // An attempt before us published all of it, and died before it could say so.
+    await writePlan(context, { startTime: startedAt.toISOString(), targets: [], known: [] });
     await files.writeNew(join(context.exchange, exchange.skip), '');
     return undefined;
   }
 
   const { host, port } = request.source;
-  const reached = await preflight(host, port, { listenSetting: engine.listenSetting });
-  if (reached.kind === 'failed') return failedReport(context, reached.reason, reached.detail);
+  const reached = await preflight(host, port, { listenSetting: engine.settings.listen });
+  if (reached.kind === 'failed') return withPublished(context, published, missing, reached);
   context.say({ host, port, address: reached.address }, 'the backup port accepts connections');
 
   await files.makeFolder(folders.root);
   await files.sync(context.volume); // or else a loss of power could take the folder with all that was published in it
-  await removeLeftovers(context);
-  for (const folder of [folders.first, folders.second, folders.reports]) await files.makeFolder(folder);
-  const plan = await stage(context, destination, startedAt);
-  await writeCommands(context, plan, startedAt);
-  await writePlan(context, plan);
-  context.say({ type: plan.type, fullBecause: plan.fullBecause, tip: plan.tip?.point }, 'prepared');
+  await removeLeftovers(context, points);
+  await files.makeFolder(folders.reports);
+  const decided = missing.map((name) => decide(context, destination, name));
+  const objection = decided.find((one) => 'reason' in one);
+  if (objection !== undefined) return withPublished(context, published, missing, objection);
+  const wanted: Wanted[] = [];
+  for (const one of decided) if (!('reason' in one)) wanted.push(await stage(context, one, points));
+
+  const targets = [...planTries(context, wanted)];
+  await writeSteps(context, targets, startedAt);
+  await writePlan(context, { startTime: startedAt.toISOString(), targets, known: knownOf(points) });
+  for (const { database, tries, fullBecause } of targets)
+    context.say({ database, type: tries[0]?.type, fullBecause }, 'prepared');
   return undefined;
 }
 
@@ -76,76 +92,114 @@ export function refuse(context: Context, destination: Destination): RunReport | 
   return undefined;
 }
 
-/** Chooses the type, and for an incremental backup copies the tip. */
-async function stage(context: Context, destination: Destination, startedAt: Date): Promise<Take> {
-  const { request, files } = context;
-  const { root, first } = foldersOf(context);
-  const { points, damaged: unreadable } =
-    destination.kind === 'ours' ? destination : { points: [], damaged: [] };
-  const tip = tipOf(points);
-  const base = {
-    kind: 'take',
-    startTime: startedAt.toISOString(),
-    nextSequence: nextSequence(points),
-    ...(tip === undefined
-      ? {}
-      : {
-          tip: {
-            chain: tip.chain,
-            point: tip.point,
-            sequence: tip.sequence,
-            storeID: tip.storeID,
-            lastTransactionID: tip.lastTransactionID,
-          },
-        }),
-  } as const;
-  if (tip === undefined) {
-    const fullBecause = unreadable.length > 0 ? 'ArtifactCorrupt' : 'DestinationBlank';
-    return { ...base, type: 'Full', fullBecause };
-  }
-  if (request.requestedType === 'Full') return { ...base, type: 'Full', fullBecause: 'Requested' };
-
-  const from = join(root, pointFolder(tip.chain, tip.point), pointEntries.data);
-  const copy = join(first, pointEntries.data);
-  const damaged = await stageCopy(files, from, copy, tip.files);
-  if (damaged === undefined) return { ...base, type: 'Incremental' };
-  context.say(
-    { point: tip.point, file: damaged },
-    'the newest backup is damaged: a full one is taken instead',
-  );
-  await files.remove(copy);
-  return { ...base, type: 'Full', fullBecause: 'ArtifactCorrupt' };
+/** Names, or {@link allDatabases} alone. */
+function wantedDatabases({ engine, request }: Context): readonly string[] {
+  if (engine.databases === 'one') return [onlyDatabase];
+  if (request.allDatabases) return [allDatabases];
+  return request.databases.length === 0 ? ['neo4j'] : [...new Set(request.databases)];
 }
 
-async function writeCommands(context: Context, plan: Take, startedAt: Date): Promise<void> {
-  const { request, engine, files } = context;
-  const { first, second, reports } = foldersOf(context);
-  const command = (type: 'Full' | 'Incremental', parent: string): string =>
-    formatArguments(
-      engine.commandLine({
-        type,
-        host: request.source.host,
-        port: request.source.port,
-        parent,
-        name: pointEntries.data,
-        reports,
-        check: {
-          Full: checksConsistency(request.consistencyCheck, 'Full'),
-          Incremental: checksConsistency(request.consistencyCheck, 'Incremental'),
-        },
-      }),
+interface Problem {
+  readonly reason: Extract<Result, { kind: 'failed' }>['reason'];
+  readonly detail: string;
+}
+
+/** What an earlier attempt of the run published stays true, though this one can add nothing. */
+function withPublished(
+  context: Context,
+  published: readonly Manifest[],
+  missing: readonly string[],
+  { reason, detail }: Problem,
+): RunReport {
+  if (published.length === 0) return failedReport(context, reason, detail);
+  return reportOf(context, [
+    ...published.map((manifest) => ({ kind: 'published', manifest }) as const),
+    ...missing
+      .filter((database) => database !== allDatabases)
+      .map((database) => ({ kind: 'failed', database, reason, detail }) as const),
+  ]);
+}
+
+/** What is to be taken of a database, and why, before anything was copied for it. */
+function decide(context: Context, destination: Destination, database: string): Wanted | Problem {
+  const { request, engine } = context;
+  const { points, damaged } = destination.kind === 'ours' ? destination : { points: [], damaged: [] };
+  const ours = database === allDatabases ? points : pointsOf(points, database);
+  const tips = tipsOf(ours);
+  if (tips.length === 0) {
+    const fullBecause = damaged.length > 0 ? 'ArtifactCorrupt' : 'DestinationBlank';
+    return { database, type: 'Full', fullBecause, tips: [] };
+  }
+  if (request.requestedType === 'Full') return { database, type: 'Full', fullBecause: 'Requested', tips: [] };
+  const older = tips.find(({ layout }) => layout !== engine.layout);
+  if (older === undefined) return { database, type: 'Incremental', tips };
+  // No tool can go on from what it has no notion of: that needs no try.
+  if (request.onIncrementalFailure === 'NewChain')
+    return { database, type: 'Full', fullBecause: 'OlderVersion', tips: [] };
+  const detail = `The newest backup is one of Neo4j ${older.neo4jVersion}, which the tool of ${request.neo4jVersion} cannot go on from`;
+  return { reason: 'OlderVersion', detail };
+}
+
+/** The tip of each database. */
+function tipsOf(points: readonly Manifest[]): readonly Manifest[] {
+  const names = [...new Set(points.map(({ database }) => database))];
+  return names.flatMap((name) => tipOf(pointsOf(points, name)) ?? []);
+}
+
+/** Copies what an increment goes on from. What turns out to be damaged there is not gone on from. */
+async function stage(context: Context, wanted: Wanted, points: readonly Manifest[]): Promise<Wanted> {
+  const { files } = context;
+  const { root, staging } = foldersOf(context);
+  const parent = join(staging, folderOf(wanted.database, 'Incremental'));
+  const good: Manifest[] = [];
+  for (const tip of wanted.tips) {
+    const from = join(root, placeOf(tip).data);
+    const damaged =
+      tip.layout === 'store'
+        ? await stageCopy(files, from, join(parent, copyName(context, tip.database)), tip.files)
+        : await stageLinks(files, { from, to: parent }, olderInChain(points, tip), tip.files);
+    if (damaged === undefined) {
+      good.push(tip);
+      continue;
+    }
+    context.say(
+      { point: tip.point, file: damaged },
+      'the newest backup is damaged: a full one is taken instead',
     );
+    await files.remove(tip.layout === 'store' ? join(parent, copyName(context, tip.database)) : parent);
+  }
+  if (good.length > 0 || wanted.tips.length === 0) return { ...wanted, tips: good };
+  return { database: wanted.database, type: 'Full', fullBecause: 'ArtifactCorrupt', tips: [] };
+}
+
+/** The files of a chain before its tip. */
+function olderInChain(points: readonly Manifest[], tip: Manifest): Manifest['files'] {
+  return pointsOf(points, tip.database)
+    .filter(({ chain, sequence }) => chain === tip.chain && sequence < tip.sequence)
+    .flatMap(({ files }) => files);
+}
+
+function knownOf(points: readonly Manifest[]): Known[] {
+  return tipsOf(points).map(({ database, chain, point, storeID, lastTransactionID }) => ({
+    database,
+    tip: { chain, point, storeID, lastTransactionID },
+    newestSequence: Math.max(...pointsOf(points, database).map(({ sequence }) => sequence)),
+  }));
+}
+
+async function writeSteps(context: Context, targets: readonly Target[], startedAt: Date): Promise<void> {
+  const { engine, files } = context;
+  const { staging } = foldersOf(context);
+  // The tool makes the copy of a full backup itself, but not the folder around it.
+  for (const { tries } of targets)
+    for (const { folder } of tries) await files.makeFolder(join(staging, folder));
   const write = (name: string, content: string): Promise<void> =>
     files.writeNew(join(context.exchange, name), content);
   await files.makeFolder(join(context.exchange, exchange.configuration));
   for (const [name, content] of Object.entries(engine.configuration))
     await write(join(exchange.configuration, name), content);
-  await write(exchange.arguments('first'), command(plan.type, first));
-  if (plan.type === 'Incremental' && engine.prunedMarks.length > 0) {
-    await write(exchange.arguments('second'), command('Full', second));
-    await write(exchange.secondWhen, `${engine.prunedMarks.join('\n')}\n`);
-  }
   await write(exchange.deadline, String(deadlineOf(context, startedAt)));
+  for (const [name, content] of formatSteps(stepsOf(context, targets))) await write(name, content);
 }
 
 /**
@@ -157,24 +211,21 @@ function deadlineOf({ request, now }: Context, startedAt: Date): number {
   return Math.floor(Math.max(now().getTime() / 1000 + 1, latest));
 }
 
-export function checksConsistency(
-  when: 'OnFull' | 'Always' | 'Never',
-  type: 'Full' | 'Incremental',
-): boolean {
-  return when === 'Always' || (when === 'OnFull' && type === 'Full');
-}
-
 async function writePlan({ files, exchange: folder }: Context, plan: Plan): Promise<void> {
   await files.writeNew(join(folder, exchange.plan), JSON.stringify(plan));
 }
 
-/** Removes the staging folders of Pods that will never write again. Those of others, and what is not ours, stay. */
-async function removeLeftovers(context: Context): Promise<void> {
-  const staging = join(foldersOf(context).root, layoutFolders.staging);
+/** Removes what Pods left behind that will never write again. What is of others, and what is not ours, stays. */
+async function removeLeftovers(context: Context, points: readonly Manifest[]): Promise<void> {
+  const { files, request } = context;
+  const { root } = foldersOf(context);
+  const staging = join(root, layoutFolders.staging);
   for (const entry of (await listFolder(staging)) ?? []) {
     const owner = stagingOwner(entry);
-    if (owner === undefined || !context.request.terminalPods.includes(owner)) continue;
+    if (owner === undefined || !request.terminalPods.includes(owner)) continue;
     context.say({ folder: entry }, 'removing what an earlier attempt left behind');
-    await context.files.remove(join(staging, entry));
+    await files.remove(join(staging, entry));
   }
+  for (const claim of await withdrawAbandoned(files, root, request.terminalPods, points))
+    context.say({ claim }, 'withdrew what an earlier attempt had not published');
 }

@@ -1,38 +1,27 @@
 // The last container of a run: judges what the tool did, verifies what arrived, publishes it, and says so.
-import { open, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import type { RunReason } from '../api/reasons.ts';
-import type { Verdict } from '../engine/engine.ts';
-import { exchange, keptOutputBytes, type Attempt } from '../run/exchange.ts';
+import type { BackupType } from '../engine/engine.ts';
+import { exchange } from '../run/exchange.ts';
 import type { RunReport } from '../run/report.ts';
-import { nextSequence, pointOfRun, readDestination, tipOf } from '../volume/catalogue.ts';
+import { nextSequence, pointsOf, pointsOfRun, readDestination, tipOf } from '../volume/catalogue.ts';
 import { listFolder, readText } from '../volume/files.ts';
-import { pointEntries, pointFolder, pointName } from '../volume/layout.ts';
-import type { Manifest } from '../volume/manifest.ts';
-import { publishPoint } from '../volume/publish.ts';
-import { inspectStore, isLeftover, type Inspected } from '../volume/verify.ts';
-import { failedReport, foldersOf, publishedReport, type Context } from './context.ts';
-import { parsePlan, type Take } from './plan.ts';
-import { preflight } from './preflight.ts';
-import { checksConsistency, refuse } from './prepare.ts';
-
-type Store = Extract<Inspected, { kind: 'store' }>;
-
-/** What the tool did, by its own account. */
-interface Taken {
-  readonly type: 'Full' | 'Incremental';
-  readonly fullBecause: string | undefined;
-  /** The folder that holds data/. */
-  readonly staged: string;
-  /** Undefined: not checked. */
-  readonly consistent?: boolean;
-}
+import { placeOf, pointEntries, pointName } from '../volume/layout.ts';
+import type { FileEntry, Manifest } from '../volume/manifest.ts';
+import { publishArtifacts, publishPoint } from '../volume/publish.ts';
+import { hashFile, verifyFiles } from '../volume/stage.ts';
+import { inspectStore, isLeftover } from '../volume/verify.ts';
+import { foldersOf, type Context } from './context.ts';
+import { judgeTarget, type Candidate, type Failure, type Judged } from './judge.ts';
+import { parsePlan, type Known, type Plan } from './plan.ts';
+import { refuse } from './prepare.ts';
+import { failedReport, reportOf, type Result } from './results.ts';
 
 /**
  * Ends one attempt with a report.
  *
- * Guarantees: a report that names a path speaks of a point that was read back, verified and published. Nothing that was
+ * Guarantees: a report that names a path speaks of points that were read back, verified and published. Nothing that was
  * published before is changed.
  * @throws the system error of a failed call on the volume
  */
@@ -40,169 +29,152 @@ export async function report(context: Context): Promise<RunReport> {
   const text = await readText(join(context.exchange, exchange.plan));
   if (text === undefined) return failedReport(context, 'EngineFailed', 'prepare left no plan behind');
   const plan = parsePlan(text);
-  if (plan.kind === 'published') return reportAgain(context);
-
-  const taken = await judge(context, plan);
-  if ('reason' in taken) return failedReport(context, taken.reason, taken.detail);
-  context.say(
-    { type: taken.type, fullBecause: taken.fullBecause },
-    'the tool ended well; reading the backup back',
-  );
-  return publish(context, plan, taken);
-}
-
-/** Tells of what another attempt of this run published, after reading it back: no report rests on somebody else's word. */
-async function reportAgain(context: Context): Promise<RunReport> {
-  const { request } = context;
   const { root } = foldersOf(context);
-  const destination = await readDestination(root);
-  const points = destination.kind === 'ours' ? destination.points : [];
-  const point = pointOfRun(points, request.run, request.resource.uid);
-  if (point === undefined) return failedReport(context, 'ArtifactMissing', 'The point of this run is gone');
-  const store = await inspectStore(join(root, pointFolder(point.chain, point.point), pointEntries.data));
-  if (store.kind === 'store' && isDeepStrictEqual(store.files, point.files))
-    return publishedReport(context, point);
-  return failedReport(
-    context,
-    'ArtifactCorrupt',
-    `The point ${point.point} of this run is not what was published`,
-  );
-}
-
-interface Failure {
-  readonly reason: RunReason;
-  readonly detail?: string;
-}
-
-async function judge(context: Context, plan: Take): Promise<Taken | Failure> {
-  const { first, second } = foldersOf(context);
-  const verdict = await verdictOf(context, 'first');
-  if (verdict.kind === 'failed') return failureOf(context, verdict);
-  const { type, fullBecause } = plan;
-  const inFull = { type: 'Full', fullBecause: 'LogsPruned' } as const;
-  if (verdict.kind === 'taken')
-    return checked(context, verdict, {
-      ...(verdict.fellBack === true ? inFull : { type, fullBecause }),
-      staged: first,
-    });
-
-  const again = await verdictOf(context, 'second');
-  if (again.kind === 'failed') return { reason: again.reason, detail: again.detail };
-  if (again.kind === 'taken') return checked(context, again, { ...inFull, staged: second });
-  return { reason: 'EngineFailed', detail: 'The tool asked for pruned logs while it took a full backup' };
-}
-
-/** Prepare has reached the server, but that may be hours ago: a tip was copied and an image pulled since. */
-async function failureOf(
-  { request, engine }: Context,
-  { reason, detail, ifReachable }: Extract<Verdict, { kind: 'failed' }>,
-): Promise<Failure> {
-  if (ifReachable !== true) return { reason, detail };
-  const { host, port } = request.source;
-  const reached = await preflight(host, port, { listenSetting: engine.listenSetting });
-  return reached.kind === 'failed' ? reached : { reason, detail };
-}
-
-/** Adds what the consistency check found. A check that could not be completed leaves nothing to publish. */
-function checked(
-  { request, engine }: Context,
-  { check }: Extract<Verdict, { kind: 'taken' }>,
-  taken: Omit<Taken, 'consistent'>,
-): Taken | Failure {
-  if (check === 'failed') return { reason: 'ConsistencyCheckFailed' };
-  if (check === 'inconsistent') return { ...taken, consistent: false };
-  const wasChecked =
-    checksConsistency(request.consistencyCheck, taken.type) && engine.checks.includes(taken.type);
-  return wasChecked ? { ...taken, consistent: true } : taken;
-}
-
-/** Reads what the engine container left behind. */
-async function verdictOf(context: Context, attempt: Attempt): Promise<Verdict> {
-  const read = (name: string): Promise<string | undefined> => readText(join(context.exchange, name));
-  const code = await read(exchange.exitCode(attempt));
-  const ended = code !== undefined && /^\d+\s*$/.test(code) ? Number(code) : undefined;
-  const cut = ended === 0 ? undefined : await cutShort(context, attempt);
-  if (cut !== undefined) return cut;
-  if (ended === undefined)
-    return {
-      kind: 'failed',
-      reason: 'EngineFailed',
-      detail: 'The container of the tool ended without a result',
-    };
-  const output = (await keptOutput(context, attempt)).toString('utf8');
-  return context.engine.judge({ exitCode: ended, output });
-}
-
-/** Deadline and stop say something of the last command that ran: after either, no other one is started. */
-async function cutShort(context: Context, attempt: Attempt): Promise<Verdict | undefined> {
-  const has = async (name: string): Promise<boolean> =>
-    (await readText(join(context.exchange, name))) !== undefined;
-  if (attempt === 'first' && (await has(exchange.exitCode('second')))) return undefined;
-  if (await has(exchange.expired))
-    return {
-      kind: 'failed',
-      reason: 'DeadlineExceeded',
-      detail: 'The tool was still at work when its time was up',
-    };
-  if (await has(exchange.stopped))
-    return {
-      kind: 'failed',
-      reason: 'Interrupted',
-      detail: 'The Pod was asked to stop while the tool was at work',
-    };
-  return undefined;
-}
-
-const elided = Buffer.from('\n[…]\n');
-
-/** Head and tail of what the tool printed. Bounded by what the engine script keeps, and here once more. */
-export async function keptOutput(context: Context, attempt: Attempt): Promise<Buffer> {
-  const head = await readBounded(join(context.exchange, exchange.head(attempt)));
-  const tail = await readBounded(join(context.exchange, exchange.tail(attempt)));
-  // A tail that is not full goes on where the head ends.
-  return Buffer.concat(tail.length < keptOutputBytes ? [head, tail] : [head, elided, tail]);
-}
-
-async function readBounded(path: string): Promise<Buffer> {
-  const found = await stat(path).catch(() => undefined);
-  if (found === undefined) return Buffer.alloc(0);
-  const file = await open(path, 'r');
-  try {
-    const room = Buffer.alloc(Math.min(found.size, keptOutputBytes));
-    const { bytesRead } = await file.read(room, 0, room.length, 0);
-    return room.subarray(0, bytesRead);
-  } finally {
-    await file.close();
-  }
-}
-
-async function publish(context: Context, plan: Take, taken: Taken): Promise<RunReport> {
-  const { root } = foldersOf(context);
-  const data = join(taken.staged, pointEntries.data);
-  const store = await inspectStore(data);
-  if (store.kind === 'noStore')
-    return failedReport(context, 'ArtifactMissing', `The tool reported success, but ${store.why}`);
   const destination = await readDestination(root);
   const refused = refuse(context, destination);
   if (refused !== undefined) return refused;
   const points = destination.kind === 'ours' ? destination.points : [];
   const { run, resource } = context.request;
-  if (pointOfRun(points, run, resource.uid) !== undefined) return reportAgain(context); // another attempt was faster
-  const objection = compare(plan, taken.type, store) ?? moved(plan, points);
-  if (objection !== undefined) return failedReport(context, objection.reason, objection.detail);
 
-  await removeLeftovers(context, taken.staged);
-  const manifest = manifestOf(context, plan, taken, store);
-  if ((await publishPoint(context.files, root, taken.staged, manifest)) === 'exists')
-    return reportAgain(context);
-  return publishedReport(context, manifest);
+  const published = new Set(points.flatMap(({ files }) => files.map(({ path }) => path)));
+  const results: Result[] = [];
+  for (const target of plan.targets)
+    for (const one of await judgeTarget(context, target, { plan, published }))
+      results.push(await conclude(context, plan, one));
+  for (const point of pointsOfRun(points, run, resource.uid))
+    if (results.every((result) => nameOf(result) !== point.database))
+      results.push(await tellAgain(context, point));
+  return results.length > 0
+    ? reportOf(context, results)
+    : failedReport(context, 'ArtifactMissing', 'The points of this run are gone');
 }
 
-function manifestOf({ request, engine, now }: Context, plan: Take, taken: Taken, store: Store): Manifest {
-  const { type, fullBecause, consistent } = taken;
-  const point = pointName(request.createdTime, request.run);
-  const parent = type === 'Incremental' ? plan.tip : undefined;
-  const { storeID, storeVersion, lastTransactionID, sizeBytes, files } = store;
+async function conclude(context: Context, plan: Plan, judged: Judged): Promise<Result> {
+  if (judged.kind === 'failed') return judged;
+  const { database, type, fullBecause } = judged;
+  context.say({ database, type, fullBecause }, 'the tool ended well; reading the backup back');
+  return publish(context, plan, judged);
+}
+
+function nameOf(result: Result): string {
+  return result.kind === 'published' ? result.manifest.database : result.database;
+}
+
+/** Tells of what another attempt of this run published, after reading it back: no report rests on somebody else's word. */
+async function tellAgain(context: Context, point: Manifest): Promise<Result> {
+  const data = join(foldersOf(context).root, placeOf(point).data);
+  if (await isIntact(data, point)) return { kind: 'published', manifest: point };
+  return {
+    kind: 'failed',
+    database: point.database,
+    reason: 'ArtifactCorrupt',
+    detail: `The point ${point.point} of this run is not what was published`,
+  };
+}
+
+async function isIntact(data: string, { layout, files }: Manifest): Promise<boolean> {
+  if (layout === 'artifacts') return (await verifyFiles(data, files)) === undefined;
+  const store = await inspectStore(data);
+  return store.kind === 'store' && isDeepStrictEqual(store.files, files);
+}
+
+/** What a candidate turned out to be when it was read back. */
+interface Found {
+  readonly storeID: string;
+  readonly storeVersion: string;
+  readonly firstTransactionID?: string;
+  readonly lastTransactionID: string;
+  readonly files: readonly FileEntry[];
+}
+
+async function publish(context: Context, plan: Plan, candidate: Candidate): Promise<Result> {
+  const { root } = foldersOf(context);
+  const { database, type } = candidate;
+  const failed = ({ reason, detail }: Omit<Failure, 'kind' | 'database'>): Result => ({
+    kind: 'failed',
+    database,
+    reason,
+    ...(detail === undefined ? {} : { detail }),
+  });
+  const known = plan.known.find((one) => one.database === database);
+  const found = await readBack(candidate, known);
+  if (typeof found === 'string')
+    return failed({ reason: 'ArtifactMissing', detail: `The tool reported success, but ${found}` });
+
+  const destination = await readDestination(root);
+  const points = destination.kind === 'ours' ? destination.points : [];
+  const { run, resource } = context.request;
+  const faster = pointsOfRun(points, run, resource.uid).find((point) => point.database === database);
+  if (faster !== undefined) return tellAgain(context, faster);
+  const objection = compare(type, candidate, { found, known }) ?? moved(pointsOf(points, database), known);
+  if (objection !== undefined) return failed(objection);
+
+  const manifest = manifestOf(context, { plan, candidate, found, known }, nextSequence(points));
+  if ((await put(context, candidate, manifest)) === 'published') return { kind: 'published', manifest };
+  const after = await readDestination(root);
+  const theirs = pointsOfRun(after.kind === 'ours' ? after.points : [], run, resource.uid);
+  const other = theirs.find((point) => point.database === database);
+  return other === undefined
+    ? failed({ reason: 'ArtifactMissing', detail: 'The point of this run is gone' })
+    : tellAgain(context, other);
+}
+
+/** @returns what is there, or why it is no backup */
+function readBack(candidate: Candidate, known: Known | undefined): Promise<Found | string> {
+  return candidate.layout === 'store' ? readStore(candidate, known) : measureArtifact(candidate, known);
+}
+
+async function readStore(
+  { data, type }: Extract<Candidate, { layout: 'store' }>,
+  known: Known | undefined,
+): Promise<Found | string> {
+  const store = await inspectStore(data);
+  if (store.kind === 'noStore') return store.why;
+  const first = BigInt(known?.tip.lastTransactionID ?? 0) + 1n;
+  const isNew = type === 'Incremental' && BigInt(store.lastTransactionID) >= first;
+  return { ...store, ...(isNew ? { firstTransactionID: String(first) } : {}) };
+}
+
+/** What it holds was read when it was judged. */
+async function measureArtifact(
+  { folder, file, says }: Extract<Candidate, { layout: 'artifacts' }>,
+  known: Known | undefined,
+): Promise<Found | string> {
+  const path = join(folder, file);
+  const { size } = await stat(path);
+  if (size === 0) return `${file} is empty`;
+  const { lowestTransactionID: lowest, highestTransactionID: highest, isFull, databaseID } = says;
+  // Nothing new: such an artifact holds the transactions 0 to 0.
+  const isEmpty = lowest === 0n && highest === 0n;
+  return {
+    storeID: databaseID,
+    storeVersion: 'artifact',
+    ...(isEmpty || isFull ? {} : { firstTransactionID: String(lowest) }),
+    lastTransactionID: isEmpty ? (known?.tip.lastTransactionID ?? '0') : String(highest),
+    files: [{ path: file, size, sha256: await hashFile(path) }],
+  };
+}
+
+interface Made {
+  readonly plan: Plan;
+  readonly candidate: Candidate;
+  readonly found: Found;
+  readonly known: Known | undefined;
+}
+
+function manifestOf(
+  { request, engine, now }: Context,
+  { plan, candidate, found, known }: Made,
+  sequence: number,
+): Manifest {
+  const { database, type, fullBecause, consistent, layout } = candidate;
+  const point = pointName(
+    request.createdTime,
+    request.run,
+    engine.databases === 'one' ? undefined : database,
+  );
+  const parent = type === 'Incremental' ? known?.tip : undefined;
+  const { files, ...facts } = found;
   return {
     schemaVersion: 1,
     run: request.run,
@@ -210,54 +182,86 @@ function manifestOf({ request, engine, now }: Context, plan: Take, taken: Taken,
     chain: parent === undefined ? point : parent.chain,
     point,
     ...(parent === undefined ? {} : { parent: parent.point }),
-    sequence: plan.nextSequence,
+    sequence,
     type,
     ...(fullBecause === undefined ? {} : { fullBecause }),
     generation: engine.generation,
+    layout,
     neo4jVersion: request.neo4jVersion,
     source: request.source,
-    database: 'graph.db',
-    storeID,
-    storeVersion,
-    lastTransactionID,
+    database,
+    storeID: facts.storeID,
+    storeVersion: facts.storeVersion,
+    ...(facts.firstTransactionID === undefined ? {} : { firstTransactionID: facts.firstTransactionID }),
+    lastTransactionID: facts.lastTransactionID,
     ...(consistent === undefined ? {} : { consistent }),
     startTime: plan.startTime,
     completionTime: now().toISOString(),
-    sizeBytes,
+    sizeBytes: files.reduce((sum, { size }) => sum + size, 0),
     files: [...files],
   };
 }
 
+type Objection = Omit<Failure, 'kind' | 'database'>;
+
 /** Somebody published between our decision and now: what was staged would no longer be the next point. */
-function moved(plan: Take, points: readonly Manifest[]): Failure | undefined {
-  const tip = tipOf(points);
-  if (tip?.point === plan.tip?.point && nextSequence(points) === plan.nextSequence) return undefined;
-  const newest = points.at(-1)?.point ?? 'Nothing';
-  return { reason: 'DestinationBusy', detail: `${newest} is the newest point now` };
+function moved(points: readonly Manifest[], known: Known | undefined): Objection | undefined {
+  const newest = points.at(-1);
+  const isSame = tipOf(points)?.point === known?.tip.point && newest?.sequence === known?.newestSequence;
+  return isSame
+    ? undefined
+    : { reason: 'DestinationBusy', detail: `${newest?.point ?? 'Nothing'} is the newest point now` };
 }
 
 /** Is what arrived what may stand in this destination, and at this place of it? */
-function compare(plan: Take, type: Taken['type'], store: Store): Failure | undefined {
-  const { tip } = plan;
-  if (tip === undefined) return undefined;
-  if (store.storeID !== tip.storeID)
+function compare(
+  type: BackupType,
+  candidate: Candidate,
+  { found, known }: { readonly found: Found; readonly known: Known | undefined },
+): Objection | undefined {
+  if (known === undefined)
+    return type === 'Full'
+      ? undefined
+      : {
+          reason: 'ChainBroken',
+          detail: 'The tool took an increment where there is nothing that it could go on from',
+        };
+  const { tip } = known;
+  if (found.storeID !== tip.storeID)
     return {
       reason: 'StoreMismatch',
-      detail: `The destination holds store ${tip.storeID}, the server has store ${store.storeID}`,
+      detail: `The destination holds store ${tip.storeID}, the server has store ${found.storeID}`,
     };
-  if (type === 'Incremental' && BigInt(store.lastTransactionID) < BigInt(tip.lastTransactionID))
+  if (type === 'Full') return undefined;
+  if (BigInt(found.lastTransactionID) < BigInt(tip.lastTransactionID))
     return {
       reason: 'ArtifactMissing',
-      detail: `The backup goes up to transaction ${store.lastTransactionID}, its parent up to ${tip.lastTransactionID}`,
+      detail: `The backup goes up to transaction ${found.lastTransactionID}, its parent up to ${tip.lastTransactionID}`,
     };
-  return undefined;
+  const first = candidate.layout === 'artifacts' ? found.firstTransactionID : undefined;
+  return first !== undefined && BigInt(first) > BigInt(tip.lastTransactionID) + 1n
+    ? {
+        reason: 'ChainBroken',
+        detail: `The artifact begins with transaction ${first}, and the newest backup ends with ${tip.lastTransactionID}`,
+      }
+    : undefined;
 }
 
-/** The tool's own log files lie in the store's folder, and what it renamed away beside it: neither is part of the point. */
-async function removeLeftovers({ files }: Context, staged: string): Promise<void> {
-  for (const entry of (await listFolder(staged)) ?? [])
-    if (entry !== pointEntries.data) await files.remove(join(staged, entry));
-  const data = join(staged, pointEntries.data);
-  for (const entry of (await listFolder(data)) ?? [])
-    if (isLeftover(entry)) await files.remove(join(data, entry));
+/** From staging to its place. */
+async function put(
+  context: Context,
+  candidate: Candidate,
+  manifest: Manifest,
+): Promise<'published' | 'exists'> {
+  const { files, podUID } = context;
+  const { root, staging } = foldersOf(context);
+  if (candidate.layout === 'artifacts')
+    return publishArtifacts(files, root, { folder: candidate.folder, podUID }, manifest);
+  // The tool's own log files lie in the store's folder, and what it renamed away beside it: neither is part of the point.
+  for (const entry of (await listFolder(candidate.data)) ?? [])
+    if (isLeftover(entry)) await files.remove(join(candidate.data, entry));
+  const staged = join(staging, `point.${manifest.point}`);
+  await files.makeFolder(staged);
+  await files.rename(candidate.data, join(staged, pointEntries.data));
+  return publishPoint(files, root, staged, manifest);
 }

@@ -1,12 +1,17 @@
 // One container of a run, from its request to its exit code: shared by prepare and report.
 import { writeFile } from 'node:fs/promises';
-import { attempts } from '../run/exchange.ts';
+import { join } from 'node:path';
 import { exitCode, formatReport, type RunReport } from '../run/report.ts';
 import { readDestination } from '../volume/catalogue.ts';
 import { writeRecord } from '../volume/records.ts';
-import { failedReport, foldersOf, volumeReason, type Context } from './context.ts';
+import { readText } from '../volume/files.ts';
+import { exchange } from '../run/exchange.ts';
+import { foldersOf, volumeReason, type Context } from './context.ts';
+import { keptOutput, stepsOfPlan } from './output.ts';
+import { parsePlan } from './plan.ts';
 import { prepare, refuse } from './prepare.ts';
-import { keptOutput, report } from './report.ts';
+import { report } from './report.ts';
+import { failedReport } from './results.ts';
 
 /**
  * Runs a verb and ends the attempt where it ends: record on the volume, own staging removed, termination message.
@@ -47,7 +52,9 @@ async function leave(context: Context, ended: RunReport): Promise<void> {
   if (refuse(context, await readDestination(root)) !== undefined) return;
   await files.remove(staging);
   const outputs: Buffer[] = [];
-  for (const name of attempts) outputs.push(await keptOutput(context, name));
+  const plan = await readText(join(context.exchange, exchange.plan));
+  for (const step of plan === undefined ? [] : stepsOfPlan(parsePlan(plan)))
+    outputs.push(await keptOutput(context, step));
   const { resource, source, neo4jVersion, requestedType, triggerID, createdTime } = request;
   const record = {
     ...ended,

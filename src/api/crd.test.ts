@@ -134,6 +134,7 @@ describe('the schema', () => {
     expect(maps.map(({ path }) => path)).toEqual([
       '.spec.job.imagePullSecrets',
       '.status.conditions',
+      '.status.lastRun.databases',
       '.status.databases',
     ]);
     for (const { node } of maps)

@@ -19,6 +19,7 @@ test('the least that a user can write gets every default', () => {
   expect(Neo4jBackupSpec.parse(least)).toEqual({
     ...least,
     source: { ...least.source, port: 6362 },
+    onIncrementalFailure: 'Fail',
     consistencyCheck: 'OnFull',
     job: { activeDeadlineSeconds: 86_400 },
   });

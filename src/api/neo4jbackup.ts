@@ -1,6 +1,7 @@
 // Our kind. Types, validation, CRD and reference docs all come from these schemas: the text of a field is its documentation.
 import * as z from 'zod';
 import { backupPort } from './names.ts';
+import { databaseName, hostName, pathSegment } from './patterns.ts';
 import { cel } from './structural.ts';
 
 const objectName = z
@@ -29,7 +30,7 @@ const Source = z
       .string()
       .min(1)
       .max(253)
-      .regex(/^[A-Za-z0-9]([-A-Za-z0-9.:]*[A-Za-z0-9])?$/)
+      .regex(hostName)
       .describe(
         'Host name or address of a server outside the cluster. The operator must be configured to allow it: a backup port ' +
           'asks for no password, so whoever may name any host may copy any database.',
@@ -63,7 +64,7 @@ const Neo4j = z
       .max(32)
       .regex(/^[0-9]+\.[0-9]+(\.[0-9]+)?([-+.][0-9A-Za-z.]+)?$/)
       .describe(
-        'Version of the server, such as 3.4.18. It chooses the backup tool and the default image. Served are 3.0 and 3.4.',
+        'Version of the server, such as 3.4.18. It chooses the backup tool and the default image. Served are 3.0, 3.4, 4.0 to 4.4, 5 and the calendar versions since 2025.',
       ),
     image: z
       .string()
@@ -82,9 +83,6 @@ const Neo4j = z
       .optional(),
   })
   .describe('Which Neo4j is backed up.');
-
-/** One folder of the volume. No slash and no dots: the path can never leave the volume. */
-const pathSegment = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
 
 const Destination = z
   .object({
@@ -211,11 +209,35 @@ const JobSettings = z
   })
   .describe('Settings of the Jobs that take the backups.');
 
-export const Neo4jBackupSpec = z.object({
+const specFields = z.object({
   source: Source,
   neo4j: Neo4j,
+  databases: z
+    .array(z.string().min(3).max(63).regex(databaseName))
+    .min(1)
+    .max(32)
+    .meta({ 'x-kubernetes-list-type': 'set' })
+    .describe(
+      'Names of the databases to back up, of a server since 4.0. Each is a backup of its own: one that fails keeps no other ' +
+        'from being taken. Default: neo4j. The users and roles of the server are in the database system.',
+    )
+    .optional(),
+  allDatabases: z
+    .literal(true)
+    .describe(
+      'true: every database that the server has when the run begins, system included, instead of a list of names.',
+    )
+    .optional(),
   destination: Destination,
   trigger: Trigger.optional(),
+  onIncrementalFailure: z
+    .enum(['Fail', 'NewChain'])
+    .default('Fail')
+    .describe(
+      'What to do when an incremental backup fails for what the destination holds, such as a backup of an older version. ' +
+        'Fail: nothing is taken, and the reason says what to do. NewChain: a full backup starts a new chain; the old one stays. ' +
+        'Never a reason to take a backup of another store. Logs that the server has pruned lead to a full backup in any case.',
+    ),
   consistencyCheck: z
     .enum(['OnFull', 'Always', 'Never'])
     .default('OnFull')
@@ -225,31 +247,83 @@ export const Neo4jBackupSpec = z.object({
   job: JobSettings.prefault({}),
 });
 
-const runType = z.enum(['Full', 'Incremental']);
+export const Neo4jBackupSpec = specFields.meta(
+  cel({
+    rule: '!(has(self.databases) && has(self.allDatabases))',
+    message: 'databases and allDatabases must not both be set',
+  }),
+);
 
-/** How one run ended. All scalars, so that columns can show them. */
+const runType = z
+  .enum(['Full', 'Incremental', 'Mixed'])
+  .describe(
+    'What was taken. Mixed: of several databases, some in full and some incrementally. Absent when nothing was.',
+  );
+
+const runFacts = {
+  type: runType.optional(),
+  fullBecause: reasonText
+    .describe(
+      'Why a full backup was taken where an incremental one could be expected: DestinationBlank, Requested, LogsPruned, ArtifactCorrupt, OlderVersion or IncrementalFailed.',
+    )
+    .optional(),
+  sizeBytes: bytes.describe('Size of the backup on the volume.').optional(),
+  path: z.string().max(512).describe('Folder or file of the backup on the volume.').optional(),
+  storeID: z.string().max(64).describe('Identity of the store that was copied.').optional(),
+  firstTransactionID: transactionID
+    .describe('The first transaction that an incremental backup brought. Absent when there was nothing new.')
+    .optional(),
+  lastTransactionID: transactionID.describe('The newest transaction that the backup holds.').optional(),
+  consistencyCheck: z
+    .enum(['Consistent', 'Inconsistent', 'NotChecked'])
+    .describe("What Neo4j's own consistency check found in the copy.")
+    .optional(),
+};
+
+/** How one database of a run ended. */
+const DatabaseRun = z.object({
+  name: z.string().max(63).describe('Name of the database.'),
+  reason: reasonText.describe('How it ended: one stable word of the table of reasons.'),
+  message: z.string().max(512).describe('What happened, when it failed.').optional(),
+  ...runFacts,
+});
+
+/** How one run ended. Scalars, but for the databases, so that columns can show them. */
 export const RunStatus = z.object({
   id: z.string().max(63).describe('Name of the run and of its Job.'),
   requestedType: z.enum(['Auto', 'Full']).describe('What was asked for.'),
-  type: runType.describe('What was taken. Absent when nothing was.').optional(),
   result: z
-    .enum(['Succeeded', 'Failed'])
-    .describe('Succeeded: a backup was published, read back and verified.'),
+    .enum(['Succeeded', 'PartiallySucceeded', 'Failed'])
+    .describe(
+      'Succeeded: a backup was published, read back and verified. PartiallySucceeded: of some databases, not of all.',
+    ),
   reason: reasonText.describe('Why the run ended as it did: one stable word of the table of reasons.'),
   message: text.describe('What happened, and what to do next.'),
-  fullBecause: reasonText
-    .describe(
-      'Why a full backup was taken where an incremental one could be expected: DestinationBlank, Requested, LogsPruned or ArtifactCorrupt.',
-    )
-    .optional(),
   triggerID: z.string().max(63).describe('The trigger that started the run.').optional(),
   startTime: time.describe('When the Job was created.'),
   completionTime: time.describe('When the run ended.').optional(),
-  sizeBytes: bytes.describe('Size of the backup on the volume.').optional(),
-  path: z.string().max(512).describe('Folder of the backup on the volume.').optional(),
-  storeID: z.string().max(64).describe('Identity of the store that was copied.').optional(),
-  lastTransactionID: transactionID.describe('The newest transaction that the backup holds.').optional(),
+  ...runFacts,
+  neo4jVersion: z
+    .string()
+    .max(32)
+    .describe('Version of the tool that took it, which must be that of the server.')
+    .optional(),
+  databasesSucceeded: z.int().min(0).describe('Of how many databases a backup was taken.').optional(),
+  databasesFailed: z.int().min(0).describe('Of how many databases none was.').optional(),
+  databases: z
+    .array(DatabaseRun)
+    .max(32)
+    .meta({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['name'] })
+    .describe('How each database ended, where they have names: the failed ones first. Of the last run alone.')
+    .optional(),
+  truncated: z
+    .literal(true)
+    .describe('true: the list of databases is not whole; runs/<run>.json on the volume is.')
+    .optional(),
 });
+
+/** What stays of a run when a newer one has ended. */
+const PastRun = RunStatus.omit({ databases: true, truncated: true });
 
 export const Condition = z.object({
   type: z.string().min(1).max(316),
@@ -273,7 +347,7 @@ export const Neo4jBackupStatus = z.object({
     .describe('The generation of the spec that this status speaks of. -1: nobody has looked at it yet.')
     .optional(),
   phase: z
-    .enum(['Pending', 'Running', 'Succeeded', 'Failed', 'Stalled'])
+    .enum(['Pending', 'Running', 'Succeeded', 'PartiallySucceeded', 'Failed', 'Stalled'])
     .describe('A summary for the column, derived from the conditions. Decide on the conditions instead.')
     .optional(),
   conditions: z
@@ -301,18 +375,18 @@ export const Neo4jBackupStatus = z.object({
     .optional(),
   lastRun: RunStatus.describe('The run that ended last.').optional(),
   lastSuccessfulTime: time.describe('When the newest successful run ended.').optional(),
-  lastFull: RunStatus.describe('The newest full backup.').optional(),
-  lastIncremental: RunStatus.describe('The newest incremental backup.').optional(),
-  lastFailure: RunStatus.describe('The newest run that failed.').optional(),
+  lastFull: PastRun.describe('The newest full backup.').optional(),
+  lastIncremental: PastRun.describe('The newest incremental backup.').optional(),
+  lastFailure: PastRun.describe('The newest run that failed.').optional(),
   lastTriggerID: z.string().max(63).describe('The trigger that fired last.').optional(),
   databases: z
     .array(DatabaseStatus)
-    .max(1)
+    .max(64)
     .meta({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['name'] })
-    .describe('What the newest backup holds, per database.')
+    .describe('What the newest backup of each database holds. At most 64: those that were backed up last.')
     .optional(),
   history: z
-    .array(RunStatus)
+    .array(PastRun)
     .max(20)
     .meta({ 'x-kubernetes-list-type': 'atomic' })
     .describe('The newest runs, newest first.')

@@ -92,5 +92,5 @@ test('isRunReason knows what a run can end with', () => {
 
 test('a run is a success when it took a backup without any objection', () => {
   const successes = rows.map(({ reason }) => reason).filter((reason) => isSuccess(reason as RunReason));
-  expect(successes).toEqual(['FullBackupTaken', 'IncrementalBackupTaken']);
+  expect(successes).toEqual(['FullBackupTaken', 'IncrementalBackupTaken', 'BackupsTaken']);
 });

@@ -37,6 +37,16 @@ export const reasons = {
     says: 'No backup tool that the operator knows serves this version of Neo4j.',
     next: 'Set spec.neo4j.version to the version of the server; a server of a version that is not served cannot be backed up by this operator yet.',
   },
+  DatabasesNotSupported: {
+    ...stalled,
+    says: 'Before Neo4j 4.0 a server has one database, which has no name for its backup tool.',
+    next: 'Remove spec.databases and spec.allDatabases, or correct spec.neo4j.version.',
+  },
+  ImageVersionMismatch: {
+    ...stalled,
+    says: 'The tag of the image names another version of Neo4j than spec.neo4j.version.',
+    next: 'Set spec.neo4j.version to the version of the server, and spec.neo4j.image to an image of the same version.',
+  },
   HostNotAllowed: {
     ...stalled,
     says: 'The operator is not configured to back up from this host.',
@@ -114,6 +124,16 @@ export const reasons = {
   FullBackupTaken: { ...taken, says: 'A full backup was taken, read back and verified.' },
   IncrementalBackupTaken: { ...taken, says: 'An incremental backup was taken, read back and verified.' },
 
+  BackupsTaken: {
+    ...taken,
+    says: 'Full and incremental backups of several databases were taken, read back and verified.',
+  },
+  PartiallySucceeded: {
+    ...failed,
+    says: 'Some databases were backed up, read back and verified; others were not.',
+    next: 'Read the reason of each in status.lastRun.databases; what was taken stays and counts. Then start a run with a new spec.trigger.id.',
+  },
+
   // the source
   HostNotFound: {
     ...passing,
@@ -124,6 +144,11 @@ export const reasons = {
     ...passing,
     says: 'No connection to the backup port of the server could be opened.',
     next: 'See that online backup is enabled, that it listens on an address other than loopback, and that no NetworkPolicy or firewall is in between; then start a run with a new spec.trigger.id.',
+  },
+  DatabaseNotFound: {
+    ...failed,
+    says: 'The server has no database of this name.',
+    next: 'Correct spec.databases, or create the database; then start a run with a new spec.trigger.id.',
   },
   NotABackupService: {
     ...failed,
@@ -155,7 +180,12 @@ export const reasons = {
   OlderVersion: {
     ...failed,
     says: 'The destination holds a backup of another version of the store format.',
-    next: 'Start a new chain with spec.trigger {id: <new>, type: Full}; the older backups stay.',
+    next: 'Start a new chain with spec.trigger {id: <new>, type: Full}, or set spec.onIncrementalFailure to NewChain to have that done; the older backups stay.',
+  },
+  ChainBroken: {
+    ...failed,
+    says: 'What was taken does not continue the newest backup without a gap.',
+    next: 'Start a new chain with spec.trigger {id: <new>, type: Full}, or set spec.onIncrementalFailure to NewChain to have that done; the older backups stay.',
   },
   DestinationBusy: {
     ...passing,
@@ -273,7 +303,7 @@ export function isRunReason(text: string): text is RunReason {
 }
 
 export function isSuccess(reason: RunReason): boolean {
-  return reason === 'FullBackupTaken' || reason === 'IncrementalBackupTaken';
+  return reason === 'FullBackupTaken' || reason === 'IncrementalBackupTaken' || reason === 'BackupsTaken';
 }
 
 /** The message of a condition: the facts of the moment, or else what the reason says, and what to do next. */

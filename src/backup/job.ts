@@ -28,6 +28,12 @@ const deadlineStepSeconds = 10;
 /** A week: the backstop for what the operator did not delete itself. */
 const ttlSeconds = 604_800;
 
+/**
+ * Both ends of the output of each step: half a MiB, of four steps at the most for each of 32 databases, which is what a
+ * resource may name.
+ */
+const exchangeSizeLimit = '96Mi';
+
 const hardened = {
   allowPrivilegeEscalation: false,
   readOnlyRootFilesystem: true,
@@ -138,7 +144,7 @@ function podSpec(backup: Neo4jBackup, engine: Engine, input: JobInput): V1PodSpe
     containers: [agentContainer(containers.report, input.agentImage, request)],
     volumes: [
       { name: 'backup', persistentVolumeClaim: { claimName: destination.persistentVolumeClaim.claimName } },
-      { name: 'exchange', emptyDir: { sizeLimit: '16Mi' } },
+      { name: 'exchange', emptyDir: { sizeLimit: exchangeSizeLimit } },
       { name: 'temporary', emptyDir: { sizeLimit: '1Gi' } },
     ],
   };
@@ -184,6 +190,9 @@ function requestOf(
     path: destinationPath(backup),
     source: { host: sourceHost(backup), port: spec.source.port },
     neo4jVersion: spec.neo4j.version,
+    databases: spec.databases ?? [],
+    allDatabases: spec.allDatabases === true,
+    onIncrementalFailure: spec.onIncrementalFailure,
     requestedType: run.requestedType,
     consistencyCheck: spec.consistencyCheck,
     podDeadlineSeconds,

@@ -87,12 +87,19 @@ function common({ metadata }: Job): Pick<RunStatus, 'id' | 'requestedType' | 'tr
 export const currentRunOf = common;
 
 function fromReport(job: Job, report: RunReport): RunStatus {
-  const { reason, message, type, fullBecause, path, storeID, lastTransactionID, sizeBytes, completionTime } =
-    report;
-  const facts = { type, fullBecause, path, storeID, lastTransactionID, sizeBytes };
-  const known = Object.fromEntries(Object.entries(facts).filter(([, value]) => value !== undefined));
-  const result = isSuccess(reason) ? 'Succeeded' : 'Failed';
-  return { ...common(job), ...known, result, reason, message, completionTime };
+  const { schemaVersion: _, run: __, databases, ...told } = report;
+  const known = Object.fromEntries(Object.entries(told).filter(([, value]) => value !== undefined));
+  return {
+    ...common(job),
+    ...(known as Omit<RunReport, 'schemaVersion' | 'run' | 'databases'>),
+    ...(databases === undefined ? {} : { databases: [...databases] }),
+    result: resultOf(report.reason),
+  };
+}
+
+function resultOf(reason: RunReason): RunStatus['result'] {
+  if (reason === 'PartiallySucceeded') return 'PartiallySucceeded';
+  return isSuccess(reason) ? 'Succeeded' : 'Failed';
 }
 
 /**
@@ -104,7 +111,10 @@ function latestReport({ job, pods }: RunView): RunReport | undefined {
     .flatMap(statusesOf)
     .filter(({ name }) => name === containers.prepare || name === containers.report)
     .flatMap(({ state }) => parseReport(state?.terminated?.message, job.metadata.name) ?? []);
-  return said.find(({ path }) => path !== undefined) ?? said.at(-1);
+  // A later attempt tells also of what earlier ones published.
+  const isWhole = ({ path, reason }: RunReport): boolean =>
+    path !== undefined && reason !== 'PartiallySucceeded';
+  return said.find(isWhole) ?? said.findLast(({ path }) => path !== undefined) ?? said.at(-1);
 }
 
 function statusesOf({ status }: Pod): readonly ContainerStatus[] {

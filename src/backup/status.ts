@@ -23,11 +23,8 @@ export function nextStatus(seen: Observed, decision: Decision, outcome: ActOutco
   const { ended } = decision;
   const standing = afterActing(decision.standing, outcome);
   const currentRun = standing.kind === 'running' ? standing.run : resumable(seen, ended);
-  const newest = (test: (run: RunStatus) => boolean, known: RunStatus | undefined): RunStatus | undefined =>
-    ended.findLast(test) ?? known;
   const news = ended.filter((run) => !isOldNews(run, before.lastSuccessfulTime));
-  const succeeded = news.filter(({ result }) => result === 'Succeeded');
-  const lastRun = newest(() => true, before.lastRun);
+  const lastRun = ended.at(-1) ?? before.lastRun;
 
   return withoutUndefined({
     observedGeneration: seen.backup.metadata.generation,
@@ -35,15 +32,27 @@ export function nextStatus(seen: Observed, decision: Decision, outcome: ActOutco
     conditions: conditionsOf(seen, standing, lastRun),
     currentRun,
     lastRun,
+    ...newestOfEachKind(ended, news, before),
+    lastTriggerID:
+      newestTrigger([...ended, ...(currentRun === undefined ? [] : [currentRun])]) ?? before.lastTriggerID,
+    databases: databasesOf(news, before.databases),
+    history: nextHistory(ended, before.history),
+  });
+}
+
+function newestOfEachKind(
+  ended: readonly RunStatus[],
+  news: readonly RunStatus[],
+  before: Neo4jBackupStatus,
+): Pick<Neo4jBackupStatus, 'lastSuccessfulTime' | 'lastFull' | 'lastIncremental' | 'lastFailure'> {
+  const succeeded = news.filter(({ result }) => result === 'Succeeded').map(pastRun);
+  const failed = ended.filter(({ result }) => result !== 'Succeeded').map(pastRun);
+  return {
     lastSuccessfulTime: succeeded.at(-1)?.completionTime ?? before.lastSuccessfulTime,
     lastFull: succeeded.findLast(({ type }) => type === 'Full') ?? before.lastFull,
     lastIncremental: succeeded.findLast(({ type }) => type === 'Incremental') ?? before.lastIncremental,
-    lastFailure: newest(({ result }) => result === 'Failed', before.lastFailure),
-    lastTriggerID:
-      newestTrigger([...ended, ...(currentRun === undefined ? [] : [currentRun])]) ?? before.lastTriggerID,
-    databases: databasesOf(news) ?? before.databases,
-    history: nextHistory(ended, before.history),
-  });
+    lastFailure: failed.at(-1) ?? before.lastFailure,
+  };
 }
 
 /**
@@ -156,16 +165,41 @@ function lastRunCondition(run: RunStatus | undefined): Judgement {
   };
 }
 
-/** What the newest of these backups holds. Neo4j before 4.0 has one database, and this is the name of its folder. */
-function databasesOf(ended: readonly RunStatus[]): Neo4jBackupStatus['databases'] {
-  for (const { path, storeID, lastTransactionID } of ended.toReversed())
-    if (path !== undefined && storeID !== undefined && lastTransactionID !== undefined)
-      return [{ name: 'graph.db', storeID, lastTransactionID }];
-  return undefined;
+/** How many databases status knows at most. */
+const keptDatabases = 64;
+
+type KnownDatabases = NonNullable<Neo4jBackupStatus['databases']>;
+
+/** What the newest backup of each database holds, the ones that were backed up last first. */
+function databasesOf(
+  ended: readonly RunStatus[],
+  before: KnownDatabases | undefined,
+): KnownDatabases | undefined {
+  const found = [...ended.toReversed().flatMap(heldBy), ...(before ?? [])];
+  const newest = new Map(found.toReversed().map((database) => [database.name, database]));
+  if (newest.size === 0) return undefined;
+  return found.filter((database) => newest.get(database.name) === database).slice(0, keptDatabases);
+}
+
+/** Neo4j before 4.0 has one database, and this is the name of its folder. */
+function heldBy(run: RunStatus): KnownDatabases {
+  const told = run.databases ?? [{ ...run, name: 'graph.db' }];
+  return told.flatMap(({ name, path, storeID, lastTransactionID }) =>
+    path === undefined || storeID === undefined || lastTransactionID === undefined
+      ? []
+      : [{ name, storeID, lastTransactionID }],
+  );
+}
+
+/** The list of databases stays with the last run alone: twenty of them would make the object large. */
+function pastRun(run: RunStatus): RunStatus {
+  const { databases, truncated, ...past } = run;
+  void [databases, truncated];
+  return past;
 }
 
 function shortened(run: RunStatus): RunStatus {
-  return { ...run, message: cut(run.message, historyMessageBytes) };
+  return { ...pastRun(run), message: cut(run.message, historyMessageBytes) };
 }
 
 function withoutUndefined(status: {

@@ -21,6 +21,9 @@ const configuration = {
 
 const prunedMarks = ['IncrementalBackupNotPossibleException'] as const;
 
+/** With NEO4J_DEBUG a failure is a stack trace; what the tool, its shell or its frame say without one names itself. */
+const causeMarks = ['Exception', 'Error', 'unrecognized', 'not found', 'denied', 'No space left'] as const;
+
 /**
  * First match wins, so what names a cause stands above what only names a symptom. The tool tries the protocol of clusters
  * first and prints how that failed, too: a closed channel, nearly always.
@@ -71,7 +74,9 @@ function judge({ exitCode, output }: Ended): Verdict {
 export const adminBackupB2: Engine = {
   generation: 'B2',
   versions: '3.4',
-  listenSetting: 'dbms.backup.address',
+  settings: { enabled: 'dbms.backup.enabled', listen: 'dbms.backup.address' },
+  databases: 'one',
+  layout: 'store',
   defaultImage: (version) => `neo4j:${version}-enterprise`,
   asksForLicense: true,
   environment,
@@ -79,5 +84,6 @@ export const adminBackupB2: Engine = {
   commandLine,
   checks: ['Full', 'Incremental'],
   prunedMarks,
+  causeMarks,
   judge,
 };

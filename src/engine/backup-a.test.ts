@@ -13,10 +13,12 @@ const command: Command = {
   type: 'Full',
   host: 'orders.shop.svc',
   port: 6362,
+  database: 'graph.db',
   parent: '/backup/orders/.staging/x/first',
   name: 'data',
   reports: '/backup/orders/.staging/x/reports',
   check: { Full: true, Incremental: true },
+  version: '3.0.7',
 };
 
 describe('commandLine', () => {

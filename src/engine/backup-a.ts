@@ -64,13 +64,15 @@ function judge({ exitCode, output }: Ended): Verdict {
 export const backupA: Engine = {
   generation: 'A',
   versions: '3.0',
-  listenSetting: 'dbms.backup.address',
+  settings: { enabled: 'dbms.backup.enabled', listen: 'dbms.backup.address' },
+  databases: 'one',
+  layout: 'store',
   defaultImage: (version) => `neo4j:${version}-enterprise`,
   asksForLicense: false, // the official images do since 3.3
   environment: {},
   configuration: {},
   commandLine,
   checks: ['Full'],
-  prunedMarks: [],
+  prunedMarks: [], // it takes a full backup by itself
   judge,
 };

@@ -1,19 +1,30 @@
-// What every generation of Neo4j's backup tool is to us: a command line, and a reading of what it said.
+// What every generation of Neo4j's backup tool is to us: command lines, and a reading of what it said.
 import type { RunReason } from '../api/reasons.ts';
 
 export type BackupType = 'Full' | 'Incremental';
+
+/** Stands for every database that the server has, where one may be asked for. */
+export const allDatabases = '*';
+
+/** The one database of a server before 4.0, under the name that its folder has. */
+export const onlyDatabase = 'graph.db';
 
 export interface Command {
   readonly type: BackupType;
   readonly host: string;
   readonly port: number;
+  /** One name, or {@link allDatabases}. */
+  readonly database: string;
   /** Folder that will hold the backup: parent and name. For a full backup it does not exist yet. */
   readonly parent: string;
+  /** Generation B3 gives it the name of the database, whatever is said here; C puts its files right into `parent`. */
   readonly name: string;
   /** Folder for the report of the consistency check. */
   readonly reports: string;
   /** Which types are to be checked. Both are told: what begins as an increment may end as a full backup (generation A). */
   readonly check: Readonly<Record<BackupType, boolean>>;
+  /** The tool's version: some flags came late. */
+  readonly version: string;
 }
 
 /** How the tool ended. */
@@ -43,12 +54,27 @@ export type Verdict =
       readonly ifReachable?: true;
     };
 
+/** The server's settings that messages name, as this generation calls them. */
+interface ServerSettings {
+  /** Whether online backup is enabled at all. */
+  readonly enabled: string;
+  /** On which address the backup service listens. */
+  readonly listen: string;
+}
+
+/** Commands of a tool that does by itself what others do within the backup: it must be told to look at what it took. */
+interface Companions {
+  /** Lists the artifacts of a folder: JSON first, and the table, of which alone the columns are documented. */
+  readonly inspect: readonly ((command: Command) => readonly string[])[];
+  /** The consistency check of a full backup. */
+  readonly check: (command: Command) => readonly string[];
+}
+
 export interface Engine {
-  readonly generation: string;
+  readonly generation: 'A' | 'B1' | 'B2' | 'B3' | 'C';
   /** The versions that it serves, for people. */
   readonly versions: string;
-  /** The setting of the server that says on which address the backup service listens. */
-  readonly listenSetting: string;
+  readonly settings: ServerSettings;
   defaultImage(version: string): string;
   /** Whether that image refuses to start until its license is accepted. We bypass its entry point, so we ask instead. */
   readonly asksForLicense: boolean;
@@ -56,10 +82,22 @@ export interface Engine {
   readonly environment: Readonly<Record<string, string>>;
   /** Files of the tool's configuration folder, by name. */
   readonly configuration: Readonly<Record<string, string>>;
+  /** `one`: the server has no names for them. `named`: each is backed up by itself, `neo4j` where none is named. */
+  readonly databases: 'one' | 'named';
+  /** `store`: a folder that is a database, changed in place by increments. `artifacts`: files that are never changed. */
+  readonly layout: 'store' | 'artifacts';
   commandLine(command: Command): readonly string[];
+  readonly companions?: Companions;
   /** The types that the tool can check. Of another one nothing is claimed, whatever was wished. */
   readonly checks: readonly BackupType[];
   /** Fixed strings in the output that tell pruned logs. None: the tool then takes a full backup itself. */
   readonly prunedMarks: readonly string[];
+  /**
+   * Fixed strings of which a failed increment's output holds at least one when it names its cause. Where none is there, the
+   * logs may have been pruned: only a full backup beside the old one can tell. Absent: the tool always names it.
+   */
+  readonly causeMarks?: readonly string[];
   judge(ended: Ended): Verdict;
+  /** With {@link allDatabases}: what the output tells of the databases that failed, by name. */
+  failedDatabases?(output: string): ReadonlyMap<string, string>;
 }

@@ -51,3 +51,29 @@ function telling(lines: readonly string[]): string | undefined {
     lines.findLast((line) => line !== '' && !/^\.+ *\d*%?$/.test(line))
   );
 }
+
+/**
+ * Fixed strings in the output of a failed increment that name what a full backup would meet as well, or must not get
+ * around: the server is away, there is no room, and above all that the store is another one.
+ */
+export const stayingMarks: readonly string[] = [
+  'MismatchingStoreId',
+  'logically different store',
+  'the target directory contained a backup from database',
+  'OutOfMemoryError',
+  'No space left on device',
+  'Disk quota exceeded',
+  'AccessDeniedException',
+  'Permission denied',
+  'Read-only file system',
+  'IllegalProtocolVersionException',
+  'UnknownHostException',
+  'UnresolvedAddressException',
+  'Name or service not known',
+  'Connection refused',
+  'ConnectTimeoutException',
+  'NoRouteToHostException',
+  'connection timed out',
+  "Couldn't connect to '",
+  'not found', // the shell's word for a tool that is not there
+];

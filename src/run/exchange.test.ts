@@ -11,12 +11,17 @@ import {
   exchange,
   formatArguments,
   keptOutputBytes,
+  formatSteps,
   mounts,
-  type Attempt,
+  type Step,
+  type StepID,
 } from './exchange.ts';
 
 const farAway = Math.floor(Date.now() / 1000) + 600;
 const longGone = 1;
+
+/** What a first step prints that is to be followed by a second one. */
+const mark = 'PrunedException';
 
 /** An exchange folder, and a tool in it. */
 class Bench {
@@ -39,9 +44,15 @@ class Bench {
     return path;
   }
 
-  commands(first: readonly string[], second?: readonly string[]): void {
-    this.write(exchange.arguments('first'), formatArguments(first));
-    if (second !== undefined) this.write(exchange.arguments('second'), formatArguments(second));
+  steps(...steps: readonly Step[]): void {
+    for (const [name, content] of formatSteps(steps)) this.write(name, content);
+  }
+
+  /** One step, or two: then the second runs when the first ends with code 1 and prints one of the marks. */
+  commands(first: readonly string[], second?: readonly string[], when: readonly string[] = [mark]): void {
+    const one: Step = { id: '1', argv: first };
+    if (second === undefined) return this.steps(one);
+    return this.steps(one, { id: '2', argv: second, after: { step: '1', exitCodes: [1], when } });
   }
 
   /** Changes the text of the script: where a test must not wait, or wants to be somewhere at the right moment. */
@@ -81,8 +92,8 @@ class Bench {
     return existsSync(path) ? readFileSync(path, 'utf8') : undefined;
   }
 
-  code(attempt: Attempt): string | undefined {
-    return this.read(exchange.exitCode(attempt))?.trim();
+  code(step: StepID): string | undefined {
+    return this.read(exchange.exitCode(step))?.trim();
   }
 }
 
@@ -152,9 +163,9 @@ describe('the engine script', () => {
     const bench = new Bench();
     bench.commands([bench.tool('tool', `echo out; echo err >&2; exit ${code}`)]);
     expect(await bench.run()).toBe(0);
-    expect(bench.code('first')).toBe(String(code));
-    expect(bench.read(exchange.head('first'))).toBe('out\nerr\n');
-    expect(bench.read(exchange.tail('first'))).toBe('');
+    expect(bench.code('1')).toBe(String(code));
+    expect(bench.read(exchange.head('1'))).toBe('out\nerr\n');
+    expect(bench.read(exchange.tail('1'))).toBe('');
     expect(bench.read(exchange.expired)).toBeUndefined();
     expect(bench.read(exchange.stopped)).toBeUndefined();
   });
@@ -163,15 +174,15 @@ describe('the engine script', () => {
     const bench = new Bench();
     bench.commands([bench.tool('tool', 'kill -KILL $$')]);
     expect(await bench.run()).toBe(20);
-    expect(bench.code('first')).toBe('137');
+    expect(bench.code('1')).toBe('137');
   });
 
   test('records that there is no such tool', async () => {
     const bench = new Bench();
     bench.commands(['no-such-tool-at-all', 'backup']);
     expect(await bench.run()).toBe(0);
-    expect(bench.code('first')).toBe('127');
-    expect(bench.read(exchange.head('first'))).toMatch(/no-such-tool-at-all.*not found/);
+    expect(bench.code('1')).toBe('127');
+    expect(bench.read(exchange.head('1'))).toMatch(/no-such-tool-at-all.*not found/);
   });
 
   test('records that the tool may not be executed', async () => {
@@ -180,28 +191,26 @@ describe('the engine script', () => {
     chmodSync(tool, 0o644);
     bench.commands([tool]);
     expect(await bench.run()).toBe(0);
-    expect(bench.code('first')).toBe('126');
+    expect(bench.code('1')).toBe('126');
   });
 
   test('shows what the tool prints while it runs', async () => {
     const bench = new Bench();
     bench.commands([bench.tool('tool', 'echo at work; sleep 60 > /dev/null 2>&1 & wait')]);
     await said(bench.start(), 'at work');
-    expect(bench.code('first')).toBeUndefined();
+    expect(bench.code('1')).toBeUndefined();
   });
 
   test('keeps both ends of 100 MB, and no more', async () => {
     const bench = new Bench();
     bench.commands([bench.tool('tool', 'echo first line; head -c 100000000 /dev/zero; echo last line')]);
     expect(await bench.run()).toBe(0);
-    const [head, tail] = [exchange.head('first'), exchange.tail('first')].map((name) =>
-      join(bench.folder, name),
-    );
+    const [head, tail] = [exchange.head('1'), exchange.tail('1')].map((name) => join(bench.folder, name));
     expect(statSync(head ?? '').size).toBe(keptOutputBytes);
     expect(statSync(tail ?? '').size).toBe(keptOutputBytes);
     expect(readFileSync(head ?? '', 'utf8')).toMatch(/^first line\n/);
     expect(readFileSync(tail ?? '', 'utf8')).toMatch(/last line\n$/);
-    expect(bench.code('first')).toBe('0');
+    expect(bench.code('1')).toBe('0');
   });
 
   test('loses nothing between the two ends', async () => {
@@ -210,7 +219,7 @@ describe('the engine script', () => {
     await bench.run();
     const whole = Array.from({ length: 60_000 }, (_, i) => `${i}\n`).join('');
     expect(whole.length).toBeGreaterThan(keptOutputBytes);
-    expect(`${bench.read(exchange.head('first'))}${bench.read(exchange.tail('first'))}`).toBe(whole);
+    expect(`${bench.read(exchange.head('1'))}${bench.read(exchange.tail('1'))}`).toBe(whole);
   });
 
   test('does nothing when there is nothing to do', async () => {
@@ -219,74 +228,163 @@ describe('the engine script', () => {
     bench.write(exchange.skip, '');
     expect(await bench.run()).toBe(0);
     expect(bench.read('ran')).toBeUndefined();
-    expect(bench.code('first')).toBeUndefined();
+    expect(bench.code('1')).toBeUndefined();
   });
 
   interface SecondCase {
     readonly name: string;
     readonly prints: string;
     readonly exits: number;
-    readonly when: string;
+    readonly when: readonly string[];
     readonly second: string | undefined;
   }
-  const mark = 'PrunedException';
   const secondCases: readonly SecondCase[] = [
-    { name: 'runs when the first fails with the mark', prints: mark, exits: 1, when: mark, second: '5' },
+    { name: 'runs when the first fails with the mark', prints: mark, exits: 1, when: [mark], second: '5' },
     {
       name: 'runs for any of several marks',
       prints: `x ${mark}: y`,
       exits: 1,
-      when: `Other\n${mark}`,
+      when: ['Other', mark],
       second: '5',
     },
     {
       name: 'stays away when the first succeeds with the mark',
       prints: mark,
       exits: 0,
-      when: mark,
+      when: [mark],
       second: undefined,
     },
-    { name: 'stays away without the mark', prints: 'No space left', exits: 1, when: mark, second: undefined },
-    { name: 'stays away when nothing is printed', prints: '', exits: 1, when: mark, second: undefined },
+    {
+      name: 'stays away without the mark',
+      prints: 'No space left',
+      exits: 1,
+      when: [mark],
+      second: undefined,
+    },
+    { name: 'stays away when nothing is printed', prints: '', exits: 1, when: [mark], second: undefined },
     {
       name: 'takes the mark for text, not for a pattern',
       prints: 'PrunedException',
       exits: 1,
-      when: 'Pruned.*',
+      when: ['Pruned.*'],
       second: undefined,
     },
   ];
   test.each(secondCases)('the second command $name', async ({ prints, exits, when, second }) => {
     const bench = new Bench();
-    bench.write(exchange.secondWhen, `${when}\n`);
     const firstTool = bench.tool('first', `echo '${prints}' >&2; exit ${exits}`);
-    bench.commands([firstTool], [bench.tool('second', 'echo from the second; exit 5')]);
+    bench.commands([firstTool], [bench.tool('second', 'echo from the second; exit 5')], when);
     expect(await bench.run()).toBe(0);
-    expect(bench.code('first')).toBe(String(exits));
-    expect(bench.code('second')).toBe(second);
-    expect(bench.read(exchange.head('second'))).toBe(second === undefined ? undefined : 'from the second\n');
-    expect(bench.read(exchange.head('first'))).toBe(`${prints}\n`);
+    expect(bench.code('1')).toBe(String(exits));
+    expect(bench.code('2')).toBe(second);
+    expect(bench.read(exchange.head('2'))).toBe(second === undefined ? undefined : 'from the second\n');
+    expect(bench.read(exchange.head('1'))).toBe(`${prints}\n`);
+  });
+
+  interface AfterCase {
+    readonly name: string;
+    readonly after: Omit<NonNullable<Step['after']>, 'step'>;
+    readonly exits: number;
+    readonly prints?: string;
+    readonly runs: boolean;
+  }
+  const afterCases: readonly AfterCase[] = [
+    { name: 'after success', after: { exitCodes: [0] }, exits: 0, runs: true },
+    { name: 'not after a failure', after: { exitCodes: [0] }, exits: 1, runs: false },
+    { name: 'after one of several codes', after: { exitCodes: [0, 3] }, exits: 3, runs: true },
+    {
+      name: 'not after a code that one of several begins with',
+      after: { exitCodes: [0, 12] },
+      exits: 1,
+      runs: false,
+    },
+    { name: 'after any code', after: { exitCodes: 'any' }, exits: 70, runs: true },
+    {
+      name: 'when none of the other marks is there',
+      after: { exitCodes: [1], when: [mark], unless: ['Exception', 'Error'] },
+      exits: 1,
+      prints: 'command failed: Execution of backup failed',
+      runs: true,
+    },
+    {
+      name: 'not when one of them is',
+      after: { exitCodes: [1], unless: ['Exception', 'Error'] },
+      exits: 1,
+      prints: 'java.net.ConnectException: Connection refused',
+      runs: false,
+    },
+    {
+      name: 'when its own mark is there, whatever else is',
+      after: { exitCodes: [1], when: [mark], unless: ['Exception'] },
+      exits: 1,
+      prints: `a.b.${mark}: c`,
+      runs: true,
+    },
+  ];
+  test.each(afterCases)('a later step runs $name: $runs', async ({ after, exits, prints = '', runs }) => {
+    const bench = new Bench();
+    bench.steps(
+      { id: '1', argv: [bench.tool('first', `echo '${prints}'; exit ${exits}`)] },
+      { id: '2', argv: [bench.tool('second', 'exit 5')], after: { step: '1', ...after } },
+    );
+    expect(await bench.run()).toBe(0);
+    expect(bench.code('2')).toBe(runs ? '5' : undefined);
+  });
+
+  test('runs every step that is not tied to another, in order, each with its own output', async () => {
+    const bench = new Bench();
+    const tool = bench.tool('tool', 'echo "$1"; echo "$1" >> order; exit "$1"');
+    bench.steps(
+      ...['1', '2', '3'].map((id) => ({ id, argv: [tool, id] })),
+      // What never ran has no exit code to go by.
+      { id: '4', argv: [tool, '4'], after: { step: '1', exitCodes: [9] } },
+      { id: '5', argv: [tool, '5'], after: { step: '4', exitCodes: 'any' } },
+      { id: '6', argv: [tool, '6'] },
+    );
+    expect(await bench.run()).toBe(0);
+    expect(bench.read('order')).toBe('1\n2\n3\n6\n');
+    expect(['1', '4', '5', '6'].map((id) => bench.code(id))).toEqual(['1', undefined, undefined, '6']);
+    expect(bench.read(exchange.head('3'))).toBe('3\n');
+  });
+
+  test('begins no other step after one that was killed', async () => {
+    const bench = new Bench();
+    bench.steps(
+      { id: '1', argv: [bench.tool('first', 'kill -KILL $$')] },
+      { id: '2', argv: [bench.tool('second', 'exit 0')] },
+    );
+    expect(await bench.run()).toBe(20);
+    expect(bench.code('2')).toBeUndefined();
+  });
+
+  test('gives the tool nothing to read: neither the list of steps nor anything else', async () => {
+    const bench = new Bench();
+    bench.steps(
+      { id: '1', argv: [bench.tool('first', 'cat; { cat <&3; } 2> /dev/null; exit 0')] },
+      { id: '2', argv: [bench.tool('second', 'exit 0')] },
+    );
+    await bench.run();
+    expect(bench.read(exchange.head('1'))).toBe('');
+    expect(bench.code('2')).toBe('0');
   });
 
   test('finds the mark in the last of 100 MB', async () => {
     const bench = new Bench();
-    bench.write(exchange.secondWhen, `${mark}\n`);
     const tool = bench.tool('first', `head -c 2000000 /dev/zero | tr '\\0' x; echo; echo ${mark}; exit 1`);
     bench.commands([tool], [bench.tool('second', 'exit 0')]);
     await bench.run();
-    expect(bench.code('second')).toBe('0');
+    expect(bench.code('2')).toBe('0');
   });
 
   test('ends the tool at the deadline, says so, and runs no second command', async () => {
     const bench = new Bench(longGone);
     bench.patch('sleep 3', 'sleep 0'); // the signal may come before the tool has opened its output
-    bench.write(exchange.secondWhen, `${mark}\n`);
     const tool = bench.tool('tool', `echo ${mark}; exec sleep 60`);
     bench.commands([tool], [bench.tool('second', 'exit 0')]);
     expect(await bench.run()).toBe(0);
-    expect(bench.code('first')).toBe('143');
+    expect(bench.code('1')).toBe('143');
     expect(bench.read(exchange.expired)).toBeDefined();
-    expect(bench.code('second')).toBeUndefined();
+    expect(bench.code('2')).toBeUndefined();
   });
 
   test('kills a tool that does not care', async () => {
@@ -297,7 +395,7 @@ describe('the engine script', () => {
     bench.patch("trap 'echo >", "#trap 'echo >");
     bench.commands([bench.tool('tool', 'exec sleep 60')]);
     expect(await bench.run()).toBe(0);
-    expect(bench.code('first')).toBe('137');
+    expect(bench.code('1')).toBe('137');
     expect(bench.read(exchange.expired)).toBeDefined();
   });
 
@@ -306,7 +404,7 @@ describe('the engine script', () => {
     bench.patch('sleep 3', 'sleep 0');
     bench.commands([bench.tool('tool', 'sleep 60 & exit 3')]);
     expect(await bench.run()).toBe(0);
-    expect(bench.code('first')).toBe('3');
+    expect(bench.code('1')).toBe('3');
   });
 
   test('ends at the deadline, though the tool is a script whose child holds on', async () => {
@@ -314,13 +412,12 @@ describe('the engine script', () => {
     bench.patch('sleep 3', 'sleep 0');
     bench.commands([bench.tool('tool', 'sleep 60; exit 0')]);
     expect(await bench.run()).toBe(0);
-    expect(bench.code('first')).toBe('143');
+    expect(bench.code('1')).toBe('143');
     expect(bench.read(exchange.expired)).toBeDefined();
   });
 
   test('passes SIGTERM on, waits for the tool, and says that it was stopped', async () => {
     const bench = new Bench();
-    bench.write(exchange.secondWhen, `${mark}\n`);
     const tool = bench.tool(
       'tool',
       `trap 'echo ${mark}; exit 7' TERM; echo ready; sleep 60 > /dev/null 2>&1 & wait`,
@@ -330,9 +427,9 @@ describe('the engine script', () => {
     await said(shell, 'ready');
     shell.kill('SIGTERM');
     await once(shell, 'exit');
-    expect(bench.code('first')).toBe('7');
+    expect(bench.code('1')).toBe('7');
     expect(bench.read(exchange.stopped)).toBeDefined();
-    expect(bench.code('second')).toBeUndefined();
+    expect(bench.code('2')).toBeUndefined();
   });
 
   test('does not start the tool when SIGTERM came first', async () => {
@@ -341,7 +438,7 @@ describe('the engine script', () => {
     bench.commands([bench.tool('tool', ': > ran')]);
     expect(await bench.run()).toBe(0);
     expect(bench.read('ran')).toBeUndefined();
-    expect(bench.code('first')).toBeUndefined();
+    expect(bench.code('1')).toBeUndefined();
     expect(bench.read(exchange.stopped)).toBeDefined();
   });
 

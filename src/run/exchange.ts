@@ -5,7 +5,7 @@ import { exitCodes } from './report.ts';
 /** Where the containers see the volume, the exchange folder and their scratch space. */
 export const mounts = { backup: '/backup', exchange: '/exchange', temporary: '/tmp' } as const;
 
-/** What lies in the exchange folder. `first` and `second` are the two command lines that prepare may write. */
+/** What lies in the exchange folder. */
 export const exchange = {
   plan: 'plan.json',
   /** Folder of the tool's own configuration. */
@@ -14,20 +14,60 @@ export const exchange = {
   skip: 'skip',
   /** Unix time at which the tool is ended. */
   deadline: 'deadline',
-  /** Fixed strings, one a line: the second command runs when the output of the first holds one of them. */
-  secondWhen: 'second.when',
-  arguments: (attempt: Attempt) => `argv.${attempt}`,
-  exitCode: (attempt: Attempt) => `code.${attempt}`,
-  head: (attempt: Attempt) => `out.${attempt}.head`,
-  tail: (attempt: Attempt) => `out.${attempt}.tail`,
+  /** The steps in their order, one a line. Written last of all that tells of steps. */
+  steps: 'steps',
+  arguments: (step: StepID) => `argv.${step}`,
+  /** An earlier step and the exit codes, or `*`, after which this one runs. Absent: it always runs. */
+  after: (step: StepID) => `after.${step}`,
+  /** Fixed strings, one a line: the step runs when the output of the earlier one holds one of them. */
+  when: (step: StepID) => `when.${step}`,
+  /** Fixed strings, one a line: the step runs when that output holds none of them. */
+  unless: (step: StepID) => `unless.${step}`,
+  exitCode: (step: StepID) => `code.${step}`,
+  head: (step: StepID) => `out.${step}.head`,
+  tail: (step: StepID) => `out.${step}.tail`,
   /** Present: the deadline passed and the tool was ended by us. */
   expired: 'expired',
   /** Present: the container was asked to stop. */
   stopped: 'stopped',
 } as const;
 
-export type Attempt = 'first' | 'second';
-export const attempts: readonly Attempt[] = ['first', 'second'];
+/** Names one command line of a run: its place in the order, from 1. */
+export type StepID = string;
+
+/** One command line of a run, and when it is run. */
+export interface Step {
+  readonly id: StepID;
+  readonly argv: readonly string[];
+  /** Absent: always. Without marks, the exit code of the earlier step decides alone. */
+  readonly after?: {
+    readonly step: StepID;
+    /** `any`: however it ended, if only it ran. */
+    readonly exitCodes: readonly number[] | 'any';
+    readonly when?: readonly string[];
+    /** Beside `when`, either is enough. */
+    readonly unless?: readonly string[];
+  };
+}
+
+/** The files of the exchange folder that tell of the steps, by name; in the order in which they are to be written. */
+export function formatSteps(steps: readonly Step[]): readonly (readonly [name: string, content: string])[] {
+  const lines = (texts: readonly string[]): string => texts.map((text) => `${text}\n`).join('');
+  const files = steps.flatMap(({ id, argv, after }): (readonly [string, string])[] => {
+    const own: readonly [string, string] = [exchange.arguments(id), formatArguments(argv)];
+    if (after === undefined) return [own];
+    const { step, when, unless } = after;
+    const codes = after.exitCodes === 'any' ? '*' : after.exitCodes.join(' ');
+    return [
+      own,
+      [exchange.after(id), `${step} ${codes}\n`],
+      // An empty file would be found in any output by some greps, and in none by others.
+      ...(when === undefined || when.length === 0 ? [] : [[exchange.when(id), lines(when)] as const]),
+      ...(unless === undefined || unless.length === 0 ? [] : [[exchange.unless(id), lines(unless)] as const]),
+    ];
+  });
+  return [...files, [exchange.steps, lines(steps.map(({ id }) => id))]];
+}
 
 /** One argument a line. @throws Error on an argument that holds a line break: it would become two */
 export function formatArguments(argv: readonly string[]): string {
@@ -83,7 +123,7 @@ attempt() {
   keeper=$!
   tee keep < output &
   copier=$!
-  "$@" > output 2>&1 &
+  "$@" < /dev/null > output 2>&1 3<&- &
   child=$!
   left=$(( $(cat ${exchange.deadline}) - $(date +%s) ))
   [ "$left" -gt 0 ] || left=0
@@ -113,10 +153,27 @@ attempt() {
   echo "$code" > "code.$name.partial" && mv "code.$name.partial" "code.$name"
   return "$code"
 }
-attempt first && finish
-[ -f ${exchange.stopped} ] && finish
-[ -f ${exchange.expired} ] && finish
-[ -f argv.second ] || finish
-grep -qF -f ${exchange.secondWhen} out.first.head out.first.tail && attempt second
+is_due() {
+  [ -f "after.$1" ] || return 0
+  read -r earlier codes < "after.$1"
+  [ -f "code.$earlier" ] || return 1
+  case " $codes " in
+    ' * ' | *" $(cat "code.$earlier") "*) ;;
+    *) return 1 ;;
+  esac
+  [ -f "when.$1" ] || [ -f "unless.$1" ] || return 0
+  if [ -f "when.$1" ] && grep -qF -f "when.$1" "out.$earlier.head" "out.$earlier.tail"; then return 0; fi
+  [ -f "unless.$1" ] || return 1
+  ! grep -qF -f "unless.$1" "out.$earlier.head" "out.$earlier.tail"
+}
+while IFS= read -r step <&3; do
+  is_due "$step" || continue
+  attempt "$step"
+  # Killed, stopped or out of time: nothing else is begun.
+  [ "\${code:-0}" = 137 ] && break
+  [ "$(oom_kills)" = "$before" ] || break
+  [ -f ${exchange.stopped} ] && break
+  [ -f ${exchange.expired} ] && break
+done 3< ${exchange.steps}
 finish
 `.trimStart();

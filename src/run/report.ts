@@ -2,45 +2,97 @@
 import * as z from 'zod';
 import { isRunReason, isSuccess, reasons, type RunReason } from '../api/reasons.ts';
 
-/** Our own bound, in bytes of UTF-8. The kubelet keeps 4,096 per container, and 12 KiB per Pod. */
+/**
+ * Our own bound of what every report says, in bytes of UTF-8, and of a report with a list of databases. The kubelet keeps
+ * 4,096 per container, and 12 KiB per Pod.
+ */
 const maxBytes = 1024;
+const maxBytesWithDatabases = 3_800;
+
+/** More databases than this are told of in the record on the volume alone. */
+const mostDatabases = 32;
+
+const reason = z.string().refine(isRunReason);
+const transactionID = z
+  .string()
+  .max(20)
+  .regex(/^[0-9]+$/);
+
+/** What is known of a backup that was published. */
+const facts = {
+  /** The type taken. Absent when nothing was published. */
+  type: z.enum(['Full', 'Incremental', 'Mixed']).optional(),
+  fullBecause: z.string().max(64).optional(),
+  /** Folder of the point below the root of the volume, or the artifact. Of several databases: the folder of the destination. */
+  path: z.string().max(256).optional(),
+  storeID: z.string().max(64).optional(),
+  /** The first transaction that an increment brought. */
+  firstTransactionID: transactionID.optional(),
+  lastTransactionID: transactionID.optional(),
+  sizeBytes: z.int().min(0).optional(),
+  consistencyCheck: z.enum(['Consistent', 'Inconsistent', 'NotChecked']).optional(),
+};
+
+const DatabaseReport = z.object({
+  name: z.string().max(63),
+  reason,
+  /** Of a failure. */
+  message: z.string().max(256).optional(),
+  ...facts,
+});
 
 const Report = z.object({
   schemaVersion: z.literal(1),
   run: z.string().max(63),
-  reason: z.string().refine(isRunReason),
+  reason,
   message: z.string().max(1024),
-  /** The type taken. Absent when nothing was published. */
-  type: z.enum(['Full', 'Incremental']).optional(),
-  fullBecause: z.string().max(64).optional(),
-  /** Folder of the point below the root of the volume. */
-  path: z.string().max(256).optional(),
-  storeID: z.string().max(64).optional(),
-  lastTransactionID: z
-    .string()
-    .max(20)
-    .regex(/^[0-9]+$/)
-    .optional(),
-  sizeBytes: z.int().min(0).optional(),
+  ...facts,
+  neo4jVersion: z.string().max(32).optional(),
+  /** Where databases have names: how each ended, the failed ones first. */
+  databases: z.array(DatabaseReport).max(mostDatabases).optional(),
+  databasesSucceeded: z.int().min(0).optional(),
+  databasesFailed: z.int().min(0).optional(),
+  /** True: the list above is not whole; runs/<run>.json is. */
+  truncated: z.literal(true).optional(),
   completionTime: z.iso.datetime(),
 });
 
-export type RunReport = Readonly<Omit<z.output<typeof Report>, 'reason'>> & { readonly reason: RunReason };
+type WithReason<T> = Readonly<Omit<T, 'reason'>> & { readonly reason: RunReason };
+export type DatabaseReport = WithReason<z.output<typeof DatabaseReport>>;
+export type RunReport = Omit<WithReason<z.output<typeof Report>>, 'databases'> & {
+  readonly databases?: readonly DatabaseReport[] | undefined;
+};
 
 /** The exit codes of our containers: how a Pod tells the Job whether another attempt makes sense. */
 export const exitCodes = { published: 0, retryable: 10, final: 20 } as const;
 
 /** Nothing else maps a report to an exit code: what was published is never retried, and only what can heal is. */
 export function exitCode(report: RunReport): number {
+  if (report.reason === 'PartiallySucceeded') {
+    const failed = (report.databases ?? []).filter(({ path }) => path === undefined);
+    return failed.some((database) => reasons[database.reason].retryable)
+      ? exitCodes.retryable
+      : exitCodes.final;
+  }
   if (report.path !== undefined) return exitCodes.published;
   return reasons[report.reason].retryable ? exitCodes.retryable : exitCodes.final;
 }
 
-/** A report as a termination message: at most 1 KiB, the message cut where it must be, never within a character. */
-export function formatReport(report: RunReport): string {
+/**
+ * A report as a termination message: at most 1 KiB, the message cut where it must be, never within a character; then as
+ * many databases as the kubelet takes, the failed ones first.
+ */
+export function formatReport({ databases, ...report }: RunReport): string {
   const message = report.message.toWellFormed();
   const room = maxBytes - Buffer.byteLength(JSON.stringify({ ...report, message: '' }));
-  return JSON.stringify({ ...report, message: cut(message, room) });
+  const core = { ...report, message: cut(message, room) };
+  if (databases === undefined) return JSON.stringify(core);
+  for (let count = Math.min(databases.length, mostDatabases); ; count -= 1) {
+    const kept = databases.slice(0, count);
+    const isWhole = kept.length === databases.length && report.truncated !== true;
+    const text = JSON.stringify({ ...core, databases: kept, ...(isWhole ? {} : { truncated: true }) });
+    if (count === 0 || Buffer.byteLength(text) <= maxBytesWithDatabases) return text;
+  }
 }
 
 /** The beginning of a text that takes at most so many bytes within JSON, where quotes and line breaks take more. */
@@ -72,5 +124,6 @@ export function parseReport(message: string | undefined, run: string): RunReport
   const parsed = Report.safeParse(json);
   if (!parsed.success || parsed.data.run !== run) return undefined;
   const report = parsed.data as RunReport;
-  return isSuccess(report.reason) && report.path === undefined ? undefined : report;
+  const tellsOfABackup = isSuccess(report.reason) || report.reason === 'PartiallySucceeded';
+  return tellsOfABackup && report.path === undefined ? undefined : report;
 }

@@ -1,5 +1,6 @@
 // What the operator asks of the agent: one JSON value in the environment of our two containers.
 import * as z from 'zod';
+import { databaseName, hostName, pathSegment } from '../api/patterns.ts';
 
 /** Name of the environment variable that carries the request. */
 export const requestVariable = 'NEO4J_BACKUP_RUN';
@@ -12,15 +13,18 @@ export const RunRequest = z.object({
   /** When the operator made the Job. The same for all attempts, so that all publish under one name. */
   createdTime: z.iso.datetime(),
   /** Folder of the volume. One segment: checked here once more, since it becomes a path. */
-  path: z.string().regex(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/),
+  path: z.string().regex(pathSegment),
   source: z.object({
-    host: z
-      .string()
-      .max(253)
-      .regex(/^[A-Za-z0-9]([-A-Za-z0-9.:]*[A-Za-z0-9])?$/),
+    host: z.string().max(253).regex(hostName),
     port: z.int().min(1).max(65535),
   }),
   neo4jVersion: z.string().max(32),
+  /** Of a server since 4.0. None: `neo4j`, which is there from the first start on. */
+  databases: z.array(z.string().regex(databaseName)).max(32),
+  /** Every database that the server has, instead of those. */
+  allDatabases: z.boolean(),
+  /** After an increment failed: whether a full backup may start a new chain. */
+  onIncrementalFailure: z.enum(['Fail', 'NewChain']),
   requestedType: z.enum(['Auto', 'Full']),
   consistencyCheck: z.enum(['OnFull', 'Always', 'Never']),
   /** Seconds that the Pod may take, all containers together. */

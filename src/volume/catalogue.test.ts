@@ -5,7 +5,7 @@ import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { listing, temporaryFolder } from '../../test/support/temporary.ts';
 import { aManifest, aPointName, writeManifest } from '../../test/support/volume.ts';
-import { nextSequence, pointOfRun, readDestination, tipOf } from './catalogue.ts';
+import { nextSequence, pointsOfRun, readDestination, tipOf } from './catalogue.ts';
 import { pointFolder } from './layout.ts';
 import type { Manifest } from './manifest.ts';
 
@@ -255,7 +255,7 @@ test('the next sequence is above all that are there', () => {
 
 test('a point belongs to a run by its name and the uid of the resource: names can be given again', () => {
   const { run, resource } = second;
-  expect(pointOfRun([first, second], run, resource.uid)).toEqual(second);
-  expect(pointOfRun([first, second], run, 'another')).toBeUndefined();
-  expect(pointOfRun([first, second], 'another', resource.uid)).toBeUndefined();
+  expect(pointsOfRun([first, second], run, resource.uid)).toEqual([second]);
+  expect(pointsOfRun([first, second], run, 'another')).toEqual([]);
+  expect(pointsOfRun([first, second], 'another', resource.uid)).toEqual([]);
 });

@@ -1,8 +1,19 @@
 // What a destination holds: its points, read from their manifests, and which of them the next run goes on from.
 import { readdir } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { errorCode, listFolder, readText } from './files.ts';
-import { folders, isKnown, pointEntries, pointFolder, pointNamePattern, type EntryKind } from './layout.ts';
+import { databaseName } from '../api/patterns.ts';
+import {
+  chainFolder,
+  folders,
+  isKnown,
+  manifestsFolder,
+  placeOf,
+  pointEntries,
+  pointFolder,
+  pointNamePattern,
+  type EntryKind,
+} from './layout.ts';
 import { parseManifest, type Manifest } from './manifest.ts';
 
 export type Destination =
@@ -20,13 +31,12 @@ export async function readDestination(root: string): Promise<Destination> {
 
   const points: Manifest[] = [];
   const damaged: string[] = [];
-  for (const folder of await pointFolders(root)) {
-    const text = await readText(join(root, folder, pointEntries.manifest));
+  for (const place of [...(await pointManifests(root)), ...(await chainManifests(root))]) {
+    const text = await readText(join(root, place));
     const parsed = text === undefined ? ({ kind: 'damaged' } as const) : parseManifest(text);
     if (parsed.kind === 'tooNew') return parsed;
-    if (parsed.kind === 'good' && pointFolder(parsed.manifest.chain, parsed.manifest.point) === folder)
-      points.push(parsed.manifest);
-    else damaged.push(folder);
+    if (parsed.kind === 'good' && placeOf(parsed.manifest).manifest === place) points.push(parsed.manifest);
+    else damaged.push(dirname(place));
   }
   if (points.length === 0 && damaged.length === 0) return { kind: 'blank' };
   return { kind: 'ours', points: points.toSorted((a, b) => a.sequence - b.sequence), damaged };
@@ -49,14 +59,40 @@ async function foreignEntries(root: string): Promise<readonly string[]> {
   }
 }
 
-async function pointFolders(root: string): Promise<readonly string[]> {
+/** Where the manifests of points that are stores should be. A point without one counts as damaged. */
+async function pointManifests(root: string): Promise<readonly string[]> {
   const found: string[] = [];
-  for (const chain of (await listFolder(join(root, folders.points))) ?? []) {
-    if (!pointNamePattern.test(chain)) continue;
-    for (const point of (await listFolder(join(root, folders.points, chain))) ?? [])
-      if (pointNamePattern.test(point)) found.push(pointFolder(chain, point));
-  }
+  for (const chain of await namesIn(join(root, folders.points), pointNamePattern))
+    for (const point of await namesIn(join(root, folders.points, chain), pointNamePattern))
+      found.push(`${pointFolder(chain, point)}/${pointEntries.manifest}`);
   return found;
+}
+
+/** The folders of all chains of artifacts, relative to `root`, also of those in which nothing is published yet. */
+export async function chainFolders(root: string): Promise<readonly string[]> {
+  const found: string[] = [];
+  for (const database of await namesIn(join(root, folders.chains), databaseName))
+    for (const chain of await namesIn(join(root, folders.chains, database), pointNamePattern))
+      found.push(chainFolder(database, chain));
+  return found;
+}
+
+/** Where the manifests of points that are artifacts are. An artifact without one was never published. */
+async function chainManifests(root: string): Promise<readonly string[]> {
+  const found: string[] = [];
+  for (const chain of await chainFolders(root))
+    for (const name of await namesIn(join(root, chain, manifestsFolder), /\.json$/))
+      found.push(`${chain}/${manifestsFolder}/${name}`);
+  return found;
+}
+
+async function namesIn(folder: string, pattern: RegExp): Promise<readonly string[]> {
+  return ((await listFolder(folder)) ?? []).filter((name) => pattern.test(name));
+}
+
+/** The points of one database, in their order. */
+export function pointsOf(points: readonly Manifest[], database: string): readonly Manifest[] {
+  return points.filter((point) => point.database === database);
 }
 
 /**
@@ -68,9 +104,9 @@ export function tipOf(points: readonly Manifest[]): Manifest | undefined {
   return newest.find(({ consistent }) => consistent !== false) ?? newest[0];
 }
 
-/** The point that a run published. Undefined: none. */
-export function pointOfRun(points: readonly Manifest[], run: string, uid: string): Manifest | undefined {
-  return points.find((point) => point.run === run && point.resource.uid === uid);
+/** The points that a run published: one for each database at most. */
+export function pointsOfRun(points: readonly Manifest[], run: string, uid: string): readonly Manifest[] {
+  return points.filter((point) => point.run === run && point.resource.uid === uid);
 }
 
 export function nextSequence(points: readonly Manifest[]): number {

@@ -1,6 +1,6 @@
 // The one port for everything that changes the volume: small, so that every story can be recorded, replayed and cut short.
 import { constants } from 'node:fs';
-import { copyFile, mkdir, open, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { copyFile, link, mkdir, open, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
 
 export interface Files {
   /** Makes a folder and what is missing above it. */
@@ -9,6 +9,8 @@ export interface Files {
   writeNew(path: string, content: string | Uint8Array): Promise<void>;
   /** Copies a file: as a reflink where the file system has it. Not durable before {@link sync}. */
   copy(from: string, to: string): Promise<void>;
+  /** Gives a file a second name, which costs no room; where the file system has no such links, copies it. */
+  link(from: string, to: string): Promise<void>;
   /** Renames. An existing folder that is not empty is never replaced: fails with ENOTEMPTY or EEXIST. */
   rename(from: string, to: string): Promise<void>;
   /** Makes the content of a file, or the names in a folder, survive a loss of power. */
@@ -16,6 +18,20 @@ export interface Files {
   /** Removes a file, or a folder and all below it. Absent is fine. */
   remove(path: string): Promise<void>;
 }
+
+function copyNew(from: string, to: string): Promise<void> {
+  return copyFile(from, to, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
+}
+
+/** What a file system says that has no hard links, or not there. */
+const unlinkable: ReadonlySet<string> = new Set([
+  'EPERM',
+  'ENOTSUP',
+  'EOPNOTSUPP',
+  'ENOSYS',
+  'EXDEV',
+  'EMLINK',
+]);
 
 export const realFiles: Files = {
   async makeFolder(path) {
@@ -30,7 +46,15 @@ export const realFiles: Files = {
       await file.close();
     }
   },
-  copy: (from, to) => copyFile(from, to, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE),
+  copy: copyNew,
+  async link(from, to) {
+    try {
+      await link(from, to);
+    } catch (error) {
+      if (!unlinkable.has(errorCode(error) ?? '')) throw error;
+      await copyNew(from, to);
+    }
+  },
   rename,
   async sync(path) {
     const file = await open(path, 'r');

@@ -19,7 +19,10 @@ export function isKnown(name: string, kind: EntryKind): boolean {
   return known.get(name) === kind;
 }
 
-export const folders = { points: 'points', runs: 'runs', staging: '.staging' } as const;
+export const folders = { points: 'points', chains: 'chains', runs: 'runs', staging: '.staging' } as const;
+
+/** In a chain's folder: what tells which artifacts are published. */
+export const manifestsFolder = '.manifests';
 
 /** Names inside a point. */
 export const pointEntries = { data: 'data', manifest: 'manifest.json' } as const;
@@ -27,6 +30,34 @@ export const pointEntries = { data: 'data', manifest: 'manifest.json' } as const
 /** A point's folder, relative to <path>. */
 export function pointFolder(chain: string, point: string): string {
   return `${folders.points}/${chain}/${point}`;
+}
+
+/**
+ * The folder of a chain of artifacts, relative to <path>. One folder for all of a chain: the tool looks for the parent of
+ * an artifact, and for what a restore needs, beside it.
+ */
+export function chainFolder(database: string, chain: string): string {
+  return `${folders.chains}/${database}/${chain}`;
+}
+
+/** Where a point's files and its manifest are, relative to <path>. */
+export interface Place {
+  readonly data: string;
+  readonly manifest: string;
+}
+
+export function placeOf(point: {
+  readonly layout: 'store' | 'artifacts';
+  readonly database: string;
+  readonly chain: string;
+  readonly point: string;
+}): Place {
+  if (point.layout === 'artifacts') {
+    const data = chainFolder(point.database, point.chain);
+    return { data, manifest: `${data}/${manifestsFolder}/${point.point}.json` };
+  }
+  const folder = pointFolder(point.chain, point.point);
+  return { data: `${folder}/${pointEntries.data}`, manifest: `${folder}/${pointEntries.manifest}` };
 }
 
 /** An attempt's own folder, relative to <path>. Two Pods of one run never share one. */
@@ -39,10 +70,14 @@ export function stagingOwner(entry: string): string | undefined {
   return /^[a-z0-9][-a-z0-9]*\.([0-9a-f-]{36})$/.exec(entry)?.[1];
 }
 
-/** Name of a chain, and of a point: sorts by time, and is the same for every attempt of a run. */
-export function pointName(createdTime: string, run: string): string {
+/**
+ * Name of a chain, and of a point: sorts by time, and is the same for every attempt of a run. Databases of one run have
+ * points of their own; the one database of a server before 4.0 has no name that would count.
+ */
+export function pointName(createdTime: string, run: string, database?: string): string {
   const stamp = new Date(createdTime).toISOString().replaceAll(/[-:]|\.\d+/g, '');
-  return `${stamp}-${createHash('sha256').update(run).digest('hex').slice(0, 8)}`;
+  const cause = database === undefined ? run : `${run}\0${database}`;
+  return `${stamp}-${createHash('sha256').update(cause).digest('hex').slice(0, 8)}`;
 }
 
 export const pointNamePattern = /^\d{8}T\d{6}Z-[0-9a-f]{8}$/;

@@ -33,11 +33,18 @@ const Manifest = z.object({
   type: z.enum(['Full', 'Incremental']),
   fullBecause: z.string().max(64).optional(),
   generation: z.string().max(8),
+  /** `store`: data/ is a database. `artifacts`: files of the tool in the folder of their chain. */
+  layout: z.enum(['store', 'artifacts']).default('store'),
   neo4jVersion: z.string().max(32),
   source: z.object({ host: z.string().max(253), port: z.int() }),
   database: z.string().max(63),
   storeID: z.string().max(64),
   storeVersion: z.string().max(32),
+  /** The first transaction that an increment brought. Absent: a full backup, or nothing new. */
+  firstTransactionID: z
+    .string()
+    .regex(/^[0-9]{1,20}$/)
+    .optional(),
   lastTransactionID: z.string().regex(/^[0-9]{1,20}$/),
   /** Absent: the consistency check was not asked for. */
   consistent: z.boolean().optional(),

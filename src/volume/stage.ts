@@ -1,6 +1,6 @@
 // A private copy of the tip for the tool to work on: it updates in place, and the only good backup must never be that place.
 import { createHash } from 'node:crypto';
-import { open } from 'node:fs/promises';
+import { lstat, open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { errorCode, type Files } from './files.ts';
 import type { FileEntry } from './manifest.ts';
@@ -52,6 +52,52 @@ export async function stageCopy(
       throw error;
     }
     if ((await hashFile(join(to, path))) !== sha256) return path;
+  }
+  return undefined;
+}
+
+/** @returns the first file that is not what was once written, or undefined when all are */
+export async function verifyFiles(
+  folder: string,
+  entries: readonly FileEntry[],
+): Promise<string | undefined> {
+  for (const { path, size, sha256 } of entries) {
+    try {
+      const found = await lstat(join(folder, path));
+      if (!found.isFile() || found.size !== size || (await hashFile(join(folder, path))) !== sha256)
+        return path;
+    } catch (error) {
+      if (unreadable.has(errorCode(error) ?? '')) return path;
+      throw error;
+    }
+  }
+  return undefined;
+}
+
+/**
+ * Gives the artifacts of a chain second names in another folder: the tool must see all of a chain, and changes none of its
+ * files. The newest ones, which it goes on from, are read back; of those before them only the size is looked at, since a
+ * chain may be a week long.
+ * @returns the first file that is not what was once written, or undefined when none was found
+ */
+export async function stageLinks(
+  files: Files,
+  { from, to }: { readonly from: string; readonly to: string },
+  older: readonly FileEntry[],
+  newest: readonly FileEntry[],
+): Promise<string | undefined> {
+  await files.makeFolder(to);
+  for (const entry of [...older, ...newest]) {
+    const target = join(to, entry.path);
+    try {
+      await files.link(join(from, entry.path), target);
+      const found = await lstat(target);
+      if (!found.isFile() || found.size !== entry.size) return entry.path;
+      if (newest.includes(entry) && (await hashFile(target)) !== entry.sha256) return entry.path;
+    } catch (error) {
+      if (unreadable.has(errorCode(error) ?? '')) return entry.path;
+      throw error;
+    }
   }
   return undefined;
 }

@@ -8,7 +8,7 @@ import type { Context } from '../../src/agent/context.ts';
 import { parsePlan, type Plan } from '../../src/agent/plan.ts';
 import { runContainer } from '../../src/agent/run.ts';
 import { selectEngine } from '../../src/engine/select.ts';
-import { attempts, exchange, type Attempt } from '../../src/run/exchange.ts';
+import { exchange, type StepID } from '../../src/run/exchange.ts';
 import { parseReport, type RunReport } from '../../src/run/report.ts';
 import type { RunRequest } from '../../src/run/request.ts';
 import { realFiles, type Files } from '../../src/volume/files.ts';
@@ -24,6 +24,9 @@ export function aRequest(over: Partial<RunRequest> = {}): RunRequest {
     path: 'orders',
     source: { host: '127.0.0.1', port: 6362 },
     neo4jVersion: '3.4.18',
+    databases: [],
+    allDatabases: false,
+    onIncrementalFailure: 'Fail',
     requestedType: 'Auto',
     consistencyCheck: 'OnFull',
     podDeadlineSeconds: 3600,
@@ -39,7 +42,7 @@ export function podUID(n: number): string {
 
 /** What the tool is told, as far as a test asks. */
 export interface ToolCall {
-  readonly attempt: Attempt;
+  readonly step: StepID;
   readonly incremental: boolean;
   /** Where it puts the store. */
   readonly store: string;
@@ -155,40 +158,57 @@ export async function runTool(pod: Pod, work: Tool): Promise<readonly ToolCall[]
   const { exchange: folder } = pod.context;
   const calls: ToolCall[] = [];
   if (existsSync(join(folder, exchange.skip))) return calls;
-  for (const which of attempts) {
-    const file = join(folder, exchange.arguments(which));
-    if (!existsSync(file)) return calls;
-    const call = callOf(which, readFileSync(file, 'utf8').split('\n').slice(0, -1));
+  const lines = (name: string): readonly string[] | undefined => {
+    const file = join(folder, name);
+    return existsSync(file) ? readFileSync(file, 'utf8').replace(/\n$/, '').split('\n') : undefined;
+  };
+  for (const step of lines(exchange.steps) ?? []) {
+    if (!isDue(lines, step)) continue;
+    const call = callOf(step, lines(exchange.arguments(step)) ?? []);
     calls.push(call);
     const result = await work(call);
     if (result === undefined) return calls;
     const { exitCode, output = '' } = result;
-    writeFileSync(join(folder, exchange.head(which)), output);
-    writeFileSync(join(folder, exchange.tail(which)), '');
-    writeFileSync(join(folder, exchange.exitCode(which)), `${exitCode}\n`);
-    if (exitCode === 0 || !isMarked(folder, output)) return calls;
+    writeFileSync(join(folder, exchange.head(step)), output);
+    writeFileSync(join(folder, exchange.tail(step)), '');
+    writeFileSync(join(folder, exchange.exitCode(step)), `${exitCode}\n`);
   }
   return calls;
 }
 
-function callOf(which: Attempt, argv: readonly string[]): ToolCall {
+function callOf(step: StepID, argv: readonly string[]): ToolCall {
   const option = (name: string): string =>
     argv.find((argument) => argument.startsWith(`--${name}=`))?.slice(name.length + 3) ?? '';
   return {
-    attempt: which,
+    step,
     incremental: option('fallback-to-full') === 'false',
-    store: join(option('backup-dir'), option('name')),
+    store: join(option('backup-dir'), option('name') || option('database')),
     argv,
   };
 }
 
-function isMarked(folder: string, output: string): boolean {
-  const when = join(folder, exchange.secondWhen);
-  if (!existsSync(when)) return false;
-  const marks = readFileSync(when, 'utf8')
-    .split('\n')
-    .filter((mark) => mark !== '');
-  return marks.some((mark) => output.includes(mark));
+/** The condition of a step, as the engine script reads it: one suite of tests there holds both to the same cases. */
+function isDue(lines: (name: string) => readonly string[] | undefined, step: StepID): boolean {
+  const [after] = lines(exchange.after(step)) ?? [];
+  if (after === undefined) return true;
+  const [earlier = '', ...codes] = after.split(' ');
+  const [code] = lines(exchange.exitCode(earlier)) ?? [];
+  if (code === undefined || !(codes.includes('*') || codes.includes(code))) return false;
+  return saysSo((lines(exchange.head(earlier)) ?? []).join('\n'), {
+    when: lines(exchange.when(step)),
+    unless: lines(exchange.unless(step)),
+  });
+}
+
+interface Marks {
+  readonly when: readonly string[] | undefined;
+  readonly unless: readonly string[] | undefined;
+}
+
+function saysSo(output: string, { when, unless }: Marks): boolean {
+  const holds = (marks: readonly string[]): boolean => marks.some((mark) => output.includes(mark));
+  if (when === undefined && unless === undefined) return true;
+  return (when !== undefined && holds(when)) || (unless !== undefined && !holds(unless));
 }
 
 /** A whole attempt. `calls`: how the tool was called. */

@@ -163,6 +163,8 @@ function* fieldProblems(schema: Schema, value: Json, path: string): Generator<Pr
 
 /** In words of our own: the fake cannot read the rules. One that is new must be entered here. */
 const rules: Readonly<Record<string, (self: unknown, oldSelf: unknown) => boolean>> = {
+  '!(has(self.databases) && has(self.allDatabases))': (self) =>
+    !(isObject(self) && 'databases' in self && 'allDatabases' in self),
   'has(self.serviceRef) != has(self.host)': (self) =>
     isObject(self) && 'serviceRef' in self !== 'host' in self,
   'self == oldSelf': (self, oldSelf) => oldSelf === undefined || isDeepStrictEqual(self, oldSelf),

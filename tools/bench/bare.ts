@@ -32,8 +32,10 @@ function barePod(name: string, type: BackupType, series: string): Manifest {
     type,
     host: 'orders-neo4j.shop.svc',
     port: 6362,
+    database: 'graph.db',
     parent,
     name: 'data',
+    version: '3.4.18',
     reports,
     check: { Full: true, Incremental: false }, // what a Neo4jBackup has where it says nothing of it
   });

@@ -92,6 +92,8 @@ function argumentsOf(c: Case): readonly string[] {
     type: c.type ?? 'Full',
     host: c.host ?? '127.0.0.1',
     port: c.port,
+    database: 'graph.db',
+    version: on.version,
     parent: dirname(c.to),
     name: basename(c.to),
     reports,
