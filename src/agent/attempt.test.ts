@@ -334,6 +334,94 @@ describe('an attempt that takes a backup', () => {
   );
 });
 
+describe('an increment that fails', () => {
+  const older =
+    'Caused by: org.neo4j.kernel.impl.storemigration.UpgradeNotAllowedByConfigurationException: x\n';
+  interface Case {
+    readonly name: string;
+    readonly output: string;
+    readonly policy: 'Fail' | 'NewChain';
+    readonly reason: string;
+    readonly fullBecause?: string;
+  }
+  const cases: readonly Case[] = [
+    { name: 'for an older version', output: older, policy: 'Fail', reason: 'OlderVersion' },
+    {
+      name: 'for an older version',
+      output: older,
+      policy: 'NewChain',
+      reason: 'FullBackupTaken',
+      fullBecause: 'OlderVersion',
+    },
+    {
+      name: 'for something unknown',
+      output: 'java.lang.IllegalStateException: odd\n',
+      policy: 'Fail',
+      reason: 'EngineFailed',
+    },
+    {
+      name: 'for something unknown',
+      output: 'java.lang.IllegalStateException: odd\n',
+      policy: 'NewChain',
+      reason: 'FullBackupTaken',
+      fullBecause: 'IncrementalFailed',
+    },
+    {
+      name: 'without a word of why',
+      output: 'command failed: Execution of backup failed\n',
+      policy: 'Fail',
+      reason: 'FullBackupTaken',
+      fullBecause: 'IncrementalFailed',
+    },
+    {
+      name: 'for pruned logs',
+      output: pruned,
+      policy: 'NewChain',
+      reason: 'FullBackupTaken',
+      fullBecause: 'LogsPruned',
+    },
+    {
+      name: 'for want of room',
+      output: 'java.io.IOException: No space left on device\n',
+      policy: 'NewChain',
+      reason: 'NoSpaceLeft',
+    },
+    {
+      name: 'for a server that is away',
+      output: 'java.net.ConnectException: Connection refused\n',
+      policy: 'NewChain',
+      reason: 'PortUnreachable',
+    },
+    {
+      name: 'for another store',
+      output: 'MismatchingStoreIdException: Expected:x\n',
+      policy: 'NewChain',
+      reason: 'StoreMismatch',
+    },
+  ];
+  test.each(cases)('$name, with $policy: $reason', async ({ output, policy, reason, fullBecause }) => {
+    const world = await withFull();
+    const before = published(world);
+    const { report, calls } = await attempt(world, { ...run(2), onIncrementalFailure: policy }, (call) =>
+      call.incremental ? failingTool(output)(call) : tool({ lastTransactionId: 29n })(call),
+    );
+    expect([report?.reason, report?.fullBecause]).toEqual([reason, fullBecause]);
+    expect(calls.map(({ incremental }) => incremental)).toEqual(
+      fullBecause === undefined ? [true] : [true, false],
+    );
+    expect(published(world)).toMatchObject(before);
+    expect(await pointsOf(world)).toHaveLength(fullBecause === undefined ? 1 : 2);
+  });
+
+  test('and the full one after it, too: what the latter says is told', async () => {
+    const world = await withFull();
+    const { report } = await attempt(world, run(2), (call) =>
+      failingTool(call.incremental ? pruned : 'java.io.IOException: No space left on device\n')(call),
+    );
+    expect(report?.reason).toBe('NoSpaceLeft');
+  });
+});
+
 describe('an attempt that must not write', () => {
   interface ForeignCase {
     readonly name: string;

@@ -13,7 +13,7 @@ import { copyName, foldersOf, type Context } from './context.ts';
 import type { Known, Plan, Target } from './plan.ts';
 import { preflight } from './preflight.ts';
 import { failedReport, reportOf, type Result } from './results.ts';
-import { folderOf, planTries, stepsOf, type Wanted } from './steps.ts';
+import { folderOf, planTries, stepsOf, temporaryOf, type Wanted } from './steps.ts';
 
 /**
  * Kept back from the Pod's deadline: 5 s until a tool that ignores SIGTERM is killed, 4 s until the rest of its output is
@@ -192,7 +192,12 @@ async function writeSteps(context: Context, targets: readonly Target[], startedA
   const { staging } = foldersOf(context);
   // The tool makes the copy of a full backup itself, but not the folder around it.
   for (const { tries } of targets)
-    for (const { folder } of tries) await files.makeFolder(join(staging, folder));
+    for (const { folder } of tries) {
+      await files.makeFolder(join(staging, folder));
+      if (engine.layout === 'artifacts')
+        for (const use of ['backup', 'check'])
+          await files.makeFolder(join(staging, temporaryOf(folder), use));
+    }
   const write = (name: string, content: string): Promise<void> =>
     files.writeNew(join(context.exchange, name), content);
   await files.makeFolder(join(context.exchange, exchange.configuration));

@@ -21,6 +21,11 @@ export function folderOf(database: string, type: BackupType): string {
   return `${type.toLowerCase()}.${database === allDatabases ? 'all' : `db-${database}`}`;
 }
 
+/** The folder beside that of a try for what the tool unpacks. */
+export function temporaryOf(folder: string): string {
+  return `${folder}.tmp`;
+}
+
 /** Gives each try its steps, counted through the whole run. */
 export function planTries(context: Context, wanted: readonly Wanted[]): readonly Target[] {
   let last = 0;
@@ -32,14 +37,17 @@ export function planTries(context: Context, wanted: readonly Wanted[]): readonly
   });
 }
 
-function aTry({ engine, request }: Context, database: string, type: BackupType, next: () => StepID): Try {
-  const { companions } = engine;
-  const isChecked = checksConsistency(request.consistencyCheck, type) && engine.checks.includes(type);
+function aTry(context: Context, database: string, type: BackupType, next: () => StepID): Try {
+  const { companions, checks } = context.engine;
+  const folder = folderOf(database, type);
+  const isChecked = checksConsistency(context.request.consistencyCheck, type) && checks.includes(type);
+  const backup = next();
+  const listings = companions?.inspect(commandOf(context, database, type, folder)) ?? [];
   return {
     type,
-    folder: folderOf(database, type),
-    backup: next(),
-    inspect: (companions?.inspect ?? []).map(next),
+    folder,
+    backup,
+    inspect: listings.map(next),
     // One database at a time: of all of them nobody knows the names yet.
     ...(companions !== undefined && isChecked && database !== allDatabases ? { check: next() } : {}),
   };
@@ -48,7 +56,8 @@ function aTry({ engine, request }: Context, database: string, type: BackupType, 
 /** Whether a full backup may have to follow an increment that fails: with generation A the tool takes it by itself. */
 function mayEndInFull({ engine, request }: Context, type: BackupType): boolean {
   if (type === 'Full') return false;
-  return engine.prunedMarks.length > 0 || request.onIncrementalFailure === 'NewChain';
+  const isUnsure = engine.prunedMarks.length > 0 || engine.causeMarks !== undefined;
+  return isUnsure || request.onIncrementalFailure === 'NewChain';
 }
 
 export function stepsOf(context: Context, targets: readonly Target[]): readonly Step[] {
@@ -70,11 +79,12 @@ function stepsOfTry(
   const { engine } = context;
   const command = commandOf(context, database, type, folder);
   const { companions } = engine;
+  const listings = companions?.inspect(command) ?? [];
   return [
     { id: backup, argv: engine.commandLine(command), ...after },
     // Also where the tool says that it failed: it says so of a backup that is whole, too.
     ...inspect.flatMap((id, i): Step[] => {
-      const argv = companions?.inspect[i]?.(command);
+      const argv = listings[i];
       return argv === undefined ? [] : [{ id, argv, after: { step: backup, exitCodes: 'any' } }];
     }),
     ...(check === undefined || companions === undefined
@@ -111,6 +121,7 @@ function commandOf(context: Context, database: string, type: BackupType, folder:
     parent: join(staging, folder),
     name: copyName(context, database),
     reports,
+    temporary: join(staging, temporaryOf(folder)),
     check: {
       Full: checksConsistency(request.consistencyCheck, 'Full'),
       Incremental: checksConsistency(request.consistencyCheck, 'Incremental'),

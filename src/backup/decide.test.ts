@@ -63,6 +63,38 @@ describe('how the resource stands', () => {
       standing: 'starting',
     },
     {
+      name: 'is stalled by names of databases where a server has one',
+      seen: { backup: aBackup({ spec: { databases: ['neo4j'] } }) },
+      standing: 'stalled',
+      reason: 'DatabasesNotSupported',
+    },
+    {
+      name: 'is stalled by all databases where a server has one',
+      seen: { backup: aBackup({ spec: { allDatabases: true } }) },
+      standing: 'stalled',
+      reason: 'DatabasesNotSupported',
+    },
+    {
+      name: 'takes names of databases where a server has several',
+      seen: {
+        backup: aBackup({ spec: { neo4j: { version: '5.26.28', image: 'mine:1' }, databases: ['neo4j'] } }),
+      },
+      standing: 'starting',
+    },
+    {
+      name: 'is stalled by an image of another version',
+      seen: {
+        backup: aBackup({ spec: { neo4j: { version: '3.4.18', image: 'neo4j:5.26.28-enterprise' } } }),
+      },
+      standing: 'stalled',
+      reason: 'ImageVersionMismatch',
+    },
+    {
+      name: 'takes an image of the version',
+      seen: { backup: aBackup({ spec: { neo4j: { version: '3.4.18', image: 'neo4j:3.4-enterprise' } } }) },
+      standing: 'starting',
+    },
+    {
       name: 'is stalled by an image that is not allowed',
       seen: { backup: aBackup({ spec: { neo4j: { version: '3.4.18', image: 'yours:1' } } }) },
       standing: 'stalled',

@@ -23,6 +23,8 @@ type Rule = (seen: Observed, policy: Policy) => Objection | undefined;
 /** What only an edit can mend comes first. */
 const always: readonly Rule[] = [
   versionServed,
+  databasesNamed,
+  imageOfVersion,
   licenseAccepted,
   imageAllowed,
   hostAllowed,
@@ -47,6 +49,25 @@ function versionServed({ backup }: Observed): Objection | undefined {
   if (selectEngine(version) !== undefined) return undefined;
   const detail = `spec.neo4j.version is ${version}; served are ${servedVersions}`;
   return { kind: 'stalled', reason: 'UnsupportedVersion', detail };
+}
+
+function databasesNamed({ backup }: Observed): Objection | undefined {
+  const { databases, allDatabases, neo4j } = backup.spec;
+  const asked = databases === undefined ? allDatabases : databases.join(', ');
+  if (asked === undefined || selectEngine(neo4j.version)?.databases !== 'one') return undefined;
+  const field = databases === undefined ? 'spec.allDatabases' : 'spec.databases';
+  const detail = `${field} is ${String(asked)}, and spec.neo4j.version ${neo4j.version}`;
+  return { kind: 'stalled', reason: 'DatabasesNotSupported', detail };
+}
+
+/** Only the tags of images that are called neo4j, or neo4j-admin, are versions of Neo4j: others count as they like. */
+function imageOfVersion({ backup }: Observed): Objection | undefined {
+  const { image = '', version } = backup.spec.neo4j;
+  const tag = /(?:^|\/)neo4j(?:-admin)?:(\d+\.\d+)[^/]*$/.exec(image)?.[1];
+  if (tag === undefined || version === tag || version.startsWith(`${tag}.`) || version.startsWith(`${tag}-`))
+    return undefined;
+  const detail = `spec.neo4j.image is ${image}, and spec.neo4j.version ${version}`;
+  return { kind: 'stalled', reason: 'ImageVersionMismatch', detail };
 }
 
 function licenseAccepted({ backup }: Observed): Objection | undefined {

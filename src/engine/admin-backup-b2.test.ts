@@ -18,6 +18,7 @@ const command: Command = {
   parent: '/backup/orders/.staging/x/first',
   name: 'data',
   reports: '/backup/orders/.staging/x/reports',
+  temporary: '/backup/orders/.staging/x/first.tmp',
   check: { Full: true, Incremental: true },
   version: '3.4.18',
 };

@@ -21,6 +21,8 @@ export interface Command {
   readonly name: string;
   /** Folder for the report of the consistency check. */
   readonly reports: string;
+  /** Folder that is there and holds two empty ones, `backup` and `check`, for what needs as much room as the store. */
+  readonly temporary: string;
   /** Which types are to be checked. Both are told: what begins as an increment may end as a full backup (generation A). */
   readonly check: Readonly<Record<BackupType, boolean>>;
   /** The tool's version: some flags came late. */
@@ -64,8 +66,8 @@ interface ServerSettings {
 
 /** Commands of a tool that does by itself what others do within the backup: it must be told to look at what it took. */
 interface Companions {
-  /** Lists the artifacts of a folder: JSON first, and the table, of which alone the columns are documented. */
-  readonly inspect: readonly ((command: Command) => readonly string[])[];
+  /** Commands that each list the artifacts of a folder, in one format or another. */
+  readonly inspect: (command: Command) => readonly (readonly string[])[];
   /** The consistency check of a full backup. */
   readonly check: (command: Command) => readonly string[];
 }

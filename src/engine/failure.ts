@@ -53,6 +53,26 @@ function telling(lines: readonly string[]): string | undefined {
 }
 
 /**
+ * What the tools since 4.0 fail with, as far as the names of Java's own exceptions and the texts of the system tell: their own
+ * words are known for little. First match wins.
+ */
+export const modernFailures: readonly FailureMark[] = [
+  [/MismatchingStoreId|StoreIdMismatch/, 'StoreMismatch'],
+  [/java\.lang\.OutOfMemoryError/, 'OutOfMemory'],
+  [/No space left on device|Disk quota exceeded/, 'NoSpaceLeft'],
+  [/UpgradeNotAllowed|UnexpectedStoreVersion|StoreUpgrade|UnsupportedLogVersionException/, 'OlderVersion'],
+  [/AccessDeniedException|Permission denied|Read-only file system/, 'PermissionDenied'],
+  [/DatabaseNotFound/, 'DatabaseNotFound'],
+  [/IllegalProtocolVersionException|Unexpected (internal|application) protocol version/, 'ProtocolMismatch'],
+  [/UnknownHostException|UnresolvedAddressException|Name or service not known/, 'HostNotFound'],
+  [
+    /Connection refused|ConnectTimeoutException|NoRouteToHostException|connection timed out/i,
+    'PortUnreachable',
+  ],
+  [/Channel has been closed|Connection reset|ClosedChannelException|Broken pipe/, 'ServerClosedConnection'],
+];
+
+/**
  * Fixed strings in the output of a failed increment that name what a full backup would meet as well, or must not get
  * around: the server is away, there is no room, and above all that the store is another one.
  */

@@ -25,9 +25,11 @@ test.each([
   '3.40',
   '3.40.1',
   '13.4.1',
-  '4.4.0',
-  '5.26.0',
-  '2026.08.1',
+  '4.5.0',
+  '5',
+  '6.0.0',
+  '2024.1.0',
+  '20260.1',
   'x3.4',
   '3x4',
   '3.4x',
@@ -37,7 +39,7 @@ test.each([
 });
 
 test('people are told what is served', () => {
-  expect(servedVersions).toBe('3.0, 3.4');
+  expect(servedVersions).toBe('3.0, 3.4, 4.0 to 4.4, 5, 2025 and newer');
 });
 
 test('the default image is the one of that version, and the Enterprise Edition, which alone has the tool', () => {

@@ -1,11 +1,15 @@
 // Which generation of the tool serves a version of Neo4j.
 import { adminBackupB2 } from './admin-backup-b2.ts';
+import { adminBackupB3 } from './admin-backup-b3.ts';
 import { backupA } from './backup-a.ts';
+import { databaseBackupC } from './database-backup-c.ts';
 import type { Engine } from './engine.ts';
 
 const engines: readonly { readonly matches: RegExp; readonly engine: Engine }[] = [
   { matches: /^3\.0(\.|$|-)/, engine: backupA },
   { matches: /^3\.4(\.|$|-)/, engine: adminBackupB2 },
+  { matches: /^4\.[0-4](\.|$|-)/, engine: adminBackupB3 },
+  { matches: /^(5|20(2[5-9]|[3-9]\d))\.\d/, engine: databaseBackupC },
 ];
 
 /** The versions that some engine serves, for people. */

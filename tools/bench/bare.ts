@@ -37,6 +37,7 @@ function barePod(name: string, type: BackupType, series: string): Manifest {
     name: 'data',
     version: '3.4.18',
     reports,
+    temporary: reports,
     check: { Full: true, Incremental: false }, // what a Neo4jBackup has where it says nothing of it
   });
   const environment = {

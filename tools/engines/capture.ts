@@ -97,6 +97,7 @@ function argumentsOf(c: Case): readonly string[] {
     parent: dirname(c.to),
     name: basename(c.to),
     reports,
+    temporary: reports,
     check: { Full: check, Incremental: check },
   });
   return [...args, ...(c.more ?? [])];
