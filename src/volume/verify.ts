@@ -20,12 +20,11 @@ export type Inspected =
   | { readonly kind: 'noStore'; readonly why: string };
 
 /**
- * Files that every backup of 3.0 and of 3.4 holds (docs/engines.md). All are demanded: a store that opens proves nothing,
+ * Files that every store holds, whatever its format (docs/engines.md). All are demanded: a store that opens proves nothing,
  * since the kernel makes most missing ones anew, and empty.
  */
 const required = [
   'neostore',
-  'neostore.counts.db.a',
   'neostore.labeltokenstore.db',
   'neostore.labeltokenstore.db.names',
   'neostore.nodestore.db',
@@ -48,29 +47,64 @@ interface Demand {
   readonly is: RegExp;
 }
 
+/** One file that is always called the same. */
+function named(name: string): Demand {
+  return { name, is: new RegExp(`^${name.replaceAll('.', String.raw`\.`)}$`) };
+}
+
 /** A store goes on from one at least; the number counts up. */
 const transactionLog: Demand = { name: 'a transaction log', is: /^neostore\.transaction\.db\.\d+$/ };
 
-/** The counts are written to the two files in turn: until the first transaction there is one. */
-const secondCounts: Demand = { name: 'neostore.counts.db.b', is: /^neostore\.counts\.db\.b$/ };
-
-/** Which nodes have a label: in a file of its own in 3.4, in a folder of Lucene in 3.0. */
-const labelIndex: Demand = { name: 'neostore.labelscanstore.db', is: /^neostore\.labelscanstore\.db$/ };
-const luceneLabelIndex: Demand = {
+/** Which nodes have a label: in a file of its own since 3.2, in a folder of Lucene before. */
+const labelIndex = named('neostore.labelscanstore.db');
+const luceneOf23: Demand = { name: 'schema/label/lucene', is: /^schema\/label\/lucene\/segments_\w+$/ };
+const luceneOf30: Demand = {
   name: 'schema/label/lucene/labelStore',
   is: /^schema\/label\/lucene\/labelStore\/\d+\/segments_\w+$/,
 };
 
-/** The formats of 3.0: the standard one, and those of `dbms.record_format=high_limit` before 3.0.6 and since. */
-const luceneFormats: readonly string[] = ['v0.A.7', 'vE.H.0', 'vE.H.0b'];
+/** Up to 3.5 the counts are written to two files in turn: until the first transaction there is one. Since 4.0 there is one file. */
+const [countsA, countsB] = [named('neostore.counts.db.a'), named('neostore.counts.db.b')];
+const counts = named('neostore.counts.db');
+
+/** What a record format demands beyond what all do. */
+interface Format {
+  /** What `neostore` calls it: first the standard one, then `aligned`, then those of `high_limit`. */
+  readonly storeVersions: readonly string[];
+  readonly demands: readonly Demand[];
+  /** In a store to which something was written. */
+  readonly onceWritten?: Demand;
+}
+
+/** 3.2 to 3.5, and what we do not know. */
+const usual: Format = {
+  storeVersions: ['v0.A.8', 'v0.A.9', 'vE.H.3', 'vE.H.4'],
+  demands: [countsA, labelIndex],
+  onceWritten: countsB,
+};
+
+const formats: readonly Format[] = [
+  { storeVersions: ['v0.A.6'], demands: [countsA, luceneOf23], onceWritten: countsB }, // 2.3
+  {
+    storeVersions: ['v0.A.7', 'vE.H.0', 'vE.H.0b', 'vE.H.2'], // 3.0 and 3.1
+    demands: [countsA, luceneOf30],
+    onceWritten: countsB,
+  },
+  usual,
+  { storeVersions: ['SF4.0.0', 'AF4.1.a', 'HL4.0.0'], demands: [counts, labelIndex] }, // 4.0 to 4.2
+  {
+    // 4.3 and 4.4: what labels the nodes have is in an index like any other, which may be dropped
+    storeVersions: ['SF4.3.0', 'AF4.3.0', 'HL4.3.0'],
+    demands: [counts, named('neostore.relationshipgroupstore.degrees.db')],
+  },
+];
 
 /** What is demanded of one store and not of another, or has no fixed name. */
 function demanded({ storeId, lastTransactionId }: Neostore): readonly Demand[] {
-  return [
-    transactionLog,
-    ...(lastTransactionId > baseTransactionId ? [secondCounts] : []),
-    luceneFormats.includes(storeId.storeVersion) ? luceneLabelIndex : labelIndex,
-  ];
+  const { demands, onceWritten } =
+    formats.find(({ storeVersions }) => storeVersions.includes(storeId.storeVersion)) ?? usual;
+  const written = lastTransactionId > baseTransactionId;
+  return [transactionLog, ...demands, ...(written && onceWritten !== undefined ? [onceWritten] : [])];
 }
 
 /** The folder that the tool copies into first; still there, the copy is not complete. */
