@@ -24,15 +24,23 @@ export interface Told {
 }
 
 /** The report of a run in which nothing was taken, for a reason that concerns all of it. */
-export function failedReport({ request, now }: Told, reason: RunReason, detail?: string): RunReport {
+export function failedReport(told: Told, reason: RunReason, detail?: string): RunReport {
+  const { request, now } = told;
   return {
     schemaVersion: 1,
     run: request.run,
     reason,
-    message: explain(reason, detail).slice(0, 1024),
+    message: [explain(reason, detail), settingsFor(told, reason, detail)].join('').slice(0, 1024),
     neo4jVersion: request.neo4jVersion,
     completionTime: now().toISOString(),
   };
+}
+
+/** The server's settings that a reason is about, as this version of it calls them; once. */
+function settingsFor({ engine, request }: Told, reason: RunReason, detail = ''): string {
+  const { enabled, listen } = engine.settings;
+  if (reason !== 'PortUnreachable' || detail.includes(listen)) return '';
+  return ` With Neo4j ${request.neo4jVersion} these are ${enabled}=true and ${listen}=0.0.0.0:${request.source.port}.`;
 }
 
 /**
@@ -65,11 +73,15 @@ function reportOfOne(told: Told, result: Result): RunReport {
   const what =
     `${type === 'Full' ? 'A full' : 'An incremental'} backup up to transaction ${lastTransactionID} was taken, read back and verified` +
     (fullBecause === undefined ? '' : ` (full because ${fullBecause})`);
+  const hint =
+    fullBecause === 'LogsPruned'
+      ? ` Have the server keep its logs for longer with ${told.engine.settings.retention}.`
+      : '';
   return {
     schemaVersion: 1,
     run: told.request.run,
     reason,
-    message: reason === 'Inconsistent' ? explain(reason) : `${what}.`,
+    message: reason === 'Inconsistent' ? explain(reason) : `${what}.${hint}`,
     ...factsOf(told, manifest),
     neo4jVersion: manifest.neo4jVersion,
     completionTime,

@@ -74,7 +74,11 @@ function judge({ exitCode, output }: Ended): Verdict {
 export const adminBackupB2: Engine = {
   generation: 'B2',
   versions: '3.4',
-  settings: { enabled: 'dbms.backup.enabled', listen: 'dbms.backup.address' },
+  settings: {
+    enabled: 'dbms.backup.enabled',
+    listen: 'dbms.backup.address',
+    retention: 'dbms.tx_log.rotation.retention_policy',
+  },
   databases: 'one',
   layout: 'store',
   defaultImage: (version) => `neo4j:${version}-enterprise`,

@@ -58,7 +58,11 @@ function failedDatabases(output: string): ReadonlyMap<string, string> {
 export const adminBackupB3: Engine = {
   generation: 'B3',
   versions: '4.0 to 4.4',
-  settings: { enabled: 'dbms.backup.enabled', listen: 'dbms.backup.listen_address' },
+  settings: {
+    enabled: 'dbms.backup.enabled',
+    listen: 'dbms.backup.listen_address',
+    retention: 'dbms.tx_log.rotation.retention_policy',
+  },
   databases: 'named',
   layout: 'store',
   defaultImage: (version) => `neo4j:${version}-enterprise`,

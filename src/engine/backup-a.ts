@@ -64,7 +64,11 @@ function judge({ exitCode, output }: Ended): Verdict {
 export const backupA: Engine = {
   generation: 'A',
   versions: '3.0',
-  settings: { enabled: 'dbms.backup.enabled', listen: 'dbms.backup.address' },
+  settings: {
+    enabled: 'dbms.backup.enabled',
+    listen: 'dbms.backup.address',
+    retention: 'dbms.tx_log.rotation.retention_policy',
+  },
   databases: 'one',
   layout: 'store',
   defaultImage: (version) => `neo4j:${version}-enterprise`,

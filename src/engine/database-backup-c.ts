@@ -99,7 +99,11 @@ function failedDatabases(output: string): ReadonlyMap<string, string> {
 export const databaseBackupC: Engine = {
   generation: 'C',
   versions: '5, 2025 and newer',
-  settings: { enabled: 'server.backup.enabled', listen: 'server.backup.listen_address' },
+  settings: {
+    enabled: 'server.backup.enabled',
+    listen: 'server.backup.listen_address',
+    retention: 'db.tx_log.rotation.retention_policy',
+  },
   databases: 'named',
   layout: 'artifacts',
   defaultImage: (version) => `neo4j:${version}-enterprise`,

@@ -62,6 +62,8 @@ interface ServerSettings {
   readonly enabled: string;
   /** On which address the backup service listens. */
   readonly listen: string;
+  /** For how long the logical logs stay that an increment needs. */
+  readonly retention: string;
 }
 
 /** Commands of a tool that does by itself what others do within the backup: it must be told to look at what it took. */
