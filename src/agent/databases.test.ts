@@ -201,7 +201,7 @@ describe.each(generations)('$name', ({ neo4jVersion, toolOf }) => {
     'ends well, wherever an attempt died, with one point of each database',
     { timeout: 60_000 },
     async () => {
-      for (let k = 3; k < 400; k += 23) {
+      for (let k = 3; k < 400; k += 37) {
         const world = await aWorld();
         await back(world, 1, two);
         const before = published(world);
