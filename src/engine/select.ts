@@ -1,11 +1,15 @@
 // Which generation of the tool serves a version of Neo4j.
+import { adminBackupB1, adminBackupB1Unlicensed } from './admin-backup-b1.ts';
 import { adminBackupB2 } from './admin-backup-b2.ts';
-import { backupA } from './backup-a.ts';
+import { backupA, backupA23 } from './backup-a.ts';
 import type { Engine } from './engine.ts';
 
 const engines: readonly { readonly matches: RegExp; readonly engine: Engine }[] = [
+  { matches: /^2\.3(\.|$|-)/, engine: backupA23 },
   { matches: /^3\.0(\.|$|-)/, engine: backupA },
-  { matches: /^3\.4(\.|$|-)/, engine: adminBackupB2 },
+  { matches: /^3\.[12](\.|$|-)/, engine: adminBackupB1Unlicensed },
+  { matches: /^3\.3(\.|$|-)/, engine: adminBackupB1 },
+  { matches: /^3\.[45](\.|$|-)/, engine: adminBackupB2 },
 ];
 
 /** The versions that some engine serves, for people. */

@@ -20,7 +20,7 @@ export type Inspected =
   | { readonly kind: 'noStore'; readonly why: string };
 
 /**
- * Files that every backup of 3.0 and of 3.4 holds (docs/engines.md). All are demanded: a store that opens proves nothing,
+ * Files that every backup of 2.3 to 3.4 holds (docs/engines.md). All are demanded: a store that opens proves nothing,
  * since the kernel makes most missing ones anew, and empty.
  */
 const required = [
@@ -54,31 +54,41 @@ const transactionLog: Demand = { name: 'a transaction log', is: /^neostore\.tran
 /** The counts are written to the two files in turn: until the first transaction there is one. */
 const secondCounts: Demand = { name: 'neostore.counts.db.b', is: /^neostore\.counts\.db\.b$/ };
 
-/** Which nodes have a label: in a file of its own in 3.4, in a folder of Lucene in 3.0. */
+/** Which nodes have a label: in a file of its own since 3.2, in a folder of Lucene before. */
 const labelIndex: Demand = { name: 'neostore.labelscanstore.db', is: /^neostore\.labelscanstore\.db$/ };
-const luceneLabelIndex: Demand = {
+const luceneOf23: Demand = { name: 'schema/label/lucene', is: /^schema\/label\/lucene\/segments_\w+$/ };
+const luceneOf30: Demand = {
   name: 'schema/label/lucene/labelStore',
   is: /^schema\/label\/lucene\/labelStore\/\d+\/segments_\w+$/,
 };
 
-/** The formats of 3.0: the standard one, and those of `dbms.record_format=high_limit` before 3.0.6 and since. */
-const luceneFormats: readonly string[] = ['v0.A.7', 'vE.H.0', 'vE.H.0b'];
+/** By record format, where it is not the file: `v` are the standard ones, `vE.H` those of `dbms.record_format=high_limit`. */
+const labelIndexes: ReadonlyMap<string, Demand> = new Map([
+  ['v0.A.6', luceneOf23], // 2.3
+  ['v0.A.7', luceneOf30], // 3.0 and 3.1
+  ['vE.H.0', luceneOf30], // 3.0 before 3.0.6
+  ['vE.H.0b', luceneOf30], // 3.0 since
+  ['vE.H.2', luceneOf30], // 3.1
+]);
 
 /** What is demanded of one store and not of another, or has no fixed name. */
 function demanded({ storeId, lastTransactionId }: Neostore): readonly Demand[] {
   return [
     transactionLog,
     ...(lastTransactionId > baseTransactionId ? [secondCounts] : []),
-    luceneFormats.includes(storeId.storeVersion) ? luceneLabelIndex : labelIndex,
+    labelIndexes.get(storeId.storeVersion) ?? labelIndex,
   ];
 }
 
 /** The folder that the tool copies into first; still there, the copy is not complete. */
 const unfinished = 'temp-copy';
 
-/** What the tool leaves in a store folder that is no part of it: its logs, in 3.0 in a folder together with its findings. */
+/**
+ * What the tool leaves in a store folder that is no part of it: its logs and the findings of its check. 2.3 has them
+ * directly in the store, under other names; 3.0 has a folder for both.
+ */
 export function isLeftover(path: string): boolean {
-  return /^debug\.log(\.\d+)?$|^logs(\/|$)/.test(path);
+  return /^(debug|messages)\.log(\.\d+)?$|^inconsistencies-[-.\d]+\.report$|^logs(\/|$)/.test(path);
 }
 
 /** Reads and hashes every file of a store folder. Changes nothing. Anything but plain files and folders is refused. */
