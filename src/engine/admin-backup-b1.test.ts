@@ -73,8 +73,9 @@ describe('judge, over all that the real tool was seen to print,', () => {
   });
   const lost =
     /ComException: Channel has been closed$|^command failed: Backup failed: Channel has been closed$/;
-  const full = /No space left on device$/;
-  const progress = /^Doing full backup|Start receiving|Cop(ying|ied) neostore|Finish recovering store/;
+  const full = /No space left on device"?\.?$/;
+  const progress =
+    /^Doing full backup|^Destination is not empty|Cop(ying|ied) neostore|(Start|Finish) recovering store$/;
   const verdicts: Readonly<Record<string, Verdict>> = {
     full: taken(),
     'full-small': taken(),
@@ -124,7 +125,7 @@ describe('judge, over all that the real tool was seen to print,', () => {
     'home-not-writable-incremental': taken(),
     'out-of-memory-8m': failed('OutOfMemory', /OutOfMemoryError: Java heap space/),
     'out-of-memory-16m': failed('OutOfMemory', /OutOfMemoryError: Java heap space/),
-    'out-of-memory-24m': failed('OutOfMemory', /OutOfMemoryError/),
+    'out-of-memory-24m': failed('EngineFailed', progress),
     sigterm: failed('EngineFailed', progress),
     'sigterm-rerun': taken(),
     sigkill: failed('EngineFailed', progress),
@@ -132,10 +133,10 @@ describe('judge, over all that the real tool was seen to print,', () => {
     'killed-incremental-base': taken(),
     'sigkill-incremental': failed('EngineFailed', progress),
     'sigkill-incremental-rerun': taken(),
-    'two-at-once-first': taken(),
+    'two-at-once-first': taken('inconsistent'),
     'two-at-once-second': taken(),
-    'two-at-once-early-first': taken(),
-    'two-at-once-early-second': taken(),
+    'two-at-once-early-first': failed('EngineFailed', /StoreLockException/),
+    'two-at-once-early-second': failed('EngineFailed', progress),
     usage: failed('EngineFailed', /^unrecognized option: 'frobnicate'$/),
   };
   const recorded = readdirSync(join(captures, '3.3.5'))

@@ -2,7 +2,7 @@
 import { adminBackupB2 } from './admin-backup-b2.ts';
 import type { Command, Ended, Engine, Verdict } from './engine.ts';
 
-/** The official images of 3.1 and 3.2 do not have it on their PATH. */
+/** The official images of 3.1 do not have it on their PATH. */
 const tool = '/var/lib/neo4j/bin/neo4j-admin';
 
 /** 3.1 ends with 1 where 3.3 ends with 2 or 3, and tells a check that objected as one that failed, with this as the cause. */

@@ -4,6 +4,7 @@ proof({
   version: '3.3.5',
   generation: 'B1',
   storeVersion: 'v0.A.8',
-  older: { version: '3.0.7', reason: 'OlderVersion' },
+  older: { version: '3.0.7', full: 'ProtocolMismatch', increment: 'OlderVersion' },
   checksIncrements: true,
+  incrementEndsOnFullDisk: true,
 });

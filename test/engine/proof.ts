@@ -25,20 +25,32 @@ const fetchTimeoutMs = 15 * 60_000;
 /** A run of the tool takes 3 to 15 s here, by how busy the machine is; each test starts up to six JVMs. */
 const runTimeoutMs = 240_000;
 
+/** The version before, whose stores a server of this one brings up to itself. */
+interface OlderVersion {
+  readonly version: EngineVersion;
+  /** What comes of a full backup of a server of that version, by a tool of this one. */
+  readonly full: RunReason;
+  /** What comes of an increment on top of a backup by that version, when the server was upgraded since. */
+  readonly increment: RunReason;
+}
+
 /** What a version does that another does not. */
 export interface Row {
   readonly version: EngineVersion;
   readonly generation: string;
   /** The record format of its stores. */
   readonly storeVersion: string;
-  /** Whose stores it brings up to its own version. */
-  readonly older?: { readonly version: EngineVersion; readonly reason: RunReason };
+  readonly older?: OlderVersion;
   /** Whether the tool checks increments: otherwise nothing is claimed of them. */
   readonly checksIncrements: boolean;
+  /** Whether it ends when it meets a full disk while it applies an increment: that of 2.3 may wait for ever. */
+  readonly incrementEndsOnFullDisk: boolean;
 }
 
 export function proof(row: Row): void {
-  describe(`the tool of Neo4j ${row.version}`, () => stories(row));
+  describe(`the tool of Neo4j ${row.version}`, () => {
+    stories(row);
+  });
 }
 
 /** The server sends in pieces of 4 MB, and the tool makes no file before the first is there: two of them, in few nodes. */
@@ -47,7 +59,8 @@ const middleOfCopyBytes = 5_000_000;
 
 const isRoot = process.getuid?.() === 0;
 
-function stories({ version, generation, storeVersion, older, checksIncrements }: Row): void {
+function stories(row: Row): void {
+  const { version, generation, storeVersion, older } = row;
   const work = mkdtempSync(join(tmpdir(), 'neo4j-proof-'));
   const orders = aVolume('orders');
   const stock = aVolume('stock');
@@ -110,9 +123,8 @@ function stories({ version, generation, storeVersion, older, checksIncrements }:
     };
     const before = publishedIn(world);
     const ended = await attempt(world, options, tool);
-    const after = publishedIn(world);
-    expect(after).toMatchObject(before);
-    if (ended.report?.path === undefined) expect(after).toEqual(before);
+    const isPublished = ended.report?.path !== undefined;
+    expect(publishedIn(world)).toEqual(isPublished ? expect.objectContaining(before) : before);
     return ended;
   }
 
@@ -175,7 +187,7 @@ function stories({ version, generation, storeVersion, older, checksIncrements }:
       expect([code, report?.reason]).toEqual([0, 'IncrementalBackupTaken']);
       const { manifest, data } = await tipOf(orders);
       expect(manifest).toMatchObject({ chain: full.chain, parent: full.point, storeID: full.storeID });
-      expect(manifest.consistent).toBe(checksIncrements ? true : undefined);
+      expect(manifest.consistent).toBe(row.checksIncrements ? true : undefined);
       expect(strangersIn(data)).toEqual([]);
       expect(BigInt(manifest.lastTransactionID)).toBeGreaterThan(BigInt(full.lastTransactionID));
       expect(await storeFacts(on, data)).toMatchObject({ openedLastCommitted: manifest.lastTransactionID });
@@ -250,9 +262,11 @@ function stories({ version, generation, storeVersion, older, checksIncrements }:
 
   // Only root may mount a file system of its own.
   describe.runIf(isRoot)('on a volume that is full', () => {
-    test.each(['Full', 'Auto'] as const)(
+    const types = ['Full', ...(row.incrementEndsOnFullDisk ? ['Auto'] : [])] as const;
+    test.each(types)(
       'says so when asked for %s',
-      async (requestedType) => {
+      async (type) => {
+        const requestedType = type === 'Full' ? 'Full' : 'Auto';
         const small = aVolume(`small-${requestedType}`);
         mkdirSync(small.volume);
         await must(['mount', '-t', 'tmpfs', '-o', 'size=64m', 'tmpfs', small.volume]);
@@ -355,25 +369,31 @@ function stories({ version, generation, storeVersion, older, checksIncrements }:
   if (older === undefined) return;
 
   test(
-    `does not understand a server of ${older.version}, nor goes on from its backup once the server is upgraded`,
+    `backs up a server of ${older.version} as it can, and that server once it is upgraded`,
     async () => {
       const archive = aVolume('archive');
       const before = await engine(older.version, steps());
       // Nothing was ever written to this store: some of its files are then not there.
       const old = await started('archive', {}, before);
-      const tooNew = await backup(archive, old);
-      expect([tooNew.code, tooNew.report?.reason]).toEqual([20, 'ProtocolMismatch']);
-      const taken = await backup(archive, old, { neo4jVersion: older.version }, realTool({}, before));
-      expect(taken.report?.reason).toBe('FullBackupTaken');
+      expect((await backup(aVolume('elsewhere'), old)).report?.reason).toBe(older.full);
+      const { report: first } = await backup(
+        archive,
+        old,
+        { neo4jVersion: older.version },
+        realTool({}, before),
+      );
+      expect(first?.reason).toBe('FullBackupTaken');
       await old.stop();
       const upgraded = await started('archive', { 'x.nodes': '10', ...on.upgrading });
-      const { code, report, plan } = await backup(archive, upgraded);
+      const { report, plan } = await backup(archive, upgraded);
       expect(plan?.targets).toMatchObject([{ tries: [{ type: 'Incremental' }] }]);
-      expect([code, report?.reason]).toEqual([20, older.reason]);
-      const full = await backup(archive, upgraded, { requestedType: 'Full' });
+      expect(report?.reason).toBe(older.increment);
+      const { report: full } = await backup(archive, upgraded, { requestedType: 'Full' });
       await upgraded.stop();
-      expect(full.report).toMatchObject({ reason: 'FullBackupTaken', storeID: taken.report?.storeID });
-      expect((await tipOf(archive)).manifest).toMatchObject({ storeVersion, consistent: true });
+      expect(full).toMatchObject({ reason: 'FullBackupTaken', storeID: first?.storeID });
+      const { manifest, data } = await tipOf(archive);
+      expect(manifest.consistent).toBe(true);
+      expect(await countNodes(on, data)).toBe(10);
     },
     runTimeoutMs,
   );

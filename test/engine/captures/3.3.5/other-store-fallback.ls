@@ -1,8 +1,8 @@
 d       4096 .
 d       4096 ./graph.db
 d       4096 ./graph.db.err.1
-f      43018 ./graph.db.err.1/debug.log
-f      42706 ./graph.db.err.1/debug.log.1796020141406
+f      43017 ./graph.db.err.1/debug.log
+f      42705 ./graph.db.err.1/debug.log.1796022881898
 d       4096 ./graph.db.err.1/index
 f       8192 ./graph.db.err.1/neostore
 f         96 ./graph.db.err.1/neostore.counts.db.a
@@ -39,7 +39,7 @@ f       8192 ./graph.db.err.1/neostore.schemastore.db
 f          9 ./graph.db.err.1/neostore.schemastore.db.id
 f         70 ./graph.db.err.1/neostore.transaction.db.0
 f          0 ./graph.db.err.1/store_lock
-f      42742 ./graph.db/debug.log.1796020169637
+f      42737 ./graph.db/debug.log.1796022926551
 f       8192 ./graph.db/neostore
 f         96 ./graph.db/neostore.counts.db.a
 f        352 ./graph.db/neostore.counts.db.b

@@ -1,7 +1,7 @@
 d       4096 .
 d       4096 ./graph.db.err.1
-f      42868 ./graph.db.err.1/debug.log
-f      42706 ./graph.db.err.1/debug.log.1796020141406
+f      42867 ./graph.db.err.1/debug.log
+f      42705 ./graph.db.err.1/debug.log.1796022881898
 d       4096 ./graph.db.err.1/index
 f       8192 ./graph.db.err.1/neostore
 f         96 ./graph.db.err.1/neostore.counts.db.a
