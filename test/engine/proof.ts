@@ -5,6 +5,7 @@ import { readdirSync, readFileSync, rmSync, statfsSync, writeFileSync, writeSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import type { Plan } from '../../src/agent/plan.ts';
 import type { RunReason } from '../../src/api/reasons.ts';
 import { readDestination } from '../../src/volume/catalogue.ts';
 import { pointFolder } from '../../src/volume/layout.ts';
@@ -124,7 +125,8 @@ function stories(row: Row): void {
     const before = publishedIn(world);
     const ended = await attempt(world, options, tool);
     const isPublished = ended.report?.path !== undefined;
-    expect(publishedIn(world)).toEqual(isPublished ? expect.objectContaining(before) : before);
+    const after = publishedIn(world);
+    expect(after).toEqual(isPublished ? { ...after, ...before } : before);
     return ended;
   }
 
@@ -269,12 +271,13 @@ function stories(row: Row): void {
         const requestedType = type === 'Full' ? 'Full' : 'Auto';
         const small = aVolume(`small-${requestedType}`);
         mkdirSync(small.volume);
-        await must(['mount', '-t', 'tmpfs', '-o', 'size=64m', 'tmpfs', small.volume]);
+        await must(['mount', '-t', 'tmpfs', '-o', 'size=1g', 'tmpfs', small.volume]);
         try {
           cpSync(orders.volume, small.volume, { recursive: true });
           // Less room is left than the copy needs, but for an increment enough to begin with it.
           const tip = (await tipOf(orders)).manifest.sizeBytes;
-          leave(small.volume, requestedType === 'Full' ? tip / 2 : tip + 300_000);
+          const size = usedBytes(small.volume) + (type === 'Full' ? tip / 2 : tip + 300_000);
+          await must(['mount', '-o', `remount,size=${Math.ceil(size)}`, small.volume]);
           const { code, report } = await backup(small, server, { requestedType });
           expect([code, report?.reason]).toEqual([20, 'NoSpaceLeft']);
         } finally {
@@ -308,7 +311,7 @@ function stories(row: Row): void {
         };
         const { code, report, plan } = await backup(orders, proxy, {}, realTool({ during }));
         await proxy.close();
-        expect(plan?.targets).toMatchObject([{ tries: [{ type: 'Incremental' }] }]);
+        expect(firstTry(plan)).toBe('Incremental');
         expect([code, report?.reason]).toEqual([20, 'EngineFailed']);
       },
       runTimeoutMs,
@@ -356,7 +359,7 @@ function stories(row: Row): void {
       });
       const { code, report, plan } = await backup(pruning, busy);
       await busy.stop();
-      expect(plan?.targets).toMatchObject([{ tries: [{ type: 'Incremental' }] }]);
+      expect(firstTry(plan)).toBe('Incremental');
       expect([code, report]).toMatchObject([0, { reason: 'FullBackupTaken', fullBecause: 'LogsPruned' }]);
       const { manifest, data: second } = await tipOf(pruning);
       expect(manifest).toMatchObject({ type: 'Full', storeID: first.storeID, consistent: true });
@@ -386,7 +389,7 @@ function stories(row: Row): void {
       await old.stop();
       const upgraded = await started('archive', { 'x.nodes': '10', ...on.upgrading });
       const { report, plan } = await backup(archive, upgraded);
-      expect(plan?.targets).toMatchObject([{ tries: [{ type: 'Incremental' }] }]);
+      expect(firstTry(plan)).toBe('Incremental');
       expect(report?.reason).toBe(older.increment);
       const { report: full } = await backup(archive, upgraded, { requestedType: 'Full' });
       await upgraded.stop();
@@ -418,10 +421,13 @@ function strangersIn(data: string): readonly string[] {
   return readdirSync(data).filter((name) => /^logs$|\.log(\.|$)|\.report$/.test(name));
 }
 
-/** Fills a file system up to so many bytes. */
-function leave(folder: string, bytes: number): void {
-  const { bavail, bsize } = statfsSync(folder);
-  writeFileSync(join(folder, 'filler'), new Uint8Array(bavail * bsize - bytes));
+function firstTry(plan: Plan | undefined): string | undefined {
+  return plan?.targets[0]?.tries[0]?.type;
+}
+
+function usedBytes(folder: string): number {
+  const { blocks, bfree, bsize } = statfsSync(folder);
+  return (blocks - bfree) * bsize;
 }
 
 async function passed(proxy: SlowProxy, bytes: number): Promise<void> {
