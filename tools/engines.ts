@@ -10,11 +10,40 @@ interface Row {
   /** The tool's generation: A is `neo4j-backup` of 1.x to 3.0, B is `neo4j-admin backup` of 3.1 to 4.4. */
   readonly generation: 'A' | 'B';
   readonly toolClass: string;
+  /** The server's settings: is backup allowed, and on which address does it listen. */
+  readonly settings: { readonly enabled: string; readonly address: string };
+  /** Settings under which a server that writes 300 nodes of 3 KB a second has a new log each second, and keeps only the newest. */
+  readonly pruning: Readonly<Record<string, string>>;
+  /** Settings under which a server brings the store of an older version up to its own. */
+  readonly upgrading: Readonly<Record<string, string>>;
 }
 
+const toolOfA = 'org.neo4j.backup.BackupTool';
+const toolOfB = 'org.neo4j.commandline.admin.AdminTool';
+
+const checkpoints = { 'dbms.checkpoint.interval.tx': '5', 'dbms.checkpoint.interval.time': '3s' } as const;
+
+/** How the settings were called up to 2.3, and how since. */
+const until2 = {
+  settings: { enabled: 'online_backup_enabled', address: 'online_backup_server' },
+  pruning: { keep_logical_logs: 'false', logical_log_rotation_threshold: '1M', ...checkpoints },
+  upgrading: { allow_store_upgrade: 'true' },
+} as const;
+const since3 = {
+  settings: { enabled: 'dbms.backup.enabled', address: 'dbms.backup.address' },
+  pruning: {
+    'dbms.tx_log.rotation.retention_policy': 'false',
+    'dbms.tx_log.rotation.size': '1M',
+    ...checkpoints,
+  },
+  upgrading: { 'dbms.allow_format_migration': 'true', 'dbms.allow_upgrade': 'true' },
+} as const;
+
 const rows = {
-  '3.0.7': { generation: 'A', toolClass: 'org.neo4j.backup.BackupTool' },
-  '3.4.18': { generation: 'B', toolClass: 'org.neo4j.commandline.admin.AdminTool' },
+  '2.3.3': { generation: 'A', toolClass: toolOfA, ...until2 },
+  '3.0.7': { generation: 'A', toolClass: toolOfA, ...since3 },
+  '3.3.5': { generation: 'B', toolClass: toolOfB, ...since3 },
+  '3.4.18': { generation: 'B', toolClass: toolOfB, ...since3 },
 } as const satisfies Readonly<Record<string, Row>>;
 
 export type EngineVersion = keyof typeof rows;
@@ -122,12 +151,12 @@ export function serverCommand(
   on: Engine,
   { store, settings = {} }: { readonly store: string; readonly settings?: Readonly<Record<string, string>> },
 ): Launch {
-  const all = { 'dbms.backup.enabled': 'true', ...settings };
+  const all = { [on.settings.enabled]: 'true', ...settings };
   const pairs = Object.entries(all).map(([key, value]) => `${key}=${value}`);
   return { command: java(on, '512m', ['Server', `x.store=${store}`, ...pairs]), env: {} };
 }
 
-interface ToolOptions {
+export interface ToolOptions {
   /** 256m serves any store: the tools stream. Below 32m 3.4.18 fails in ways that name no memory (test/engine/captures). */
   readonly heap?: string;
   /** Its NEO4J_HOME. It must be able to make `logs` and `metrics` there, or it fails after the copy is there. */

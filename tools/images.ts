@@ -34,6 +34,9 @@ const neo4jHome = '/var/lib/neo4j';
 const javaHome = '/opt/java';
 const ownFiles = join(import.meta.dirname, 'images');
 
+/** The versions that run on a node: one for each way in which a tool lies in its image. */
+export const imageVersions = ['3.0.7', '3.4.18'] as const satisfies readonly EngineVersion[];
+
 /** A server that is up with its nodes in seconds and writes on request. Arguments: tools/engines/java/Server.java. */
 export async function neo4jServerImage(steps: Steps, version: EngineVersion = '3.4.18'): Promise<Image> {
   const on = await engine(version, steps);

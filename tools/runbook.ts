@@ -48,6 +48,7 @@ export const runbook: Readonly<Partial<Record<Reason, readonly string[]>>> = {
   PortUnreachable: [
     'In the server’s `neo4j.conf`, and then start it again. This opens the whole database to whoever reaches the port: [who may](install.md#who-may-reach-port-6362).',
     ['```', 'dbms.backup.enabled=true', 'dbms.backup.address=0.0.0.0:6362', '```'].join('\n'),
+    'In 2.3 these are `online_backup_enabled` and `online_backup_server`.',
     'On which address does it listen now? Among the addresses that this prints, 18DA is 6362: before it, zeros alone are all addresses, and `0100007F` is loopback. Nothing printed: nobody listens.',
     sh(
       `kubectl exec orders-neo4j-0 -- grep -i ':18DA 0' /proc/net/tcp /proc/net/tcp6`,

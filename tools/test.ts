@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { engine, engineVersions } from './engines.ts';
-import { greedyImage, neo4jServerImage, neo4jToolsImage, operatorImage } from './images.ts';
+import { greedyImage, imageVersions, neo4jServerImage, neo4jToolsImage, operatorImage } from './images.ts';
 import {
   chartParts,
   controlPlaneParts,
@@ -106,7 +106,7 @@ async function neo4jVersions(progress: Steps): Promise<void> {
 
 async function buildAll(progress: Steps): Promise<void> {
   await parts(progress);
-  for (const version of engineVersions) {
+  for (const version of imageVersions) {
     await neo4jServerImage(progress, version);
     await neo4jToolsImage(progress, version);
   }

@@ -34,7 +34,7 @@ const mostAnswerBytes = 64;
  * Makes other services speak and leaves a backup service silent. Each generation of the backup protocol begins with a
  * length of four bytes, big-endian, and reads no further before all of it is there. This announces 16,777,215 bytes, one
  * less than the protocol's own limit (com.Protocol's 16 MiB), and sends a few: when the connection closes there was no
- * message, and the server's log holds none (tried with 3.0.7 and 3.4.18: test/engine). An HTTP server finds a request line
+ * message, and the server's log holds none (tried with every version of test/engine). An HTTP server finds a request line
  * that is none and says so, a TLS server no record, and hangs up.
  */
 const probe = Buffer.from([0x00, 0xff, 0xff, 0xff, ...Buffer.from('\r\n\r\n')]);

@@ -43,7 +43,7 @@ const Source = z
       .default(backupPort)
       .describe(
         'Port of the backup service: 6362 unless the server sets it otherwise ' +
-          '(dbms.backup.address up to 3.5, dbms.backup.listen_address in 4.x, server.backup.listen_address since 5).',
+          '(online_backup_server in 2.3, dbms.backup.address up to 3.5, dbms.backup.listen_address in 4.x, server.backup.listen_address since 5).',
       ),
   })
   .meta(
@@ -64,7 +64,7 @@ const Neo4j = z
       .max(32)
       .regex(/^[0-9]+\.[0-9]+(\.[0-9]+)?([-+.][0-9A-Za-z.]+)?$/)
       .describe(
-        'Version of the server, such as 3.4.18. It chooses the backup tool and the default image. Served are 3.0, 3.4, 4.0 to 4.4, 5 and the calendar versions since 2025.',
+        'Version of the server, such as 3.4.18. It chooses the backup tool and the default image. Served are 2.3, 3.0 to 3.5, 4.0 to 4.4, 5 and the calendar versions since 2025.',
       ),
     image: z
       .string()
@@ -242,7 +242,7 @@ const specFields = z.object({
     .enum(['OnFull', 'Always', 'Never'])
     .default('OnFull')
     .describe(
-      "When Neo4j's own consistency check reads the copy before it is published. The tool of 3.0 checks full backups only.",
+      "When Neo4j's own consistency check reads the copy before it is published. The tools of 2.3 and 3.0 check full backups only.",
     ),
   job: JobSettings.prefault({}),
 });

@@ -120,6 +120,7 @@ describe('judge, over all that the real tool was seen to print,', () => {
       /The destination holds store [0-9a-f-]+, the server has store [0-9a-f-]+$/,
     ),
     refused: failed('PortUnreachable', /Connection refused: \/127\.0\.0\.1:6399$/),
+    'refused-fallback': failed('PortUnreachable', /Connection refused: \/127\.0\.0\.1:6399$/),
     'refused-incremental': failed('PortUnreachable', /Connection refused: \/127\.0\.0\.1:6399$/),
     'unknown-host': failed('HostNotFound', /UnknownHostException: no-such-host\.invalid$/),
     'unknown-host-incremental': failed('HostNotFound', /UnresolvedAddressException$/),
@@ -128,6 +129,9 @@ describe('judge, over all that the real tool was seen to print,', () => {
     'server-killed': failed('ServerClosedConnection', lost),
     silent: failed('EngineFailed', progress),
     'silent-timeout': failed('EngineFailed', /BlockingReadTimeoutException$/),
+    'other-store-fallback': taken(), // that it is another one is for the artifact to show
+    'older-server': taken(),
+    'older-version': taken(),
     'wrong-generation': failed('ProtocolMismatch', /expected=2, received=1/),
     'wrong-generation-incremental': failed('ProtocolMismatch', /expected=2, received=1/),
     junk: failed('EngineFailed', notEmpty),

@@ -67,22 +67,28 @@ test('an increment is never said to be checked: the tool cannot', () => {
   expect(backupA.checks).toEqual(['Full']);
 });
 
-const captures = join(import.meta.dirname, '../../test/engine/captures/3.0.7');
+const captures = join(import.meta.dirname, '../../test/engine/captures');
 
-function read(name: string, extension: string): string {
-  return readFileSync(join(captures, `${name}.${extension}`), 'utf8');
+function read(version: string, name: string, extension: string): string {
+  return readFileSync(join(captures, version, `${name}.${extension}`), 'utf8');
 }
 
 /** As the container's log holds it; the streams of a capture come one after the other. */
-function outputOf(name: string): string {
-  return read(name, 'stdout') + read(name, 'stderr');
+function outputOf(version: string, name: string): string {
+  return read(version, name, 'stdout') + read(version, name, 'stderr');
 }
 
-function judged(name: string): Verdict {
-  return judge({ exitCode: Number(read(name, 'rc')), output: outputOf(name) });
+function judged(version: string, name: string): Verdict {
+  return judge({ exitCode: Number(read(version, name, 'rc')), output: outputOf(version, name) });
 }
 
-describe('judge, over all that the real tool was seen to print,', () => {
+function recorded(version: string): readonly string[] {
+  return readdirSync(join(captures, version))
+    .filter((name) => name.endsWith('.rc'))
+    .map((name) => name.slice(0, -3));
+}
+
+describe('judge, over all that the real tools were seen to print,', () => {
   const taken = { kind: 'taken', check: 'none' } as const;
   const failed = (reason: RunReason, detail: RegExp): Verdict => ({
     kind: 'failed',
@@ -95,7 +101,7 @@ describe('judge, over all that the real tool was seen to print,', () => {
   const noDatabase = /^java.lang.RuntimeException: .* doesn't contain a database$/;
   const full = /^java.io.IOException: No space left on device$/;
   const progress = /Copying neostore|full backup will be performed|trying incremental backup/;
-  const verdicts: Readonly<Record<string, Verdict>> = {
+  const both: Readonly<Record<string, Verdict>> = {
     full: taken,
     'full-small': taken,
     'full-unchecked': taken,
@@ -148,47 +154,72 @@ describe('judge, over all that the real tool was seen to print,', () => {
     'two-at-once-early-second': taken,
     usage: taken, // an option that it does not know is no error to this tool
   };
-  const recorded = readdirSync(captures)
-    .filter((name) => name.endsWith('.rc'))
-    .map((name) => name.slice(0, -3));
+  const otherVersion = failed('ProtocolMismatch', /^The store that the server sent is of another version/);
+  const verdicts: Readonly<Record<string, Readonly<Record<string, Verdict>>>> = {
+    // It names the cause where 3.0 does not, and gives up on a server that is silent.
+    '2.3.3': {
+      ...both,
+      refused: failed('PortUnreachable', /^java\.net\.ConnectException: Connection refused$/),
+      'refused-incremental': failed('PortUnreachable', /^java\.net\.ConnectException: Connection refused$/),
+      'unknown-host': failed('HostNotFound', /UnresolvedAddressException$/),
+      http: failed('ServerClosedConnection', lost),
+      silent: unsure(/^Couldn't connect to '127\.0\.0\.1:6365'$/),
+      'wrong-generation': failed('ProtocolMismatch', /expected=1, received=2/),
+      'two-at-once-early-first': taken,
+      'two-at-once-early-second': failed('EngineFailed', noDatabase),
+      'not-writable-incremental': failed('PermissionDenied', /messages\.log \(Permission denied\)$/),
+      'newer-server': otherVersion,
+      'newer-server-incremental': failed('ProtocolMismatch', /Unrecognized log entry version -9/),
+    },
+    '3.0.7': {
+      ...both,
+      'older-server': otherVersion,
+      'older-version': failed('OlderVersion', /UpgradeNotAllowed/),
+      'newer-server': unsure(/^Couldn't connect to '127\.0\.0\.1:6362'$/),
+      'newer-server-incremental': failed('ProtocolMismatch', /expected=1, received=2/),
+    },
+  };
+  const cases = Object.keys(verdicts).flatMap((version) =>
+    recorded(version).map((name) => ({ version, name })),
+  );
 
-  test('knows every capture', () => {
-    expect(Object.keys(verdicts).toSorted()).toEqual(recorded.toSorted());
+  test.each(Object.keys(verdicts))('knows every capture of %s', (version) => {
+    expect(Object.keys(verdicts[version] ?? {}).toSorted()).toEqual(recorded(version).toSorted());
   });
 
-  test.each(recorded)('reads %s', (name) => {
-    expect(judged(name)).toEqual(verdicts[name]);
+  test.each(cases)('reads $name of $version', ({ version, name }) => {
+    expect(judged(version, name)).toEqual(verdicts[version]?.[name]);
   });
 
-  test.each(recorded)('gives a detail of %s that fits into a message', (name) => {
-    const verdict = judged(name);
+  test.each(cases)('gives a detail of $name of $version that fits into a message', ({ version, name }) => {
+    const verdict = judged(version, name);
     const detail = verdict.kind === 'failed' ? verdict.detail : '';
     expect(detail.length).toBeLessThanOrEqual(300);
     expect(detail).not.toMatch(/\n|^\s|^at |^Caused by/);
   });
 
-  test('was recorded with the command line that the operator gives', () => {
-    const [, ...options] = commandLine({
-      ...command,
-      host: '127.0.0.1',
-      parent: '/w/plain',
-      name: 'graph.db',
+  describe.each(Object.keys(verdicts))('of %s', (version) => {
+    test('was recorded with the command line that the operator gives', () => {
+      const [, ...options] = commandLine({
+        ...command,
+        host: '127.0.0.1',
+        parent: '/w/plain',
+        name: 'graph.db',
+      });
+      expect(read(version, 'full', 'cmd')).toBe(`JAVA_OPTS=-Xmx256m neo4j-backup ${options.join(' ')}\n`);
     });
-    expect(read('full', 'cmd')).toBe(`JAVA_OPTS=-Xmx256m neo4j-backup ${options.join(' ')}\n`);
-  });
 
-  test.each([
-    ['full', 'full-unchecked'],
-    ['full', 'incremental'],
-  ])('the check shows in the output of %s, and not of %s', (checked, unchecked) => {
-    expect([outputOf(checked), outputOf(unchecked)].map((text) => text.includes('100%'))).toEqual([
-      true,
-      false,
-    ]);
-  });
+    test.each([
+      ['full', 'full-unchecked'],
+      ['full', 'incremental'],
+    ])('the check shows in the output of %s, and not of %s', (checked, unchecked) => {
+      const shows = [checked, unchecked].map((name) => outputOf(version, name).includes('100%'));
+      expect(shows).toEqual([true, false]);
+    });
 
-  test('the full backup that an increment ended as was checked', () => {
-    expect(outputOf('pruned')).toContain('100%');
+    test('the full backup that an increment ended as was checked', () => {
+      expect(outputOf(version, 'pruned')).toContain('100%');
+    });
   });
 });
 
@@ -204,17 +235,19 @@ describe('judge', () => {
   });
 
   test('tells a full backup that was taken for pruned logs and is inconsistent', () => {
-    const output = outputOf('pruned') + outputOf('inconsistent');
+    const output = outputOf('3.0.7', 'pruned') + outputOf('3.0.7', 'inconsistent');
     expect(judge({ exitCode: 1, output })).toEqual({ kind: 'taken', check: 'inconsistent', fellBack: true });
   });
 
   test('tells a check that could not be completed from one that objected', () => {
-    const output = `ERROR [o.n.b.BackupService] Consistency check incomplete\n${outputOf('inconsistent')}`;
+    const output = `ERROR [o.n.b.BackupService] Consistency check incomplete\n${outputOf('3.0.7', 'inconsistent')}`;
     expect(judge({ exitCode: 1, output })).toEqual({ kind: 'taken', check: 'failed' });
   });
 
   test('does not take a killed tool for one that ended well, whatever it had printed', () => {
-    expect(judge({ exitCode: 137, output: outputOf('inconsistent') })).toMatchObject({ kind: 'failed' });
+    expect(judge({ exitCode: 137, output: outputOf('3.0.7', 'inconsistent') })).toMatchObject({
+      kind: 'failed',
+    });
   });
 
   test('gives the words of a tool that is not there', () => {

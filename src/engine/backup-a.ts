@@ -1,8 +1,8 @@
-// Generation A: `neo4j-backup` of Neo4j 3.0. What it prints was taken from real runs: test/engine/captures.
+// Generation A: `neo4j-backup` of Neo4j 2.3 and 3.0. What it prints was taken from real runs: test/engine/captures.
 import type { Command, Ended, Engine, Verdict } from './engine.ts';
 import { judgeFailure, type FailureMark } from './failure.ts';
 
-/** The official image of 3.0 does not have it on its PATH. */
+/** The official images of 2.3 and 3.0 do not have it on their PATH. */
 const tool = '/var/lib/neo4j/bin/neo4j-backup';
 
 /** The tool found pruned logs, and went on by removing what was staged and taking a full backup in its place. */
@@ -25,7 +25,7 @@ const failures: readonly FailureMark[] = [
   [/AccessDeniedException|Permission denied|Read-only file system/, 'PermissionDenied'],
   // What a folder that may not be written to looks like to this tool.
   [/temp-copy\/\S+ \(No such file or directory\)|Unable to create directory path \[/, 'PermissionDenied'],
-  [/IllegalProtocolVersionException/, 'ProtocolMismatch'],
+  [/IllegalProtocolVersionException|Unrecognized log entry version/, 'ProtocolMismatch'],
   [/UnknownHostException|UnresolvedAddressException|Name or service not known/, 'HostNotFound'],
   [/Connection refused|ConnectTimeoutException|NoRouteToHostException/, 'PortUnreachable'],
   [/connection timed out/i, 'PortUnreachable'],
@@ -79,4 +79,15 @@ export const backupA: Engine = {
   checks: ['Full'],
   prunedMarks: [], // it takes a full backup by itself
   judge,
+};
+
+/** The same tool; the server's settings had other names. */
+export const backupA23: Engine = {
+  ...backupA,
+  versions: '2.3',
+  settings: {
+    enabled: 'online_backup_enabled',
+    listen: 'online_backup_server',
+    retention: 'keep_logical_logs',
+  },
 };

@@ -6,8 +6,14 @@ import type { Ended, Verdict } from './engine.ts';
 /** What a line of the output holds, and the reason that it speaks of. */
 export type FailureMark = readonly [mark: RegExp, reason: RunReason];
 
+/** How the tool says that it cannot open a store of another version, and that it is the one which it has just copied. */
+const wantsUpgrade = /\bUpgradeNotAllowed/;
+const opensTheCopy = /Error starting \S+, \S+\/temp-copy$/m;
+
 /** First match of the marks wins, whatever the order of the lines. */
 export function judgeFailure({ exitCode, output }: Ended, marks: readonly FailureMark[]): Verdict {
+  if (wantsUpgrade.test(output) && opensTheCopy.test(output))
+    return failed('ProtocolMismatch', 'The store that the server sent is of another version than the tool');
   const lines = output
     .split('\n')
     .map((line) => line.trim())
@@ -96,4 +102,7 @@ export const stayingMarks: readonly string[] = [
   'connection timed out',
   "Couldn't connect to '",
   'not found', // the shell's word for a tool that is not there
+  // What was taken is whole, though the exit code is 1 (generation A, and 3.1): there is nothing to make up for.
+  'The database is inconsistent.',
+  'Inconsistencies found. See ',
 ];

@@ -1,27 +1,67 @@
 import { expect, test } from 'vitest';
-import { adminBackupB2 } from './admin-backup-b2.ts';
-import { backupA } from './backup-a.ts';
+import type { Engine } from './engine.ts';
 import { selectEngine, servedVersions } from './select.ts';
 
-test.each(['3.4', '3.4.0', '3.4.18', '3.4.18-SNAPSHOT', '3.4-beta'])(
-  'the tool of 3.4 serves %s',
-  (version) => {
-    expect(selectEngine(version)).toBe(adminBackupB2);
-  },
-);
+const until2 = { listen: 'online_backup_server' } as const;
+const since3 = { listen: 'dbms.backup.address' } as const;
 
-test.each(['3.0', '3.0.0', '3.0.7', '3.0.12'])('the tool of 3.0 serves %s', (version) => {
-  expect(selectEngine(version)).toBe(backupA);
+interface Row {
+  readonly versions: readonly string[];
+  readonly generation: string;
+  /** The setting that people are told of. */
+  readonly settings: Pick<Engine['settings'], 'listen'>;
+  readonly asksForLicense: boolean;
+}
+
+const rows: readonly Row[] = [
+  {
+    versions: ['2.3', '2.3.0', '2.3.3', '2.3.12'],
+    generation: 'A',
+    settings: until2,
+    asksForLicense: false,
+  },
+  {
+    versions: ['3.0', '3.0.0', '3.0.7', '3.0.12'],
+    generation: 'A',
+    settings: since3,
+    asksForLicense: false,
+  },
+  {
+    versions: ['3.1', '3.1.9', '3.2.0', '3.2.14-SNAPSHOT'],
+    generation: 'B1',
+    settings: since3,
+    asksForLicense: false,
+  },
+  {
+    versions: ['3.3', '3.3.0', '3.3.5', '3.3-beta'],
+    generation: 'B1',
+    settings: since3,
+    asksForLicense: true,
+  },
+  {
+    versions: ['3.4', '3.4.0', '3.4.18', '3.4.18-SNAPSHOT', '3.5.0', '3.5.35'],
+    generation: 'B2',
+    settings: since3,
+    asksForLicense: true,
+  },
+];
+
+const cases = rows.flatMap(({ versions, ...row }) => versions.map((version) => ({ version, ...row })));
+
+test.each(cases)('generation $generation serves $version', ({ version, ...row }) => {
+  expect(selectEngine(version)).toMatchObject(row);
 });
 
 test.each([
   '',
   '3',
-  '2.3.3',
-  '3.1.9',
-  '3.3.5',
+  '2.2.9',
+  '2.3x',
+  '2.30.1',
+  '12.3.3',
   '3.00',
-  '3.5.0',
+  '3.10.1',
+  '3.6.0',
   '3.40',
   '3.40.1',
   '13.4.1',
@@ -39,9 +79,10 @@ test.each([
 });
 
 test('people are told what is served', () => {
-  expect(servedVersions).toBe('3.0, 3.4, 4.0 to 4.4, 5, 2025 and newer');
+  expect(servedVersions).toBe('2.3, 3.0, 3.1, 3.2, 3.3, 3.4, 3.5, 4.0 to 4.4, 5, 2025 and newer');
 });
 
 test('the default image is the one of that version, and the Enterprise Edition, which alone has the tool', () => {
-  expect(selectEngine('3.4.18')?.defaultImage('3.4.18')).toBe('neo4j:3.4.18-enterprise');
+  for (const { version } of cases)
+    expect(selectEngine(version)?.defaultImage(version)).toBe(`neo4j:${version}-enterprise`);
 });

@@ -1,13 +1,17 @@
 // Which generation of the tool serves a version of Neo4j.
+import { adminBackupB1, adminBackupB1Unlicensed } from './admin-backup-b1.ts';
 import { adminBackupB2 } from './admin-backup-b2.ts';
 import { adminBackupB3 } from './admin-backup-b3.ts';
-import { backupA } from './backup-a.ts';
+import { backupA, backupA23 } from './backup-a.ts';
 import { databaseBackupC } from './database-backup-c.ts';
 import type { Engine } from './engine.ts';
 
 const engines: readonly { readonly matches: RegExp; readonly engine: Engine }[] = [
+  { matches: /^2\.3(\.|$|-)/, engine: backupA23 },
   { matches: /^3\.0(\.|$|-)/, engine: backupA },
-  { matches: /^3\.4(\.|$|-)/, engine: adminBackupB2 },
+  { matches: /^3\.[12](\.|$|-)/, engine: adminBackupB1Unlicensed },
+  { matches: /^3\.3(\.|$|-)/, engine: adminBackupB1 },
+  { matches: /^3\.[45](\.|$|-)/, engine: adminBackupB2 },
   { matches: /^4\.[0-4](\.|$|-)/, engine: adminBackupB3 },
   { matches: /^(5|20(2[5-9]|[3-9]\d))\.\d/, engine: databaseBackupC },
 ];

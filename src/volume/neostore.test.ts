@@ -58,10 +58,50 @@ describe('parseNeostore', () => {
     ]);
   });
 
-  test('reads a format version of seven characters, as the high limit has it', () => {
-    expect(parseNeostore(fixture('high-limit', '3.0.7'))).toMatchObject({
+  test('reads what the kernel of 3.3 reads from its own', () => {
+    expect(parseNeostore(fixture('incremental', '3.3.5'))).toEqual({
       ok: true,
-      neostore: { storeId: { storeVersion: 'vE.H.0b' }, lastTransactionId: 6n },
+      neostore: {
+        storeId: {
+          creationTime: 1_796_019_714_864n,
+          randomId: -5_195_720_344_969_801_288n,
+          storeVersion: 'v0.A.8',
+          upgradeTime: 1_796_019_714_864n,
+          upgradeTransactionId: 1n,
+        },
+        lastTransactionId: 14n,
+        lastTransactionTime: 1_796_019_724_525n,
+        logVersion: 0n,
+      },
+    });
+  });
+
+  test('reads what the kernel of 2.3 reads from its own, which has no record of the commit time', () => {
+    expect(parseNeostore(fixture('incremental', '2.3.3'))).toEqual({
+      ok: true,
+      neostore: {
+        storeId: {
+          creationTime: 1_796_019_694_906n,
+          randomId: 360_220_597_136_823_959n,
+          storeVersion: 'v0.A.6',
+          upgradeTime: 1_796_019_694_906n,
+          upgradeTransactionId: 1n,
+        },
+        lastTransactionId: 11n,
+        lastTransactionTime: undefined,
+        logVersion: 0n,
+      },
+    });
+  });
+
+  test.each([
+    ['3.0.7', 'vE.H.0b'],
+    ['3.1.6', 'vE.H.2'],
+    ['3.2.9', 'vE.H.3'],
+  ])('reads the format of the high limit of %s', (version, storeVersion) => {
+    expect(parseNeostore(fixture('high-limit', version))).toMatchObject({
+      ok: true,
+      neostore: { storeId: { storeVersion }, lastTransactionId: 6n },
     });
   });
 

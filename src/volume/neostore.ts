@@ -25,7 +25,7 @@ export interface Neostore {
    * later ones (docs/engines.md).
    */
   readonly lastTransactionId: bigint;
-  /** When that transaction was committed, in milliseconds since 1970, by the server's clock. 0 in an empty store. */
+  /** When that transaction was committed, in milliseconds since 1970, by the server's clock. 0 in an empty store. 2.3 does not say. */
   readonly lastTransactionTime: bigint | undefined;
   /** Number of the transaction log file that was being written: the N of `neostore.transaction.db.N`. */
   readonly logVersion: bigint;
@@ -61,7 +61,7 @@ type RecordName = keyof typeof positions;
 const recordBytes = 9;
 const inUse = 1;
 
-/** Fifteen records since 2.3; the file is padded to a page of 8 KiB. */
+/** Fifteen records since 3.0, and thirteen in 2.3; the file is padded with zeros to a page of 8 KiB. */
 const leastBytes = 15 * recordBytes;
 
 /** The last transaction of a store to which nothing was ever written: the ids of real ones follow. */

@@ -15,19 +15,25 @@ async function aStore(facts: StoreFacts = {}): Promise<string> {
   return folder;
 }
 
-/** The folder in which a store of 3.0 keeps its label index. */
-const lucene = 'schema/label/lucene/labelStore';
+/** Where stores before 3.2 keep their label index, by the version: a folder of Lucene. */
+const lucene = {
+  '2.3.3': 'schema/label/lucene',
+  '3.0.7': 'schema/label/lucene/labelStore/1',
+  '3.1.6': 'schema/label/lucene/labelStore/1',
+} as const;
 
-/** A store as 3.0 has it, by the file that a real backup of that format has. */
-async function aStoreOf30(name: 'full' | 'high-limit'): Promise<string> {
+/** A store as older versions have it, by the file that a real backup of that format has. */
+async function anOlderStore(version: keyof typeof lucene, name: string): Promise<string> {
   const folder = await aStore();
-  await copyFile(join(import.meta.dirname, 'testdata', `3.0.7-${name}.neostore`), join(folder, 'neostore'));
+  await copyFile(join(testdata, `${version}-${name}.neostore`), join(folder, 'neostore'));
   await rm(join(folder, 'neostore.labelscanstore.db'));
-  await mkdir(join(folder, lucene, '1'), { recursive: true });
+  await mkdir(join(folder, lucene[version]), { recursive: true });
   for (const file of ['segments_4', '_28.cfs', 'write.lock'])
-    await writeFile(join(folder, lucene, '1', file), file);
+    await writeFile(join(folder, lucene[version], file), file);
   return folder;
 }
+
+const testdata = join(import.meta.dirname, 'testdata');
 
 describe('inspectStore', () => {
   test('tells identity, last transaction and size of a store, and hashes every file of it', async () => {
@@ -59,25 +65,52 @@ describe('inspectStore', () => {
     expect(paths.filter((path) => path.includes('debug'))).toEqual(['schema/debug.log']);
   });
 
-  test.each([
-    { name: 'full', storeVersion: 'v0.A.7', lastTransactionID: '7' },
-    { name: 'high-limit', storeVersion: 'vE.H.0b', lastTransactionID: '6' },
-  ] as const)('reads a store of 3.0 ($name)', async ({ name, storeVersion, lastTransactionID }) => {
-    const store = await inspectStore(await aStoreOf30(name));
-    expect(store).toMatchObject({ kind: 'store', storeVersion, lastTransactionID });
+  interface OlderStore {
+    readonly version: keyof typeof lucene;
+    readonly name: string;
+    readonly storeVersion: string;
+  }
+  const olderStores: readonly OlderStore[] = [
+    { version: '2.3.3', name: 'incremental', storeVersion: 'v0.A.6' },
+    { version: '3.0.7', name: 'full', storeVersion: 'v0.A.7' },
+    { version: '3.0.7', name: 'high-limit', storeVersion: 'vE.H.0b' },
+    { version: '3.1.6', name: 'full', storeVersion: 'v0.A.7' },
+    { version: '3.1.6', name: 'high-limit', storeVersion: 'vE.H.2' },
+  ];
+
+  test.each(olderStores)('reads a store of $version ($name)', async ({ version, name, storeVersion }) => {
+    const store = await inspectStore(await anOlderStore(version, name));
+    expect(store).toMatchObject({ kind: 'store', storeVersion });
     const paths = store.kind === 'store' ? store.files.map(({ path }) => path) : [];
-    expect(paths).toContain(`${lucene}/1/segments_4`);
+    expect(paths).toContain(`${lucene[version]}/segments_4`);
   });
 
-  test('demands of a store of 3.0 its label index, and of one of 3.4 the file that it is there', async () => {
-    const older = await aStoreOf30('full');
-    await rm(join(older, lucene, '1', 'segments_4'));
-    const newer = await aStore();
-    await rm(join(newer, 'neostore.labelscanstore.db'));
-    expect([await inspectStore(older), await inspectStore(newer)]).toEqual([
-      { kind: 'noStore', why: `${lucene} is missing` },
-      { kind: 'noStore', why: 'neostore.labelscanstore.db is missing' },
-    ]);
+  test.each(olderStores)(
+    'demands its label index of a store of $version ($name)',
+    async ({ version, name }) => {
+      const folder = await anOlderStore(version, name);
+      await rm(join(folder, lucene[version], 'segments_4'));
+      await writeFile(join(folder, 'neostore.labelscanstore.db'), 'that of a later version');
+      expect(await inspectStore(folder)).toEqual({
+        kind: 'noStore',
+        why: `${lucene[version].replace(/\/1$/, '')} is missing`,
+      });
+    },
+  );
+
+  test.each([
+    ['3.2.9', 'high-limit', 'vE.H.3'],
+    ['3.3.5', 'incremental', 'v0.A.8'],
+    ['3.4.18', 'full', 'v0.A.9'],
+  ])('demands the file that it is there of a store of %s (%s)', async (version, name, storeVersion) => {
+    const folder = await aStore();
+    await copyFile(join(testdata, `${version}-${name}.neostore`), join(folder, 'neostore'));
+    expect(await inspectStore(folder)).toMatchObject({ kind: 'store', storeVersion });
+    await rm(join(folder, 'neostore.labelscanstore.db'));
+    expect(await inspectStore(folder)).toEqual({
+      kind: 'noStore',
+      why: 'neostore.labelscanstore.db is missing',
+    });
   });
 
   test('demands the second file of counts, but of a store to which something was written', async () => {
@@ -94,7 +127,7 @@ describe('inspectStore', () => {
   });
 
   test('counts out the folder of logs that the tool of 3.0 makes in the store', async () => {
-    const folder = await aStoreOf30('full');
+    const folder = await anOlderStore('3.0.7', 'full');
     const before = await inspectStore(folder);
     await mkdir(join(folder, 'logs'));
     await writeFile(join(folder, 'logs/debug.log'), 'x');
@@ -234,6 +267,11 @@ describe('formatStoreID', () => {
 test.each([
   ['debug.log', true],
   ['debug.log.1795378001412', true],
+  ['messages.log', true],
+  ['messages.log.1796020075926', true],
+  ['inconsistencies-2026-11-30.06.49.53.report', true],
+  ['inconsistencies.report', false],
+  ['schema/inconsistencies-2026-11-30.06.49.53.report', false],
   ['debug.log.bak', false],
   ['xdebug.log', false],
   ['schema/debug.log', false],

@@ -110,9 +110,12 @@ function demanded({ storeId, lastTransactionId }: Neostore): readonly Demand[] {
 /** The folder that the tool copies into first; still there, the copy is not complete. */
 const unfinished = 'temp-copy';
 
-/** What the tool leaves in a store folder that is no part of it: its logs, in 3.0 in a folder together with its findings. */
+/**
+ * What the tool leaves in a store folder that is no part of it: its logs and the findings of its check. 2.3 has them
+ * directly in the store, under other names; 3.0 has a folder for both.
+ */
 export function isLeftover(path: string): boolean {
-  return /^debug\.log(\.\d+)?$|^logs(\/|$)/.test(path);
+  return /^(debug|messages)\.log(\.\d+)?$|^inconsistencies-[-.\d]+\.report$|^logs(\/|$)/.test(path);
 }
 
 /** Reads and hashes every file of a store folder. Changes nothing. Anything but plain files and folders is refused. */

@@ -3,8 +3,8 @@ import { createHash } from 'node:crypto';
 import { readFileSync, readdirSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import type { Neo4jBackupStatus, RunStatus } from '../../src/api/neo4jbackup.ts';
-import { countNodes, engine, engineVersions, type EngineVersion } from '../../tools/engines.ts';
-import { greedyImage } from '../../tools/images.ts';
+import { countNodes, engine, type EngineVersion } from '../../tools/engines.ts';
+import { greedyImage, imageVersions } from '../../tools/images.ts';
 import { demoManifests, startPlayground, type Manifest, type Playground } from '../../tools/playground.ts';
 import { steps } from '../../tools/steps.ts';
 
@@ -23,7 +23,7 @@ export const values = ['--set=allowedHosts={nowhere.invalid}', '--set=allowedIma
 export async function startWorld(): Promise<void> {
   started = await startPlayground('e2e', progress, {
     values: [...values, '--set=logLevel=debug'],
-    versions: engineVersions,
+    versions: imageVersions,
   });
   await started.cluster.importImage((await greedyImage(progress)).archive);
   await started.apply(...demoManifests('neo4j.yaml'));

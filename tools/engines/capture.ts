@@ -1,7 +1,6 @@
 // Records what the real tool prints, case by case, into test/engine/captures:
 // `node tools/engines/capture.ts <version> [group...]`. Needs root (small file systems, dropped capabilities) and about ten
 // minutes. All traffic stays on the loopback interface.
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
   chmodSync,
@@ -19,17 +18,25 @@ import {
 } from 'node:fs';
 import { createServer as createWebServer } from 'node:http';
 import { createServer, type AddressInfo, type Server } from 'node:net';
-import { constants, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BackupType, Command } from '../../src/engine/engine.ts';
 import { selectEngine } from '../../src/engine/select.ts';
 import { parseNeostore } from '../../src/volume/neostore.ts';
-import { countNodes, engine, engineVersions, storeFacts, toolCommand, type Engine } from '../engines.ts';
+import {
+  countNodes,
+  engine,
+  engineVersions,
+  storeFacts,
+  type Engine,
+  type EngineVersion,
+} from '../engines.ts';
 import { must } from '../run.ts';
 import { steps } from '../steps.ts';
 import { freePort, startServer, type RunningServer } from './server.ts';
 import { slowProxy, type SlowProxy } from './slow-proxy.ts';
+import { runTool, type Ended, type RunOptions } from './tool.ts';
 
 const [asked, ...wanted] = process.argv.slice(2);
 const version = engineVersions.find((known) => known === asked);
@@ -57,7 +64,7 @@ function plain(text: string): string {
   return `${clean.slice(0, half)}\n[... ${clean.length - mostBytes} characters left out by the recorder ...]\n${clean.slice(-half)}`;
 }
 
-interface Case {
+interface Case extends RunOptions {
   readonly name: string;
   /** The destination. */
   readonly to: string;
@@ -68,32 +75,27 @@ interface Case {
   readonly port: number;
   readonly host?: string;
   readonly more?: readonly string[];
-  readonly heap?: string;
-  readonly home?: string;
-  /** Put before java, e.g. to drop a capability. */
-  readonly prefix?: readonly string[];
-  /** What happens while it runs. */
-  readonly during?: (pid: number) => Promise<void>;
-  readonly timeoutMs?: number;
+  /** Another version's tool. */
+  readonly by?: Engine;
 }
 
 const reports = join(work, 'reports');
 
 /** What the operator itself would have the tool do. */
-function commandLine(command: Command): readonly string[] {
-  const ours = selectEngine(on.version);
-  if (ours === undefined) throw new Error(`the operator does not serve ${on.version}`);
+function commandLine(by: Engine, command: Command): readonly string[] {
+  const ours = selectEngine(by.version);
+  if (ours === undefined) throw new Error(`the operator does not serve ${by.version}`);
   return ours.commandLine(command);
 }
 
 function argumentsOf(c: Case): readonly string[] {
   const check = c.unchecked !== true;
-  const [, ...args] = commandLine({
+  const [, ...args] = commandLine(c.by ?? on, {
     type: c.type ?? 'Full',
     host: c.host ?? '127.0.0.1',
     port: c.port,
     database: 'graph.db',
-    version: on.version,
+    version: (c.by ?? on).version,
     parent: dirname(c.to),
     name: basename(c.to),
     reports,
@@ -103,33 +105,8 @@ function argumentsOf(c: Case): readonly string[] {
   return [...args, ...(c.more ?? [])];
 }
 
-interface Ended {
-  readonly rc: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-async function run(c: Case): Promise<Ended> {
-  const { heap = '256m', home = join(work, 'home'), prefix = [], during, timeoutMs = 600_000 } = c;
-  const { command, env } = toolCommand(on, argumentsOf(c), { heap, home });
-  const [program = '', ...args] = [...prefix, ...command];
-  const child = spawn(program, args, {
-    env: { ...process.env, ...env, NEO4J_DEBUG: '1' },
-    stdio: ['ignore', 'pipe', 'pipe'],
-    timeout: timeoutMs,
-    killSignal: 'SIGKILL',
-  });
-  const out: Buffer[] = [];
-  const err: Buffer[] = [];
-  child.stdout.on('data', (chunk: Buffer) => out.push(chunk));
-  child.stderr.on('data', (chunk: Buffer) => err.push(chunk));
-  const closed = once(child, 'close') as Promise<[number | null, NodeJS.Signals | null]>;
-  const [[code, signal]] = await Promise.all([closed, during?.(child.pid ?? 0)]);
-  return {
-    rc: code ?? 128 + constants.signals[signal ?? 'SIGKILL'],
-    stdout: Buffer.concat(out).toString('utf8'),
-    stderr: Buffer.concat(err).toString('utf8'),
-  };
+function run({ by = on, home = join(work, 'home'), ...c }: Case): Promise<Ended> {
+  return runTool(by, argumentsOf({ by, ...c }), { home, ...c });
 }
 
 /** Runs one case and writes what came of it. The command is shown as the image's launcher would be called. */
@@ -265,7 +242,79 @@ async function prunedWithoutSpace(of: RunningServer, base: string): Promise<void
   }
 }
 
+/** Which version a store comes from, and which it goes on to. */
+const older: Readonly<Partial<Record<EngineVersion, EngineVersion>>> = {
+  '3.0.7': '2.3.3',
+  '3.3.5': '3.0.7',
+  '3.4.18': '3.3.5',
+};
+const newer: Readonly<Partial<Record<EngineVersion, EngineVersion>>> = {
+  '2.3.3': '3.0.7',
+  '3.0.7': '3.3.5',
+  '3.3.5': '3.4.18',
+};
+
+/** A backup by one version, and then the server of another one on the same store, which it has brought up to itself. */
+async function upgraded(
+  name: string,
+  from: Engine,
+  to: Engine,
+): Promise<{ readonly backup: string; readonly running: RunningServer }> {
+  const before = await server(name, { 'x.nodes': '500' }, from);
+  const backup = blank(name);
+  const ended = await run({ name, to: backup, port: before.port, by: from });
+  if (ended.rc !== 0) throw new Error(`no backup by ${from.version}: ${ended.stdout}${ended.stderr}`);
+  await before.stop();
+  return { backup, running: await server(name, { 'x.nodes': '600', ...to.upgrading }, to) };
+}
+
 const groups: Readonly<Record<string, () => Promise<void>>> = {
+  async versions() {
+    const previous = older[on.version];
+    if (previous !== undefined) {
+      const of = await engine(previous, progress);
+      const { backup, running } = await upgraded('older-version', of, on);
+      await record({ name: 'older-version', to: backup, port: running.port, ...incremental });
+      await running.stop();
+      if (of.generation === on.generation) {
+        const before = await server('older-server', { 'x.nodes': '500' }, of);
+        await record({ name: 'older-server', to: blank('older-server'), port: before.port });
+        await before.stop();
+      }
+    }
+    const next = newer[on.version];
+    if (next !== undefined) {
+      const { backup, running } = await upgraded('newer-server', on, await engine(next, progress));
+      await record({ name: 'newer-server-incremental', to: backup, port: running.port, ...incremental });
+      await measure('an increment from a server of a newer version', backup);
+      await record({ name: 'newer-server', to: blank('newer'), port: running.port });
+      await running.stop();
+    }
+  },
+
+  /** What generation B does in the place of an increment, where nothing forbids it, and where something does. */
+  async fallback() {
+    if (isA) return;
+    const first = await server('first', { 'x.nodes': '500' });
+    const base = blank('fallback-base');
+    await run({ name: 'base', to: base, port: first.port });
+    await first.stop();
+    const second = await server('second', { 'x.nodes': '700' });
+    const junk = blank('junk-fallback');
+    mkdirSync(junk);
+    writeFileSync(join(junk, 'notes.txt'), 'not a backup\n');
+    await record({ name: 'junk-fallback-false', to: junk, port: second.port, ...incremental });
+    const stranger = blank('other-store-fallback');
+    cpSync(base, stranger, { recursive: true });
+    await record({ name: 'other-store-fallback', to: stranger, port: second.port });
+    await second.stop();
+    const nobody = await freePort();
+    ports.set(nobody, 6399);
+    const away = blank('refused-fallback');
+    cpSync(base, away, { recursive: true });
+    await record({ name: 'refused-fallback', to: away, port: nobody });
+  },
+
   async plain() {
     const main = await server('plain', some);
     const to = blank('plain');
@@ -318,7 +367,6 @@ const groups: Readonly<Record<string, () => Promise<void>>> = {
     mkdirSync(junk);
     writeFileSync(join(junk, 'notes.txt'), 'not a backup\n');
     await record({ name: 'junk', to: junk, port: still.port });
-    if (!isA) await record({ name: 'junk-fallback-false', to: junk, port: still.port, ...incremental });
     const torn = blank('torn');
     cpSync(to, torn, { recursive: true });
     writeFileSync(join(torn, 'neostore'), new Uint8Array(8192));
@@ -381,7 +429,8 @@ const groups: Readonly<Record<string, () => Promise<void>>> = {
     const silent = createServer(() => {}).listen(0, '127.0.0.1');
     const silentPort = await portOf(silent);
     ports.set(silentPort, 6365);
-    await record({ name: 'silent', to: blank('silent'), port: silentPort, timeoutMs: 45_000 });
+    // The tool of 2.3 gives up by itself after 40 s.
+    await record({ name: 'silent', to: blank('silent'), port: silentPort, timeoutMs: isA ? 90_000 : 45_000 });
     if (!isA) {
       await record({
         name: 'silent-timeout',
@@ -401,15 +450,11 @@ const groups: Readonly<Record<string, () => Promise<void>>> = {
   },
 
   async pruned() {
-    // A log file a second, and only the newest is kept.
     const pruned = await server('pruned', {
       'x.nodes': '500',
       'x.rate': '300',
       'x.bytes': '3000',
-      'dbms.tx_log.rotation.retention_policy': 'false',
-      'dbms.tx_log.rotation.size': '1M',
-      'dbms.checkpoint.interval.tx': '5',
-      'dbms.checkpoint.interval.time': '3s',
+      ...on.pruning,
     });
     const to = blank('pruned');
     await record({ name: 'pruned-full', to, port: pruned.port });

@@ -35,7 +35,7 @@ export async function startServer(
   const port = await freePort();
   const { command, env } = serverCommand(on, {
     store,
-    settings: { 'dbms.backup.address': `127.0.0.1:${port}`, ...settings },
+    settings: { [on.settings.address]: `127.0.0.1:${port}`, ...settings },
   });
   const [program = '', ...args] = command;
   const child = spawn(program, args, {

@@ -10,6 +10,7 @@ public final class Count {
         GraphDatabaseService db = new GraphDatabaseFactory()
                 .newEmbeddedDatabaseBuilder(new File(args[0]))
                 .setConfig("dbms.memory.pagecache.size", "32M")
+                .setConfig("dbms.pagecache.memory", "32M") // its name in 2.3
                 .newGraphDatabase();
         long nodes = 0;
         try (Transaction tx = db.beginTx()) {

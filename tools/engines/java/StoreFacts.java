@@ -1,4 +1,5 @@
 import java.io.File;
+import org.neo4j.graphdb.DependencyResolver;
 import org.neo4j.graphdb.GraphDatabaseService;
 import org.neo4j.graphdb.factory.GraphDatabaseFactory;
 import org.neo4j.io.fs.DefaultFileSystemAbstraction;
@@ -7,7 +8,6 @@ import org.neo4j.io.pagecache.PageCache;
 import org.neo4j.kernel.impl.store.MetaDataStore;
 import org.neo4j.kernel.impl.store.MetaDataStore.Position;
 import org.neo4j.kernel.impl.transaction.log.TransactionIdStore;
-import org.neo4j.kernel.internal.GraphDatabaseAPI;
 
 /**
  * What the kernel itself says of the store in the given folder, as one JSON line: the records of its neostore file as
@@ -28,14 +28,20 @@ public final class StoreFacts {
         GraphDatabaseService db = new GraphDatabaseFactory()
                 .newEmbeddedDatabaseBuilder(store)
                 .setConfig("dbms.memory.pagecache.size", "32M")
+                .setConfig("dbms.pagecache.memory", "32M") // its name in 2.3
                 .newGraphDatabase();
         TransactionIdStore ids =
-                ((GraphDatabaseAPI) db).getDependencyResolver().resolveDependency(TransactionIdStore.class);
-        json.append("\"openedStoreId\":\"").append(((GraphDatabaseAPI) db).storeId()).append("\",");
+                ((DependencyResolver) ask(db, "getDependencyResolver")).resolveDependency(TransactionIdStore.class);
+        json.append("\"openedStoreId\":\"").append(ask(db, "storeId")).append("\",");
         field(json, "openedLastCommitted", ids.getLastCommittedTransactionId());
         db.shutdown();
         json.setLength(json.length() - 1);
         System.out.println(json.append("}"));
+    }
+
+    /** A method of the interface GraphDatabaseAPI, which is in another package in 2.3. */
+    private static Object ask(GraphDatabaseService db, String method) throws ReflectiveOperationException {
+        return db.getClass().getMethod(method).invoke(db);
     }
 
     /** The class that makes one moved between 3.0 and 3.4. */

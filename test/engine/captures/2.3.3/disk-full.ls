@@ -1,0 +1,15 @@
+d         60 .
+d         60 ./graph.db
+d        280 ./graph.db/temp-copy
+f         96 ./graph.db/temp-copy/neostore.counts.db.a
+f        352 ./graph.db/temp-copy/neostore.counts.db.b
+f          0 ./graph.db/temp-copy/neostore.labeltokenstore.db
+f       8192 ./graph.db/temp-copy/neostore.labeltokenstore.db.names
+f     832218 ./graph.db/temp-copy/neostore.propertystore.db
+f       8190 ./graph.db/temp-copy/neostore.propertystore.db.index
+f       8192 ./graph.db/temp-copy/neostore.propertystore.db.index.keys
+f       8192 ./graph.db/temp-copy/neostore.propertystore.db.strings
+f       8192 ./graph.db/temp-copy/neostore.relationshipgroupstore.db
+f     147456 ./graph.db/temp-copy/neostore.relationshipstore.db
+f       8190 ./graph.db/temp-copy/neostore.relationshiptypestore.db
+f       8192 ./graph.db/temp-copy/neostore.schemastore.db

@@ -1,0 +1,1 @@
+JAVA_OPTS=-Xmx256m neo4j-backup -host=127.0.0.1 -port=6362 -to=/w/plain/graph.db -verify=false

@@ -1,0 +1,1 @@
+setpriv --bounding-set=-dac_override,-dac_read_search JAVA_OPTS=-Xmx256m neo4j-backup -host=127.0.0.1 -port=6362 -to=/w/sealed/graph.db -verify=true
