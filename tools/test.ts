@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { engine, engineVersions } from './engines.ts';
+import { kernel, testedKernels } from './kernels.ts';
 import { greedyImage, neo4jServerImage, neo4jToolsImage, operatorImage } from './images.ts';
 import {
   chartParts,
@@ -102,6 +103,7 @@ interface Summary {
 
 async function neo4jVersions(progress: Steps): Promise<void> {
   for (const version of engineVersions) await engine(version, progress);
+  for (const version of testedKernels) await kernel(version, progress);
 }
 
 async function buildAll(progress: Steps): Promise<void> {
