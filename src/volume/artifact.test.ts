@@ -143,12 +143,14 @@ describe('readArtifact', () => {
     expect(cases.map(([name]) => name).toSorted()).toEqual(whole.toSorted());
   });
 
-  test('says of a split one that it cannot tell, and of a part that it is none', async () => {
+  test('takes the first file of a split one for no artifact, since what counts is in the others', async () => {
     const split = join(testdata, '2026.08.1-split.backup');
-    expect([await readArtifact(split), await readArtifact(`${split}.1`)]).toEqual([
-      { kind: 'unknownFormat', why: expect.stringContaining('split') },
-      { kind: 'noArtifact', why: expect.any(String) },
-    ]);
+    expect(await readArtifact(split)).toEqual({
+      kind: 'noArtifact',
+      why: 'it is split into several files, which are not read',
+    });
+    for (const part of [1, 2])
+      expect(await readArtifact(`${split}.${part}`)).toMatchObject({ kind: 'noArtifact' });
   });
 
   /** Places of a file: all near its ends, where most of the structure is, and some between. */
@@ -324,6 +326,12 @@ describe('readArtifact', () => {
       name: 'padding after the end of the archive',
       bytes: uncompressed(aDescription(), Buffer.concat([aTar, Buffer.alloc(512)])),
       kind: 'artifact',
+    },
+    {
+      name: 'an entry whose header has changed',
+      bytes: uncompressed(aDescription(), Buffer.concat([Buffer.from('X'), aTar.subarray(1)])),
+      kind: 'noArtifact',
+      why: 'an entry of its archive is damaged',
     },
     {
       name: 'an entry that says it is larger than all',

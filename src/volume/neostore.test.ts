@@ -58,6 +58,7 @@ describe('parseNeostore', () => {
     ]);
   });
 
+  // The numbers are those that tools/engines/kernel/Store.java printed of these stores.
   test.each([
     {
       name: 'standard',
@@ -97,7 +98,7 @@ describe('parseNeostore', () => {
     },
   ])('reads what the kernel of $version reads from its own ($storeVersion)', ({ name, version, ...of }) => {
     const { storeVersion, creationTime, randomId, ...last } = of;
-    const storeId: StoreId = {
+    const ofThat: StoreId = {
       creationTime,
       randomId,
       storeVersion,
@@ -106,7 +107,7 @@ describe('parseNeostore', () => {
     };
     expect(parseNeostore(fixture(name, version))).toEqual({
       ok: true,
-      neostore: { storeId, ...last, logVersion: 0n },
+      neostore: { storeId: ofThat, ...last, logVersion: 0n },
     });
   });
 

@@ -24,10 +24,19 @@ async function admin(home: string, args: readonly string[]): ReturnType<typeof o
   });
 }
 
+/** Each inconsistency is told of on stdout, too. Of much, both ends are kept. */
+const mostCharacters = 20_000;
+
+function cut(text: string): string {
+  if (text.length <= mostCharacters) return text;
+  const half = mostCharacters / 2;
+  return `${text.slice(0, half)}\n[... ${text.length - mostCharacters} characters left out by the recorder ...]\n${text.slice(-half)}`;
+}
+
 async function record(name: string, args: readonly string[]): Promise<void> {
   const all = ['database', 'check', `--report-path=${at('reports')}`, ...args];
   const { code, stdout, stderr } = await admin('home', all);
-  const plain = (text: string): string => text.replaceAll(work, '/w').replaceAll(/[^\S\n]+$/gm, '');
+  const plain = (text: string): string => cut(text.replaceAll(work, '/w').replaceAll(/[^\S\n]+$/gm, ''));
   writeFileSync(join(captures, `${name}.cmd`), `neo4j-admin ${plain(all.join(' '))}\n`);
   writeFileSync(join(captures, `${name}.stdout`), plain(stdout));
   writeFileSync(join(captures, `${name}.stderr`), plain(stderr));
