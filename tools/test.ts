@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { engine, engineVersions } from './engines.ts';
 import { greedyImage, imageVersions, neo4jServerImage, neo4jToolsImage, operatorImage } from './images.ts';
+import { kernel, testedKernels } from './kernels.ts';
 import {
   chartParts,
   controlPlaneParts,
@@ -102,6 +103,7 @@ interface Summary {
 
 async function neo4jVersions(progress: Steps): Promise<void> {
   for (const version of engineVersions) await engine(version, progress);
+  for (const version of testedKernels) await kernel(version, progress);
 }
 
 async function buildAll(progress: Steps): Promise<void> {

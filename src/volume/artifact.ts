@@ -27,7 +27,7 @@ export interface ArtifactHeader {
 
 export type ReadArtifact =
   | { readonly kind: 'artifact'; readonly header: ArtifactHeader }
-  /** Too new for us or a split one: whole as far as can be told, but it does not say what it is. */
+  /** Too new for us: whole as far as can be told, but it does not say what it is. */
   | { readonly kind: 'unknownFormat'; readonly why: string }
   | { readonly kind: 'noArtifact'; readonly why: string };
 
@@ -94,7 +94,8 @@ async function readWhole(bytes: ByteReader): Promise<ArtifactHeader> {
   const magic = (await bytes.take(4)).toString('latin1');
   const read = formats.get(magic);
   if (read !== undefined) return read(bytes);
-  if (magic === 'SMV1') throw new UnknownFormat('it is split into several files, which are not read');
+  // What takes it for a backup would publish a file without its content. Only a setting that is not for users splits.
+  if (magic === 'SMV1') throw new Malformed('it is split into several files, which are not read');
   if (/^B[A-Z]V\d$/.test(magic)) throw new UnknownFormat(`it is of a format that is not known: ${magic}`);
   if (/^D[A-Z]V\d$/.test(magic)) throw new Malformed('it is a dump and no backup');
   throw new Malformed('it is no backup of Neo4j 5 or later');
@@ -137,15 +138,12 @@ async function decompressed<T>(bytes: ByteReader, read: (inner: ByteReader) => P
     chunkSize: chunkBytes,
     params: { [zlib.ZSTD_d_windowLogMax]: 23 },
   });
-  let result: { readonly value: T } | undefined;
-  await pipeline(bytes.rest(), zstd, async (chunks: AsyncIterable<Buffer>) => {
+  return pipeline(bytes.rest(), zstd, async (chunks: AsyncIterable<Buffer>) => {
     const inner = byteReader(chunks);
     if ((await inner.take(4)).toString('latin1') !== 'zstd')
       throw new Malformed('its content does not begin as it should');
-    result = { value: await read(inner) };
+    return read(inner);
   });
-  if (result === undefined) throw new Error('a pipeline has ended without its last part');
-  return result.value;
 }
 
 /** Entries of the description's map. A writer of 2026 knows seven. */

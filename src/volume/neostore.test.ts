@@ -58,6 +58,59 @@ describe('parseNeostore', () => {
     ]);
   });
 
+  // The numbers are those that tools/engines/kernel/Store.java printed of these stores.
+  test.each([
+    {
+      name: 'standard',
+      version: '4.0.11',
+      storeVersion: 'SF4.0.0',
+      creationTime: 1_796_021_291_812n,
+      randomId: -7_167_596_189_879_917_094n,
+      lastTransactionId: 10n,
+      lastTransactionTime: 1_796_021_295_688n,
+    },
+    {
+      name: 'aligned',
+      version: '4.2.19',
+      storeVersion: 'AF4.1.a',
+      creationTime: 1_796_021_436_868n,
+      randomId: -5_729_398_577_473_935_253n,
+      lastTransactionId: 10n,
+      lastTransactionTime: 1_796_021_437_694n,
+    },
+    {
+      name: 'standard',
+      version: '4.4.44',
+      storeVersion: 'SF4.3.0',
+      creationTime: 1_796_021_467_042n,
+      randomId: 4_960_800_839_434_561_084n,
+      lastTransactionId: 12n,
+      lastTransactionTime: 1_796_021_468_026n,
+    },
+    {
+      name: 'aligned',
+      version: '4.4.44',
+      storeVersion: 'AF4.3.0',
+      creationTime: 1_796_021_493_451n,
+      randomId: -1_229_926_682_070_385_677n,
+      lastTransactionId: 12n,
+      lastTransactionTime: 1_796_021_494_543n,
+    },
+  ])('reads what the kernel of $version reads from its own ($storeVersion)', ({ name, version, ...of }) => {
+    const { storeVersion, creationTime, randomId, ...last } = of;
+    const ofThat: StoreId = {
+      creationTime,
+      randomId,
+      storeVersion,
+      upgradeTime: creationTime,
+      upgradeTransactionId: 1n,
+    };
+    expect(parseNeostore(fixture(name, version))).toEqual({
+      ok: true,
+      neostore: { storeId: ofThat, ...last, logVersion: 0n },
+    });
+  });
+
   test('reads what the kernel of 3.3 reads from its own', () => {
     expect(parseNeostore(fixture('incremental', '3.3.5'))).toEqual({
       ok: true,

@@ -113,6 +113,48 @@ describe('inspectStore', () => {
     });
   });
 
+  /** A store as 4.x has it, by the file that a real store of that format has. */
+  async function aStoreOf4(fixture: string): Promise<string> {
+    const folder = await aStore();
+    await copyFile(join(import.meta.dirname, 'testdata', `${fixture}.neostore`), join(folder, 'neostore'));
+    for (const old of ['a', 'b']) await rm(join(folder, `neostore.counts.db.${old}`));
+    await writeFile(join(folder, 'neostore.counts.db'), 'counts');
+    return folder;
+  }
+  const degrees = 'neostore.relationshipgroupstore.degrees.db';
+  const labels = 'neostore.labelscanstore.db';
+
+  test.each(['4.0.11-standard', '4.2.19-aligned'])(
+    'demands of a store of 4.0 to 4.2 one file of counts and the label index (%s)',
+    async (fixture) => {
+      const folder = await aStoreOf4(fixture);
+      const found = [await inspectStore(folder)];
+      for (const file of [labels, 'neostore.counts.db']) {
+        await rm(join(folder, file));
+        found.push(await inspectStore(folder));
+      }
+      expect(found).toMatchObject([
+        { kind: 'store', lastTransactionID: '10' },
+        { kind: 'noStore', why: `${labels} is missing` },
+        { kind: 'noStore', why: 'neostore.counts.db is missing' },
+      ]);
+    },
+  );
+
+  test.each(['4.4.44-standard', '4.4.44-aligned'])(
+    'demands of a store of 4.3 and 4.4 the degrees, and not the label index, which may be dropped (%s)',
+    async (fixture) => {
+      const folder = await aStoreOf4(fixture);
+      await rm(join(folder, labels));
+      const without = await inspectStore(folder);
+      await writeFile(join(folder, degrees), 'degrees');
+      expect([without, await inspectStore(folder)]).toMatchObject([
+        { kind: 'noStore', why: `${degrees} is missing` },
+        { kind: 'store', lastTransactionID: '12' },
+      ]);
+    },
+  );
+
   test('demands the second file of counts, but of a store to which something was written', async () => {
     const [empty, written] = [
       await aStore({ lastTransactionId: 1n }),

@@ -10,40 +10,57 @@ export interface ArtifactFacts {
   readonly randomId?: bigint;
 }
 
-function long(value: bigint): Buffer {
+/** The fields of a description, in their order. */
+interface Description {
+  readonly storeIDVersion: number;
+  readonly creationTime: bigint;
+  readonly randomId: bigint;
+  readonly databaseID: Buffer;
+  readonly database: string | Buffer;
+  readonly seconds: bigint;
+  readonly lowest: bigint;
+  readonly highest: bigint;
+  readonly flags: Buffer;
+}
+
+/** 64 signed bits. */
+export function long(value: bigint): Buffer {
   const bytes = Buffer.alloc(8);
   bytes.writeBigInt64BE(value);
   return bytes;
 }
 
 function short(text: string | Buffer): Buffer {
-  const bytes = Buffer.from(text);
-  return Buffer.concat([Buffer.from([bytes.length]), bytes]);
+  const bytes = typeof text === 'string' ? Buffer.from(text) : text;
+  return Buffer.concat([Buffer.of(bytes.length), bytes]);
+}
+
+/** What an artifact says of itself: of a full, compressed and recovered one, unless told. */
+export function aDescription(over: Partial<Description> = {}): Buffer {
+  return Buffer.concat([
+    Buffer.of(over.storeIDVersion ?? 1),
+    long(over.creationTime ?? 1n),
+    long(over.randomId ?? 2n),
+    short('record'),
+    short('aligned'),
+    Buffer.of(1, 1),
+    short(over.databaseID ?? Buffer.alloc(16, 1)),
+    short(over.database ?? 'neo4j'),
+    long(over.seconds ?? 1_767_236_400n),
+    long(over.lowest ?? 1n),
+    long(over.highest ?? 10n),
+    short(over.flags ?? Buffer.of(7)),
+  ]);
 }
 
 /** A tar of nothing: two blocks of zeros end it. */
 const emptyTar = Buffer.alloc(1024);
 
-export function anArtifact(facts: ArtifactFacts): Buffer {
-  const { database, databaseID, lowest, highest, isFull, creationTime = 1n, randomId = 2n } = facts;
-  const storeID = [
-    Buffer.from([1]),
-    long(creationTime),
-    long(randomId),
-    short('record'),
-    short('aligned'),
-    Buffer.from([1, 1]),
-  ];
-  const flags = isFull ? [1, 4] : [0]; // bit 2: full
-  return Buffer.concat([
-    Buffer.from('BTV1'),
-    ...storeID,
-    short(Buffer.from(databaseID.replaceAll('-', ''), 'hex')),
-    short(database),
-    long(1_767_236_400n),
-    long(lowest),
-    long(highest),
-    Buffer.from(flags),
-    emptyTar,
-  ]);
+export function anArtifact({ databaseID, isFull, ...facts }: ArtifactFacts): Buffer {
+  const description = aDescription({
+    ...facts,
+    databaseID: Buffer.from(databaseID.replaceAll('-', ''), 'hex'),
+    flags: isFull ? Buffer.of(4) : Buffer.alloc(0), // none set: no byte
+  });
+  return Buffer.concat([Buffer.from('BTV1'), description, emptyTar]);
 }

@@ -24,10 +24,19 @@ async function admin(home: string, args: readonly string[]): ReturnType<typeof o
   });
 }
 
+/** Each inconsistency is told of on stdout, too. Of much, both ends are kept. */
+const mostCharacters = 20_000;
+
+function cut(text: string): string {
+  if (text.length <= mostCharacters) return text;
+  const half = mostCharacters / 2;
+  return `${text.slice(0, half)}\n[... ${text.length - mostCharacters} characters left out by the recorder ...]\n${text.slice(-half)}`;
+}
+
 async function record(name: string, args: readonly string[]): Promise<void> {
   const all = ['database', 'check', `--report-path=${at('reports')}`, ...args];
   const { code, stdout, stderr } = await admin('home', all);
-  const plain = (text: string): string => text.replaceAll(work, '/w').replaceAll(/[^\S\n]+$/gm, '');
+  const plain = (text: string): string => cut(text.replaceAll(work, '/w').replaceAll(/[^\S\n]+$/gm, ''));
   writeFileSync(join(captures, `${name}.cmd`), `neo4j-admin ${plain(all.join(' '))}\n`);
   writeFileSync(join(captures, `${name}.stdout`), plain(stdout));
   writeFileSync(join(captures, `${name}.stderr`), plain(stderr));
@@ -75,6 +84,7 @@ await record('torn-neostore', ofStore('torn'));
 cpSync(at('home'), at('missing'), { recursive: true });
 rmSync(at('missing/data/databases/neo4j/neostore.nodestore.db'));
 await record('missing-nodestore', ofStore('missing'));
+await record('missing-nodestore-forced', ['--force', ...ofStore('missing')]);
 
 await kernelSays(on, 'Store', { 'x.home': at('killed'), 'x.transactions': 3, 'x.kill': true, ...settings });
 await record('needs-recovery', ofStore('killed'));
@@ -87,14 +97,16 @@ const flipped = readFileSync(at('dump-flipped/neo4j.dump'));
 flipped.writeUInt8(flipped.readUInt8(1000) ^ 1, 1000);
 writeFileSync(at('dump-flipped/neo4j.dump'), flipped);
 await record('dump-flipped', ofDump('dump-flipped'));
+await record('dump-flipped-verbose', ['--verbose', ...ofDump('dump-flipped')]);
 mkdirSync(at('dump-zeros'));
 writeFileSync(at('dump-zeros/neo4j.dump'), Buffer.alloc(4096));
 await record('dump-zeros', ofDump('dump-zeros'));
+await record('dump-zeros-verbose', ['--verbose', ...ofDump('dump-zeros')]);
 
 mkdirSync(at('full'));
 await must(['mount', '-t', 'tmpfs', '-o', 'size=64k', 'none', at('full')]);
 await record('disk-full', ofDump('dump', at('full')));
-await record('disk-full-forced', ['--force', ...ofDump('dump', at('full'))]);
+await record('disk-full-verbose', ['--verbose', ...ofDump('dump', at('full'))]);
 await must(['umount', at('full')]);
 await record('usage', ['--frobnicate', 'neo4j']);
 rmSync(work, { recursive: true });

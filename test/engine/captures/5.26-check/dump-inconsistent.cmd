@@ -1,0 +1,1 @@
+neo4j-admin database check --report-path=/w/reports --from-path=/w/dump-inconsistent --temp-path=/w/temp neo4j

@@ -1,0 +1,1 @@
+neo4j-admin database check --report-path=/w/reports --frobnicate neo4j
