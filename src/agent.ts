@@ -3,12 +3,13 @@ import type { Context } from './agent/context.ts';
 import { runContainer } from './agent/run.ts';
 import { agentConfig, ConfigError } from './config.ts';
 import { selectEngine } from './engine/select.ts';
+import { refusedAs } from './run/address.ts';
 import { exitCodes } from './run/report.ts';
 import { makeLog } from './telemetry/log.ts';
 import { realFiles } from './volume/files.ts';
 
 async function main(): Promise<number> {
-  const { verb, request, podUID, volume, exchange, terminationLog } = agentConfig(
+  const { verb, request, podUID, volume, exchange, terminationLog, apiServer } = agentConfig(
     process.argv.slice(2),
     process.env,
   );
@@ -23,6 +24,7 @@ async function main(): Promise<number> {
     volume,
     exchange,
     now: () => new Date(),
+    refusedAs: (address) => refusedAs(address, apiServer),
     say: (fields, message) => log.info(fields, message),
   };
   return runContainer(verb, context, terminationLog);

@@ -188,6 +188,8 @@ export interface AgentConfig {
   readonly volume: string;
   readonly exchange: string;
   readonly terminationLog: string;
+  /** Address of the API server: the kubelet tells every container, also where no other Service is told of. */
+  readonly apiServer: string | undefined;
 }
 
 /** @throws ConfigError with every problem found */
@@ -210,6 +212,7 @@ export function agentConfig(argv: readonly string[], env: NodeJS.ProcessEnv): Ag
     volume: read('VOLUME_FOLDER', mounts.backup),
     exchange: read('EXCHANGE_FOLDER', mounts.exchange),
     terminationLog: read('TERMINATION_LOG', '/dev/termination-log'),
+    apiServer: env['KUBERNETES_SERVICE_HOST'],
   };
 }
 

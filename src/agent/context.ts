@@ -15,6 +15,8 @@ export interface Context {
   readonly volume: string;
   readonly exchange: string;
   readonly now: () => Date;
+  /** What an address is, if no backup may be taken from it (run/address.ts). */
+  readonly refusedAs: (address: string) => string | undefined;
   /** A line of progress in the log of the container. */
   readonly say: (fields: Readonly<Record<string, unknown>>, message: string) => void;
 }

@@ -50,7 +50,11 @@ export async function prepare(context: Context): Promise<RunReport | undefined> 
   }
 
   const { host, port } = request.source;
-  const reached = await preflight(host, port, { listenSetting: engine.settings.listen });
+  const { settings } = engine;
+  const reached = await preflight(host, port, {
+    listenSetting: settings.listen,
+    refusedAs: context.refusedAs,
+  });
   if (reached.kind === 'failed') return withPublished(context, published, missing, reached);
   context.say({ host, port, address: reached.address }, 'the backup port accepts connections');
 

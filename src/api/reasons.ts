@@ -155,6 +155,16 @@ export const reasons = {
     says: 'Something other than a backup service answers on the port.',
     next: 'Set spec.source.port to the port of the backup service, 6362 unless the server was told otherwise; then start a run with a new spec.trigger.id.',
   },
+  AddressNotAllowed: {
+    ...failed,
+    says: 'The name of the server resolves to an address that no backup is taken from.',
+    next: 'Loopback, link-local and metadata addresses and the API server are refused after the name was resolved, whatever allowedHosts says: name the server by another address or name in spec.source; then start a run with a new spec.trigger.id.',
+  },
+  TLSHandshakeFailed: {
+    ...failed,
+    says: 'One of server and tool speaks TLS on the backup port, and the other one does not.',
+    next: 'Give both sides the same: the TLS policy of the server for backups (dbms.backup.ssl_policy in 3.4 and 3.5, dbms.ssl.policy.backup.enabled since 4.0) and the resource; or correct spec.source.port, if it is another service that answers there. Then start a run with a new spec.trigger.id.',
+  },
   ProtocolMismatch: {
     ...failed,
     says: 'The server speaks another version of the backup protocol than the tool.',

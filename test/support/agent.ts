@@ -135,6 +135,7 @@ export function aPod(world: World, { pod = 1, files = realFiles, ...over }: Atte
     volume: world.volume,
     exchange: folder,
     now: () => new Date(Date.parse(request.createdTime) + 60_000),
+    refusedAs: () => undefined, // the servers of tests listen on loopback
     say: () => undefined,
   };
   return { context, terminationLog: join(own, 'termination-log') };
