@@ -1,4 +1,5 @@
 // The one table of reasons. A reason is API: alerts and scripts match on it, so a row is never renamed.
+import { plain } from './plain.ts';
 
 /**
  * `condition`: where the reason appears. `Ready` and `Stalled` rows describe the wish and the cluster, `LastRunSucceeded`
@@ -316,10 +317,13 @@ export function isSuccess(reason: RunReason): boolean {
   return reason === 'FullBackupTaken' || reason === 'IncrementalBackupTaken' || reason === 'BackupsTaken';
 }
 
-/** The message of a condition: the facts of the moment, or else what the reason says, and what to do next. */
+/**
+ * The message of a condition: the facts of the moment, or else what the reason says, and what to do next. Whoever tells the
+ * facts, they are one printable line without credentials: every message of a run and of a condition is made here.
+ */
 export function explain(reason: Reason, detail?: string): string {
   const row: ReasonRow = reasons[reason];
-  const told = detail?.trim() ?? '';
+  const told = plain(detail ?? '');
   const facts = told === '' ? row.says : /[.!?]$/.test(told) ? told : `${told}.`;
   return [facts, row.next].filter((part) => part !== undefined).join(' ');
 }
