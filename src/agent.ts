@@ -1,7 +1,9 @@
-// The program inside the Pod of a run: `agent prepare` before Neo4j's tool, `agent report` after it.
+// The program inside the Pod of a run: `agent prepare` before Neo4j's tool, `agent report` after it. And for people,
+// anywhere: `agent explain`.
 import type { Context } from './agent/context.ts';
+import { explainFiles } from './agent/explain.ts';
 import { runContainer } from './agent/run.ts';
-import { agentConfig, ConfigError } from './config.ts';
+import { agentConfig, ConfigError, explainConfig } from './config.ts';
 import { selectEngine } from './engine/select.ts';
 import { refusedAs } from './run/address.ts';
 import { exitCodes } from './run/report.ts';
@@ -30,12 +32,20 @@ async function main(): Promise<number> {
   return runContainer(verb, context, terminationLog);
 }
 
+/** The one verb that needs no run. */
+async function explainVerb(): Promise<number> {
+  const explanation = await explainFiles(explainConfig(process.argv.slice(3)));
+  process.stdout.write(`${JSON.stringify(explanation, undefined, 2)}\n`);
+  return 0;
+}
+
+const isExplain = process.argv[2] === 'explain';
 try {
-  process.exitCode = await main();
+  process.exitCode = await (isExplain ? explainVerb() : main());
 } catch (error) {
   // A bundle's own trace would print its one huge line: the message is what helps.
   process.stderr.write(
     `${error instanceof ConfigError ? error.message : String(error instanceof Error ? error.stack?.slice(0, 2000) : error)}\n`,
   );
-  process.exitCode = exitCodes.final;
+  process.exitCode = isExplain ? 2 : exitCodes.final;
 }

@@ -12,11 +12,16 @@ const redacted = '[redacted]';
 const escapes = new RegExp(
   [
     String.raw`(?:\u001b\[|\u009b)[0-?]*[ -/]*[@-~]?`,
-    String.raw`(?:\u001b[\]PX^_]|[\u0090\u0098\u009d-\u009f])[^\u0007\u001b\u009c]*(?:\u0007|\u001b\\|\u009c)?`,
+    String.raw`(?:\u001b[\]PX^_]|[\u0090\u0098\u009d-\u009f])[^\u0007\u001b\u009c\r\n]*(?:\u0007|\u001b\\|\u009c)?`,
     String.raw`\u001b[ -/]*[0-~]?`,
   ].join('|'),
   'gu',
 );
+
+/** The text as it was meant, without what it says to a terminal. Of any length. */
+export function withoutEscapes(text: string): string {
+  return text.replaceAll(escapes, '');
+}
 
 /** What is not seen, and changes how the rest is: bidirectional overrides and zero widths among them (all of Cf). */
 const unseen = /\p{Cf}/gu;
@@ -55,10 +60,8 @@ const credentials: readonly (readonly [mark: RegExp, left: string])[] = [
  * @returns at most 4,096 characters: where a text is longer, its beginning
  */
 export function plain(text: string): string {
-  const line = text
-    .slice(0, mostCharacters)
+  const line = withoutEscapes(text.slice(0, mostCharacters))
     .toWellFormed()
-    .replaceAll(escapes, '')
     .replaceAll(unseen, '')
     .replaceAll(breaks, ' ')
     .trim();

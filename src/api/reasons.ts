@@ -230,6 +230,11 @@ export const reasons = {
   },
 
   // the run
+  LogsPruned: {
+    ...failed,
+    says: 'The server no longer has the logical logs that an incremental backup would need.',
+    next: 'Nothing: a full backup is taken instead, in a new chain. To have fewer of those, take incremental ones more often, or have the server keep its logs longer (dbms.tx_log.rotation.retention_policy up to 4.4, db.tx_log.rotation.retention_policy since 5).',
+  },
   Inconsistent: {
     ...failed,
     says: 'The backup was taken, but the consistency check found inconsistencies in it.',

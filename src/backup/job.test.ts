@@ -264,9 +264,9 @@ describe('any spec that the schema takes', () => {
       fc.property(hostileBackup, (backup) => {
         const commands = containersOf(buildJob(backup, input)).map(({ command, args }) => [command, args]);
         expect(commands).toEqual([
-          [['node', '/app/agent.mjs'], ['prepare']],
+          [['node', '/app/agent.js'], ['prepare']],
           [['/bin/sh', '-c', engineScript], undefined],
-          [['node', '/app/agent.mjs'], ['report']],
+          [['node', '/app/agent.js'], ['report']],
         ]);
       }),
     );
