@@ -9,6 +9,7 @@ import { refusedAs } from './run/address.ts';
 import { exitCodes } from './run/report.ts';
 import { makeLog } from './telemetry/log.ts';
 import { realFiles } from './volume/files.ts';
+import { readSpace } from './volume/space.ts';
 
 async function main(): Promise<number> {
   const { verb, request, podUID, volume, exchange, terminationLog, apiServer } = agentConfig(
@@ -26,6 +27,7 @@ async function main(): Promise<number> {
     volume,
     exchange,
     now: () => new Date(),
+    readSpace,
     refusedAs: (address) => refusedAs(address, apiServer),
     say: (fields, message) => log.info(fields, message),
   };

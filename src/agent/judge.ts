@@ -284,6 +284,7 @@ async function readOne(folder: string, file: string, listed: readonly Inspected[
     return { folder, file, ...(row === undefined ? { why: read.why } : { says: row }) };
   const { database, databaseID, isFull, lowestTransactionID, highestTransactionID } = read.header;
   const says = { file, database, databaseID, isFull, lowestTransactionID, highestTransactionID };
+  if (!databaseName.test(database)) return { folder, file, why: `${file} names no database` }; // it would name a folder
   const differs =
     row !== undefined &&
     (row.databaseID !== databaseID ||

@@ -2,13 +2,7 @@
 // command line of every generation. A name is refused, or it stands in its argument as a calm one would.
 import { describe, expect, test } from 'vitest';
 import { Neo4jBackupSpec } from '../../src/api/neo4jbackup.ts';
-import {
-  databasePattern,
-  hostPattern,
-  imagePattern,
-  pathSegmentPattern,
-  triggerPattern,
-} from '../../src/api/patterns.ts';
+import { databaseName, hostName, imageName, pathSegment, triggerName } from '../../src/api/patterns.ts';
 import { selectEngine } from '../../src/engine/select.ts';
 import { buildJob } from '../../src/backup/job.ts';
 import type { Command } from '../../src/engine/engine.ts';
@@ -57,7 +51,7 @@ describe('each name', () => {
   const fields: readonly Field[] = [
     {
       name: 'a host',
-      pattern: hostPattern,
+      pattern: hostName,
       maxLength: 253,
       inSchema: (host) => takes({ source: { host } }),
       inRequest: (host) => asks({ source: { host, port: 6362 } }),
@@ -65,7 +59,7 @@ describe('each name', () => {
     },
     {
       name: 'a folder of the volume',
-      pattern: pathSegmentPattern,
+      pattern: pathSegment,
       maxLength: 63,
       inSchema: (path) => takes({ destination: { ...claim, path } }),
       inRequest: (path) => asks({ path }),
@@ -73,15 +67,15 @@ describe('each name', () => {
     },
     {
       name: 'a run',
-      pattern: pathSegmentPattern,
+      pattern: pathSegment,
       maxLength: 63,
       inRequest: (run) => asks({ run }),
       letIn: [],
     },
-    { name: 'a database', pattern: databasePattern, maxLength: 63, letIn: [] },
+    { name: 'a database', pattern: databaseName, maxLength: 63, letIn: [] },
     {
       name: 'a trigger',
-      pattern: triggerPattern,
+      pattern: triggerName,
       maxLength: 63,
       inSchema: (id) => takes({ trigger: { id } }),
       inRequest: (triggerID) => asks({ triggerID }),
@@ -89,7 +83,7 @@ describe('each name', () => {
     },
     {
       name: 'an image',
-      pattern: imagePattern,
+      pattern: imageName,
       maxLength: 512,
       inSchema: (image) => takes({ neo4j: { version: '3.4.18', image } }),
       letIn: [],
