@@ -62,7 +62,7 @@ WORKDIR /app
 # A number, so that runAsNonRoot can be judged from it. Any other user works as well: nothing here is written to.
 USER 65532:65532
 # What the flags are for: tools/bundle.ts.
-ENTRYPOINT ["node", "--optimize-for-size", "--wasm-tiering-budget=1000000000", "/app/main.mjs"]
+ENTRYPOINT ["node", "--optimize-for-size", "--wasm-tiering-budget=1000000000", "/app/main.js"]
 ARG BASE_IMAGE
 ARG VERSION=dev
 ARG REVISION=unknown

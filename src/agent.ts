@@ -1,14 +1,18 @@
-// The program inside the Pod of a run: `agent prepare` before Neo4j's tool, `agent report` after it.
+// The program inside the Pod of a run: `agent prepare` before Neo4j's tool, `agent report` after it. And for people,
+// anywhere: `agent explain`.
 import type { Context } from './agent/context.ts';
+import { explainFiles } from './agent/explain.ts';
 import { runContainer } from './agent/run.ts';
-import { agentConfig, ConfigError } from './config.ts';
+import { agentConfig, ConfigError, explainConfig } from './config.ts';
 import { selectEngine } from './engine/select.ts';
+import { refusedAs } from './run/address.ts';
 import { exitCodes } from './run/report.ts';
 import { makeLog } from './telemetry/log.ts';
 import { realFiles } from './volume/files.ts';
+import { readSpace } from './volume/space.ts';
 
 async function main(): Promise<number> {
-  const { verb, request, podUID, volume, exchange, terminationLog } = agentConfig(
+  const { verb, request, podUID, volume, exchange, terminationLog, apiServer } = agentConfig(
     process.argv.slice(2),
     process.env,
   );
@@ -23,17 +27,27 @@ async function main(): Promise<number> {
     volume,
     exchange,
     now: () => new Date(),
+    readSpace,
+    refusedAs: (address) => refusedAs(address, apiServer),
     say: (fields, message) => log.info(fields, message),
   };
   return runContainer(verb, context, terminationLog);
 }
 
+/** The one verb that needs no run. */
+async function explainVerb(): Promise<number> {
+  const explanation = await explainFiles(explainConfig(process.argv.slice(3)));
+  process.stdout.write(`${JSON.stringify(explanation, undefined, 2)}\n`);
+  return 0;
+}
+
+const isExplain = process.argv[2] === 'explain';
 try {
-  process.exitCode = await main();
+  process.exitCode = await (isExplain ? explainVerb() : main());
 } catch (error) {
   // A bundle's own trace would print its one huge line: the message is what helps.
   process.stderr.write(
     `${error instanceof ConfigError ? error.message : String(error instanceof Error ? error.stack?.slice(0, 2000) : error)}\n`,
   );
-  process.exitCode = exitCodes.final;
+  process.exitCode = isExplain ? 2 : exitCodes.final;
 }

@@ -1,5 +1,7 @@
 // The only reader of process.env and argv.
 import { parseArgs } from 'node:util';
+import type { Engine } from './engine/engine.ts';
+import { selectEngine, servedVersions } from './engine/select.ts';
 import { mounts } from './run/exchange.ts';
 import { parseRequest, requestVariable, type RunRequest } from './run/request.ts';
 
@@ -61,13 +63,16 @@ const options = {
 } as const satisfies Record<string, Option>;
 
 export function operatorHelp(): string {
-  const width = Math.max(...Object.keys(options).map((name) => name.length)) + 4;
-  const lines = Object.entries(options).map(([name, { help }]) => `  --${name}`.padEnd(width + 2) + help);
   return [
-    'usage: operator [options]',
-    ...lines,
+    usage('operator', options),
     'Every option may come from the environment: --agent-image from AGENT_IMAGE.',
   ].join('\n');
+}
+
+function usage(program: string, all: Readonly<Record<string, Option>>): string {
+  const width = Math.max(...Object.keys(all).map((name) => name.length)) + 4;
+  const lines = Object.entries(all).map(([name, { help }]) => `  --${name}`.padEnd(width + 2) + help);
+  return [`usage: ${program} [options]`, ...lines].join('\n');
 }
 
 /**
@@ -76,7 +81,7 @@ export function operatorHelp(): string {
  * @throws ConfigError with every problem found
  */
 export function operatorConfig(argv: readonly string[], env: NodeJS.ProcessEnv): OperatorConfig | undefined {
-  const values = parseFlags(argv);
+  const values = parseFlags(argv, options);
   if (values['help'] === true) return undefined;
   const read = (name: keyof typeof options): string | undefined => {
     const value = values[name] ?? env[name.toUpperCase().replaceAll('-', '_')];
@@ -156,9 +161,13 @@ function isPort(text: string): boolean {
   return /^\d{1,5}$/.test(text) && Number(text) <= 65_535;
 }
 
-function parseFlags(argv: readonly string[]): Readonly<Record<string, string | boolean | undefined>> {
+function parseFlags(
+  argv: readonly string[],
+  known: Readonly<Record<string, Option>>,
+): Readonly<Record<string, string | boolean | undefined>> {
   try {
-    return parseArgs({ args: [...argv], options, strict: true, allowPositionals: false }).values;
+    return parseArgs({ args: [...argv], options: known, strict: true, allowPositionals: false })
+      .values as ReturnType<typeof parseFlags>;
   } catch (error) {
     throw new ConfigError(error instanceof Error ? error.message : String(error), { cause: error });
   }
@@ -188,6 +197,8 @@ export interface AgentConfig {
   readonly volume: string;
   readonly exchange: string;
   readonly terminationLog: string;
+  /** Address of the API server: the kubelet tells every container, also where no other Service is told of. */
+  readonly apiServer: string | undefined;
 }
 
 /** @throws ConfigError with every problem found */
@@ -197,7 +208,7 @@ export function agentConfig(argv: readonly string[], env: NodeJS.ProcessEnv): Ag
   const podUID = read('POD_UID');
   const request = readRequest(read(requestVariable));
   const problems = [
-    ...(isVerb(verb) ? [] : [`usage: agent prepare|report, not ${verb}`]),
+    ...(isVerb(verb) ? [] : [`usage: agent prepare|report|explain, not ${verb}`]),
     ...(/^[0-9a-f-]{36}$/.test(podUID) ? [] : [`POD_UID must be the uid of the Pod, not ${podUID}`]),
     ...(typeof request === 'string' ? [request] : []),
   ];
@@ -210,7 +221,48 @@ export function agentConfig(argv: readonly string[], env: NodeJS.ProcessEnv): Ag
     volume: read('VOLUME_FOLDER', mounts.backup),
     exchange: read('EXCHANGE_FOLDER', mounts.exchange),
     terminationLog: read('TERMINATION_LOG', '/dev/termination-log'),
+    apiServer: env['KUBERNETES_SERVICE_HOST'],
   };
+}
+
+/** What `agent explain` is asked. */
+export interface ExplainConfig {
+  readonly engine: Engine;
+  readonly exitCode: number;
+  /** Files that hold the output, in the order in which they are read. */
+  readonly files: readonly { readonly flag: string; readonly path: string }[];
+}
+
+const explainOptions = {
+  version: { type: 'string', help: 'version of the server, as in spec.neo4j.version' },
+  'exit-code': { type: 'string', help: 'exit code of the tool' },
+  stdout: { type: 'string', help: 'file with what it printed to its standard output' },
+  stderr: { type: 'string', help: 'file with what it printed to its standard error' },
+  output: { type: 'string', help: 'file with both, such as runs/<run>.log.gz' },
+} as const satisfies Record<string, Option>;
+
+/** @throws ConfigError with every problem found */
+export function explainConfig(argv: readonly string[]): ExplainConfig {
+  const values = parseFlags(argv, explainOptions);
+  const read = (flag: keyof typeof explainOptions): string => String(values[flag] ?? '');
+  const engine = selectEngine(read('version'));
+  const files = (['output', 'stdout', 'stderr'] as const)
+    .map((flag) => ({ flag, path: read(flag) }))
+    .filter(({ path }) => path !== '');
+  const isCode = /^\d{1,3}$/.test(read('exit-code')) && Number(read('exit-code')) <= 255;
+  const problems = [
+    ...(isCode
+      ? []
+      : [`--exit-code is ${read('exit-code') || 'missing'}: it must be a number from 0 to 255`]),
+    ...(files.length > 0
+      ? []
+      : ['--stdout, --stderr or --output is missing: a file with what the tool printed']),
+  ];
+  if (engine === undefined)
+    problems.unshift(`--version is ${read('version') || 'missing'}: served are ${servedVersions}`);
+  if (engine === undefined || problems.length > 0)
+    throw new ConfigError([...problems, usage('agent explain', explainOptions)].join('\n'));
+  return { engine, exitCode: Number(read('exit-code')), files };
 }
 
 function isVerb(text: string | undefined): text is AgentConfig['verb'] {

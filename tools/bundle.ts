@@ -51,7 +51,7 @@ export async function bundle(programs: readonly string[], folder = bundleFolder)
   for (const program of programs) {
     const { metafile } = await build({
       entryPoints: [join(root, 'src', `${program}.ts`)],
-      outfile: join(folder, `${program}.mjs`),
+      outfile: join(folder, `${program}.js`),
       absWorkingDir: root,
       bundle: true,
       platform: 'node',
@@ -72,6 +72,8 @@ export async function bundle(programs: readonly string[], folder = bundleFolder)
     inputs.push(...Object.keys(metafile.inputs));
   }
   mkdirSync(folder, { recursive: true });
+  // Away from this repository nothing else says that they are modules.
+  writeFileSync(join(folder, 'package.json'), '{ "type": "module" }\n');
   writeFileSync(join(folder, 'NOTICES.txt'), notices(root, inputs));
   return inputs;
 }

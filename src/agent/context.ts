@@ -5,6 +5,7 @@ import type { Engine } from '../engine/engine.ts';
 import type { RunRequest } from '../run/request.ts';
 import { errorCode, type Files } from '../volume/files.ts';
 import { pointEntries, stagingFolder } from '../volume/layout.ts';
+import type { Space } from '../volume/space.ts';
 
 export interface Context {
   readonly request: RunRequest;
@@ -15,6 +16,10 @@ export interface Context {
   readonly volume: string;
   readonly exchange: string;
   readonly now: () => Date;
+  /** What the file system at a path says of itself. */
+  readonly readSpace: (path: string) => Promise<Space>;
+  /** What an address is, if no backup may be taken from it (run/address.ts). */
+  readonly refusedAs: (address: string) => string | undefined;
   /** A line of progress in the log of the container. */
   readonly say: (fields: Readonly<Record<string, unknown>>, message: string) => void;
 }

@@ -75,7 +75,7 @@ function becauseOf(verdict: Verdict): string {
 }
 
 async function failureOf(
-  { request, engine }: Context,
+  { request, engine, refusedAs }: Context,
   database: string,
   verdict: Exclude<Verdict, { kind: 'taken' }>,
 ): Promise<Failure> {
@@ -87,7 +87,7 @@ async function failureOf(
   if (ifReachable !== true) return { kind: 'failed', database, reason, detail };
   // Prepare has reached the server, but that may be hours ago: a tip was copied and an image pulled since.
   const { host, port } = request.source;
-  const reached = await preflight(host, port, { listenSetting: engine.settings.listen });
+  const reached = await preflight(host, port, { listenSetting: engine.settings.listen, refusedAs });
   return reached.kind === 'failed'
     ? { kind: 'failed', database, reason: reached.reason, detail: reached.detail }
     : { kind: 'failed', database, reason, detail };
@@ -284,6 +284,7 @@ async function readOne(folder: string, file: string, listed: readonly Inspected[
     return { folder, file, ...(row === undefined ? { why: read.why } : { says: row }) };
   const { database, databaseID, isFull, lowestTransactionID, highestTransactionID } = read.header;
   const says = { file, database, databaseID, isFull, lowestTransactionID, highestTransactionID };
+  if (!databaseName.test(database)) return { folder, file, why: `${file} names no database` }; // it would name a folder
   const differs =
     row !== undefined &&
     (row.databaseID !== databaseID ||

@@ -3,6 +3,7 @@ import { open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Verdict } from '../engine/engine.ts';
 import { exchange, keptOutputBytes, type StepID } from '../run/exchange.ts';
+import { joinEnds, readKept } from '../run/kept.ts';
 import { readText } from '../volume/files.ts';
 import type { Context } from './context.ts';
 import type { Plan } from './plan.ts';
@@ -57,17 +58,14 @@ export async function cutShort(
 }
 
 export async function outputOf(context: Context, step: StepID): Promise<string> {
-  return (await keptOutput(context, step)).toString('utf8');
+  return readKept(await keptOutput(context, step));
 }
-
-const elided = Buffer.from('\n[…]\n');
 
 /** Head and tail of what the tool printed. Bounded by what the engine script keeps, and here once more. */
 export async function keptOutput(context: Context, step: StepID): Promise<Buffer> {
   const head = await readBounded(join(context.exchange, exchange.head(step)));
   const tail = await readBounded(join(context.exchange, exchange.tail(step)));
-  // A tail that is not full goes on where the head ends.
-  return Buffer.concat(tail.length < keptOutputBytes ? [head, tail] : [head, elided, tail]);
+  return joinEnds(head, tail, keptOutputBytes);
 }
 
 async function readBounded(path: string): Promise<Buffer> {

@@ -8,6 +8,7 @@ import { listFolder } from '../volume/files.ts';
 import { folders as layoutFolders, placeOf, stagingOwner } from '../volume/layout.ts';
 import type { Manifest } from '../volume/manifest.ts';
 import { withdrawAbandoned } from '../volume/publish.ts';
+import { lackingForCopy } from '../volume/space.ts';
 import { stageCopy, stageLinks } from '../volume/stage.ts';
 import { copyName, foldersOf, type Context } from './context.ts';
 import type { Known, Plan, Target } from './plan.ts';
@@ -50,7 +51,11 @@ export async function prepare(context: Context): Promise<RunReport | undefined> 
   }
 
   const { host, port } = request.source;
-  const reached = await preflight(host, port, { listenSetting: engine.settings.listen });
+  const { settings } = engine;
+  const reached = await preflight(host, port, {
+    listenSetting: settings.listen,
+    refusedAs: context.refusedAs,
+  });
   if (reached.kind === 'failed') return withPublished(context, published, missing, reached);
   context.say({ host, port, address: reached.address }, 'the backup port accepts connections');
 
@@ -61,11 +66,14 @@ export async function prepare(context: Context): Promise<RunReport | undefined> 
   const decided = missing.map((name) => decide(context, destination, name));
   const objection = decided.find((one) => 'reason' in one);
   if (objection !== undefined) return withPublished(context, published, missing, objection);
+  const possible = decided.filter((one): one is Wanted => !('reason' in one));
+  const tooLarge = await tooLargeToCopy(context, possible);
+  if (tooLarge !== undefined) return withPublished(context, published, missing, tooLarge);
   const wanted: Wanted[] = [];
-  for (const one of decided) if (!('reason' in one)) wanted.push(await stage(context, one, points));
+  for (const one of possible) wanted.push(await stage(context, one, points));
 
   const targets = [...planTries(context, wanted)];
-  await writeSteps(context, targets, startedAt);
+  await writeSteps(addressing(context, reached.address), targets, startedAt);
   await writePlan(context, { startTime: startedAt.toISOString(), targets, known: knownOf(points) });
   for (const { database, tries, fullBecause } of targets)
     context.say({ database, type: tries[0]?.type, fullBecause }, 'prepared');
@@ -144,6 +152,30 @@ function decide(context: Context, destination: Destination, database: string): W
 function tipsOf(points: readonly Manifest[]): readonly Manifest[] {
   const names = [...new Set(points.map(({ database }) => database))];
   return names.flatMap((name) => tipOf(pointsOf(points, name)) ?? []);
+}
+
+/** Whether the copies that the tool is to work on certainly find no room: they are not begun then. */
+async function tooLargeToCopy(
+  { readSpace, volume }: Context,
+  wanted: readonly Wanted[],
+): Promise<Problem | undefined> {
+  const copied = wanted.flatMap(({ tips }) => tips).filter(({ layout }) => layout === 'store');
+  const space = await readSpace(volume).catch(() => undefined); // a driver that does not tell is no reason to fail
+  if (space === undefined) return undefined;
+  const detail = lackingForCopy(
+    space,
+    copied.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
+  );
+  return detail === undefined ? undefined : { reason: 'NoSpaceLeft', detail };
+}
+
+/**
+ * The tool is given the address that was checked and that answered, in the place of the name: it would resolve that once
+ * more, and whoever answers for the name could say something else by then.
+ */
+function addressing(context: Context, address: string): Context {
+  const { request } = context;
+  return { ...context, request: { ...request, source: { ...request.source, host: address } } };
 }
 
 /** Copies what an increment goes on from. What turns out to be damaged there is not gone on from. */

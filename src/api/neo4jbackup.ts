@@ -1,7 +1,7 @@
 // Our kind. Types, validation, CRD and reference docs all come from these schemas: the text of a field is its documentation.
 import * as z from 'zod';
 import { backupPort } from './names.ts';
-import { databaseName, hostName, pathSegment } from './patterns.ts';
+import { databaseName, hostName, imageName, pathSegment, triggerName, versionNumber } from './patterns.ts';
 import { cel } from './structural.ts';
 
 const objectName = z
@@ -62,7 +62,7 @@ const Neo4j = z
       .string()
       .min(1)
       .max(32)
-      .regex(/^[0-9]+\.[0-9]+(\.[0-9]+)?([-+.][0-9A-Za-z.]+)?$/)
+      .regex(versionNumber)
       .describe(
         'Version of the server, such as 3.4.18. It chooses the backup tool and the default image. Served are 2.3, 3.0 to 3.5, 4.0 to 4.4, 5 and the calendar versions since 2025.',
       ),
@@ -70,7 +70,7 @@ const Neo4j = z
       .string()
       .min(1)
       .max(512)
-      .regex(/^[a-zA-Z0-9][-a-zA-Z0-9._:/@]*$/)
+      .regex(imageName)
       .describe(
         'Image that holds the backup tool where the official image has it, and a shell. Default: neo4j:<version>-enterprise.',
       )
@@ -113,7 +113,7 @@ const Trigger = z
       .string()
       .min(1)
       .max(63)
-      .regex(/^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$/)
+      .regex(triggerName)
       .describe(
         'Any new value starts one run. A value that has fired does not fire again while status remembers its run: it keeps the newest twenty.',
       ),

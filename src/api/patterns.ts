@@ -1,15 +1,38 @@
-// What a name from outside may be made of: the same for the CRD, the operator and the agent. Each of these ends up in a
-// command line or in a path, so none can begin with a dash, hold a slash, a glob or a blank.
+// The shapes of what users name and we make arguments, addresses and paths of. One each for the schema of our kind, for
+// what the operator asks of the agent, and for the agent: what one lets in, the next one does, too. Every one begins with
+// a letter or a digit (an address of IPv6 with a colon at most), so nothing that matches is an option, a path or a pattern.
 
-/** A folder of the volume: one segment without dots, so it can never lead out. */
-export const pathSegment = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
-
-/** A host name, or an address: of IPv6 without brackets. At most 253 characters. */
-export const hostName = /^[A-Za-z0-9]([-A-Za-z0-9.:]*[A-Za-z0-9])?$/;
+/** One label of a name of DNS. */
+const label = '[A-Za-z0-9]([-A-Za-z0-9]{0,61}[A-Za-z0-9])?';
 
 /**
- * A database of Neo4j 4.0 or newer, in lower case, as the server keeps it: 3 to 63 letters, digits, dots and dashes, a
- * letter first. The manual also forbids a name that begins with `system`, but for that database itself: the server's to
- * say. A glob is no name.
+ * The last label begins with a letter, as all top-level domains do. Else what is no name would pass for one: 0177.0.0.1 is
+ * an address, and not the same one to libc, which reads octal, as to Java, which does not.
  */
-export const databaseName = /^[a-z][-a-z0-9.]{1,61}[a-z0-9]$/;
+const name = String.raw`(${label}\.)*[A-Za-z]([-A-Za-z0-9]{0,61}[A-Za-z0-9])?`;
+const byte = '(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])';
+const ipv4 = String.raw`${byte}(\.${byte}){3}`;
+/** Not exact: what is no address does not resolve. */
+const ipv6 = `[0-9A-Fa-f]{0,4}(:[0-9A-Fa-f]{0,4}){2,7}(:${ipv4})?`;
+
+/** A name of DNS without a dot at its end, an address of IPv4 in its one canonical form, or one of IPv6 without a zone. */
+export const hostName = new RegExp(`^(${name}|${ipv4}|${ipv6})$`);
+
+/** One folder of the volume. No slash and no dots: the path can never leave the volume. Names of runs are of this shape, too. */
+export const pathSegment = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
+
+/**
+ * A database of Neo4j 4.0 or newer, in lower case, as the server keeps it: 3 to 63 letters, digits, dots and dashes, no dot or
+ * dash at either end, a digit in front since 2025.01. The manual also forbids a name that begins with `system`, but for that
+ * database itself: the server's to say. A glob is no name: `*` would copy every database, `system` with its users among them.
+ */
+export const databaseName = /^[a-z0-9][-a-z0-9.]{1,61}[a-z0-9]$/;
+
+/** The id of a trigger: the value of an annotation and of a label, and a part of messages. */
+export const triggerName = /^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$/;
+
+/** An image, which goes to the kubelet alone. */
+export const imageName = /^[a-zA-Z0-9][-a-zA-Z0-9._:/@]*$/;
+
+/** A version chooses an engine and is part of an image's name. */
+export const versionNumber = /^[0-9]+\.[0-9]+(\.[0-9]+)?([-+.][0-9A-Za-z.]+)?$/;

@@ -1,4 +1,5 @@
 // The one table of reasons. A reason is API: alerts and scripts match on it, so a row is never renamed.
+import { plain } from './plain.ts';
 
 /**
  * `condition`: where the reason appears. `Ready` and `Stalled` rows describe the wish and the cluster, `LastRunSucceeded`
@@ -155,6 +156,16 @@ export const reasons = {
     says: 'Something other than a backup service answers on the port.',
     next: 'Set spec.source.port to the port of the backup service, 6362 unless the server was told otherwise; then start a run with a new spec.trigger.id.',
   },
+  AddressNotAllowed: {
+    ...failed,
+    says: 'The name of the server resolves to an address that no backup is taken from.',
+    next: 'Loopback, link-local and metadata addresses and the API server are refused after the name was resolved, whatever allowedHosts says: name the server by another address or name in spec.source; then start a run with a new spec.trigger.id.',
+  },
+  TLSHandshakeFailed: {
+    ...failed,
+    says: 'One of server and tool speaks TLS on the backup port, and the other one does not.',
+    next: 'Give both sides the same: the TLS policy of the server for backups (dbms.backup.ssl_policy in 3.4 and 3.5, dbms.ssl.policy.backup.enabled since 4.0) and the resource; or correct spec.source.port, if it is another service that answers there. Then start a run with a new spec.trigger.id.',
+  },
   ProtocolMismatch: {
     ...failed,
     says: 'The server speaks another version of the backup protocol than the tool.',
@@ -219,6 +230,11 @@ export const reasons = {
   },
 
   // the run
+  LogsPruned: {
+    ...failed,
+    says: 'The server no longer has the logical logs that an incremental backup would need.',
+    next: 'Nothing: a full backup is taken instead, in a new chain. To have fewer of those, take incremental ones more often, or have the server keep its logs longer (dbms.tx_log.rotation.retention_policy up to 4.4, db.tx_log.rotation.retention_policy since 5).',
+  },
   Inconsistent: {
     ...failed,
     says: 'The backup was taken, but the consistency check found inconsistencies in it.',
@@ -306,10 +322,13 @@ export function isSuccess(reason: RunReason): boolean {
   return reason === 'FullBackupTaken' || reason === 'IncrementalBackupTaken' || reason === 'BackupsTaken';
 }
 
-/** The message of a condition: the facts of the moment, or else what the reason says, and what to do next. */
+/**
+ * The message of a condition: the facts of the moment, or else what the reason says, and what to do next. Whoever tells the
+ * facts, they are one printable line without credentials: every message of a run and of a condition is made here.
+ */
 export function explain(reason: Reason, detail?: string): string {
   const row: ReasonRow = reasons[reason];
-  const told = detail?.trim() ?? '';
+  const told = plain(detail ?? '');
   const facts = told === '' ? row.says : /[.!?]$/.test(told) ? told : `${told}.`;
   return [facts, row.next].filter((part) => part !== undefined).join(' ');
 }

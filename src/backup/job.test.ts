@@ -2,6 +2,7 @@ import type { V1Container, V1Job, V1PodSpec } from '@kubernetes/client-node';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { aBackup } from '../../test/support/builders.ts';
+import { hostName } from '../api/patterns.ts';
 import { annotations, labels, managedBy } from '../api/names.ts';
 import { selectEngine } from '../engine/select.ts';
 import { engineScript } from '../run/exchange.ts';
@@ -201,7 +202,7 @@ const nasty = fc.oneof(
 );
 const hostileBackup: fc.Arbitrary<Neo4jBackup> = fc
   .record({
-    host: fc.stringMatching(/^[A-Za-z0-9]([-A-Za-z0-9.:]{0,60}[A-Za-z0-9])?$/),
+    host: fc.stringMatching(hostName).filter((host) => host.length <= 253),
     version: fc.stringMatching(/^3\.4\.[0-9]{1,3}([-+.][0-9A-Za-z.]{1,10})?$/),
     image: fc.stringMatching(/^[a-zA-Z0-9][-a-zA-Z0-9._:/@]{0,60}$/),
     claimName: fc.stringMatching(/^[a-z0-9]([-a-z0-9]{0,60}[a-z0-9])?$/),
@@ -263,9 +264,9 @@ describe('any spec that the schema takes', () => {
       fc.property(hostileBackup, (backup) => {
         const commands = containersOf(buildJob(backup, input)).map(({ command, args }) => [command, args]);
         expect(commands).toEqual([
-          [['node', '/app/agent.mjs'], ['prepare']],
+          [['node', '/app/agent.js'], ['prepare']],
           [['/bin/sh', '-c', engineScript], undefined],
-          [['node', '/app/agent.mjs'], ['report']],
+          [['node', '/app/agent.js'], ['report']],
         ]);
       }),
     );

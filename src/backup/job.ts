@@ -166,7 +166,7 @@ function agentContainer(name: string, image: string, request: RunRequest): V1Con
     name,
     image,
     imagePullPolicy: 'IfNotPresent',
-    command: ['node', '/app/agent.mjs'], // the image starts the operator by itself
+    command: ['node', '/app/agent.js'], // the image starts the operator by itself
     args: [name],
     env,
     resources: agentResources,

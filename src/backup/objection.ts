@@ -1,6 +1,8 @@
 // What speaks against a run, given everything seen in this pass and what the operator is configured to allow. Pure.
+import { isIP } from 'node:net';
 import type { StalledReason, WaitingReason } from '../api/reasons.ts';
 import { selectEngine, servedVersions } from '../engine/select.ts';
+import { refusedAs } from '../run/address.ts';
 import { isAllowedHost, isAllowedImage } from './allowed.ts';
 import type { Observed } from './observe.ts';
 
@@ -80,7 +82,16 @@ function licenseAccepted({ backup }: Observed): Objection | undefined {
 
 function hostAllowed({ backup }: Observed, { allowedHosts }: Policy): Objection | undefined {
   const { host } = backup.spec.source;
-  if (host === undefined || isAllowedHost(host, allowedHosts)) return undefined;
+  if (host === undefined) return undefined;
+  // What a name resolves to is for the agent to see: it is where the connection is made, and it may change.
+  const what = isIP(host) === 0 ? undefined : refusedAs(host);
+  if (what !== undefined)
+    return {
+      kind: 'stalled',
+      reason: 'HostNotAllowed',
+      detail: `spec.source.host is ${host}, ${what}: no allowedHosts lets it in`,
+    };
+  if (isAllowedHost(host, allowedHosts)) return undefined;
   const detail = `spec.source.host is ${host}; allowed are: ${allowedHosts.join(', ') || 'none'}`;
   return { kind: 'stalled', reason: 'HostNotAllowed', detail };
 }

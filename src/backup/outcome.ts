@@ -1,6 +1,7 @@
 // How a run stands: judged from its Job and Pods. Pure.
 import { annotations, containers } from '../api/names.ts';
 import type { RunStatus } from '../api/neo4jbackup.ts';
+import { plain } from '../api/plain.ts';
 import { explain, isRunReason, isSuccess, type RunReason, type WaitingReason } from '../api/reasons.ts';
 import { boundText } from '../kube/errors.ts';
 import { parseReport, type RunReport } from '../run/report.ts';
@@ -55,7 +56,7 @@ export function judgeRun(view: RunView, now: Date, lastObstacle?: Obstacle): Out
       ...common(view.job),
       result: 'Failed',
       reason,
-      message: explain(reason, detail === undefined ? undefined : boundText(detail, maxDetailBytes)),
+      message: explain(reason, detail === undefined ? undefined : boundText(plain(detail), maxDetailBytes)),
       completionTime: completed,
     },
   };

@@ -1,4 +1,5 @@
 // From what a failed tool printed to one reason, and the line that tells it. Shared by the generations.
+import { plain } from '../api/plain.ts';
 import type { RunReason } from '../api/reasons.ts';
 import { formatStoreID } from '../run/store-id.ts';
 import type { Ended, Verdict } from './engine.ts';
@@ -14,15 +15,34 @@ const opensTheCopy = /Error starting \S+, \S+\/temp-copy$/m;
 export function judgeFailure({ exitCode, output }: Ended, marks: readonly FailureMark[]): Verdict {
   if (wantsUpgrade.test(output) && opensTheCopy.test(output))
     return failed('ProtocolMismatch', 'The store that the server sent is of another version than the tool');
-  const lines = output
-    .split('\n')
-    .map((line) => line.trim())
-    .filter((line) => !isFrame(line));
+  const lines = withoutKeys(linesOf(output)).filter((line) => !isFrame(line));
   for (const [mark, reason] of marks) {
     const line = lines.findLast((candidate) => mark.test(candidate)); // causes come last
     if (line !== undefined) return failed(reason, reason === 'StoreMismatch' ? mismatch(line) : line);
   }
   return failed('EngineFailed', telling(lines) ?? `it printed nothing and ended with exit code ${exitCode}`);
+}
+
+/** More of a line says nothing that is looked for, and a search may take the square of a line's length. Characters. */
+const mostOfLine = 2048;
+
+/** A tool that draws its progress ends lines with a carriage return alone. */
+function linesOf(output: string): readonly string[] {
+  return output.split(/[\r\n]+/).map((line) => line.slice(0, mostOfLine).trim());
+}
+
+/** Leaves out private keys, which no single one of their lines tells apart from a word. */
+function withoutKeys(lines: readonly string[]): readonly string[] {
+  let isKey = false;
+  return lines.filter((line) => {
+    const ends = isKey && line.startsWith('-----END ');
+    isKey = /^-----BEGIN .{0,40}PRIVATE KEY-----/.test(line) || (isKey && !ends && isOfKey(line));
+    return !isKey && !ends;
+  });
+}
+
+function isOfKey(line: string): boolean {
+  return /^(\S*|(Proc-Type|DEK-Info): .*)$/.test(line);
 }
 
 /** The kernel's two store ids as ours. Expected is the one of the folder, encountered that of the server. */
@@ -38,8 +58,8 @@ function mismatch(line: string): string {
 }
 
 function failed(reason: RunReason, detail: string): Verdict {
-  const plain = detail.replace(/^(Caused by: |Suppressed: |Exception in thread "main" (?=\S))/, '');
-  return { kind: 'failed', reason, detail: plain.slice(0, 300).toWellFormed() };
+  const told = plain(detail).replace(/^(Caused by: |Suppressed: |Exception in thread "main" (?=\S))/, '');
+  return { kind: 'failed', reason, detail: told.slice(0, 300).toWellFormed() };
 }
 
 /** How the protocol of clusters fails on a single server, in every run, good ones too. */

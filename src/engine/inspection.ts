@@ -3,6 +3,8 @@
 // Of the JSON only the key `uri` was ever seen in public; of the table the columns are documented, in three sets. So the
 // table is read by the names of its columns, JSON by keys that mean the same, and JSON counts only where it says it all.
 
+import { databaseName } from '../api/patterns.ts';
+
 /** One artifact, as the tool lists it. */
 export interface Inspected {
   /** Name of the file, without its folder. */
@@ -93,7 +95,8 @@ function inspectedOf(row: Row): Inspected | undefined {
   const [database, databaseID] = [get(keys.database), get(keys.databaseID).toLowerCase()];
   const [lowest, highest] = [transaction(get(keys.lowest)), transaction(get(keys.highest))];
   const full = get(keys.full).toLowerCase();
-  const isWhole = [file, database, databaseID].every((text) => text !== '') && /^(true|false)$/.test(full);
+  const isWhole =
+    file !== '' && databaseID !== '' && databaseName.test(database) && /^(true|false)$/.test(full);
   if (!isWhole || lowest === undefined || highest === undefined) return undefined;
   return {
     file,

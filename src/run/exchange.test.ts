@@ -1,10 +1,20 @@
 // The script runs with the sh of this machine; tools are small scripts of their own.
-import { spawn, type ChildProcess } from 'node:child_process';
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as fc from 'fast-check';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { afterAll, describe, expect, onTestFinished, test } from 'vitest';
 import { temporaryFolder } from '../../test/support/temporary.ts';
 import {
   engineScript,
@@ -23,12 +33,37 @@ const longGone = 1;
 /** What a first step prints that is to be followed by a second one. */
 const mark = 'PrunedException';
 
+interface Shell {
+  readonly name: string;
+  readonly argv: readonly string[];
+  readonly path: string;
+}
+
+const imagePath = '/usr/local/bin:/usr/bin:/bin';
+
+/** Where Debian's busybox is installed (the suite `cluster` needs it, too), its programs alone, as in Alpine's images. */
+const busybox = '/bin/busybox';
+const applets = mkdtempSync(join(tmpdir(), 'applets-'));
+afterAll(() => rmSync(applets, { recursive: true }));
+if (existsSync(busybox))
+  for (const applet of execFileSync(busybox, ['--list'], { encoding: 'utf8' }).trim().split('\n'))
+    symlinkSync(busybox, join(applets, applet));
+
+/** What stands behind /bin/sh in the images of Neo4j: dash in Debian's, bash in Red Hat's, busybox in Alpine's. */
+const shells: readonly Shell[] = [
+  { name: 'sh', argv: ['sh'], path: imagePath },
+  { name: 'bash', argv: ['bash', '--posix'], path: imagePath },
+  ...(existsSync(busybox) ? [{ name: 'busybox', argv: [join(applets, 'sh')], path: applets }] : []),
+];
+
 /** An exchange folder, and a tool in it. */
 class Bench {
   readonly folder = temporaryFolder();
+  readonly #shell: Shell;
   #script = engineScript.replaceAll(mounts.exchange, this.folder);
 
-  constructor(deadline = farAway) {
+  constructor(shell: Shell, deadline = farAway) {
+    this.#shell = shell;
     this.write(exchange.deadline, String(deadline));
   }
 
@@ -64,11 +99,11 @@ class Bench {
   start(stdout: 'pipe' | 'ignore' = 'pipe'): ChildProcess {
     // In a group of its own, so that what an end leaves running goes with the test: in a Pod, the container does that.
     // The PATH of an image, not that of whoever runs the tests: a folder in it that may not be read changes exit codes.
-    const env = { PATH: '/usr/local/bin:/usr/bin:/bin' };
-    const shell = spawn('sh', ['-c', this.#script], {
+    const [program = '', ...flags] = this.#shell.argv;
+    const shell = spawn(program, [...flags, '-c', this.#script], {
       detached: true,
       stdio: ['ignore', stdout, 'inherit'],
-      env,
+      env: { PATH: this.#shell.path },
     });
     onTestFinished(() => {
       try {
@@ -107,7 +142,15 @@ async function said(shell: ChildProcess, text: string): Promise<void> {
   throw new Error(`it said only ${seen}`);
 }
 
-describe('the engine script', () => {
+/** Until a process is no more, or is but a line in the table of processes that nobody has read. */
+async function gone(pid: string | undefined): Promise<void> {
+  const stat = `/proc/${Number(pid)}/stat`;
+  await expect
+    .poll(() => existsSync(stat) && !/\) [ZX] /.test(readFileSync(stat, 'utf8')), { timeout: 10_000 })
+    .toBe(false);
+}
+
+describe.each(shells)('the engine script, with $name,', (shell) => {
   test('hands over every argument as it is, byte for byte', async () => {
     const hostile = [
       '-n',
@@ -145,7 +188,7 @@ describe('the engine script', () => {
     ];
     const random = fc.sample(fc.string({ unit: 'grapheme' }), { numRuns: 300, seed: 7 });
     const given = [...hostile, ...random.filter((text) => !/[\n\r\0]/.test(text)), 'last '];
-    const bench = new Bench();
+    const bench = new Bench(shell);
     bench.commands([bench.tool('tool', `printf '%s\\0' "$@" > received`), ...given]);
     expect(await bench.run()).toBe(0);
     expect(bench.read('received')).toBe(given.map((argument) => `${argument}\0`).join(''));
@@ -160,7 +203,7 @@ describe('the engine script', () => {
   );
 
   test.each([0, 1, 2, 3, 143, 255])('records exit code %i, and ends well itself', async (code) => {
-    const bench = new Bench();
+    const bench = new Bench(shell);
     bench.commands([bench.tool('tool', `echo out; echo err >&2; exit ${code}`)]);
     expect(await bench.run()).toBe(0);
     expect(bench.code('1')).toBe(String(code));
@@ -171,14 +214,14 @@ describe('the engine script', () => {
   });
 
   test('fails with a tool that was killed from outside: the kubelet starts nothing after a kill for want of memory', async () => {
-    const bench = new Bench();
+    const bench = new Bench(shell);
     bench.commands([bench.tool('tool', 'kill -KILL $$')]);
     expect(await bench.run()).toBe(20);
     expect(bench.code('1')).toBe('137');
   });
 
   test('records that there is no such tool', async () => {
-    const bench = new Bench();
+    const bench = new Bench(shell);
     bench.commands(['no-such-tool-at-all', 'backup']);
     expect(await bench.run()).toBe(0);
     expect(bench.code('1')).toBe('127');
@@ -186,7 +229,7 @@ describe('the engine script', () => {
   });
 
   test('records that the tool may not be executed', async () => {
-    const bench = new Bench();
+    const bench = new Bench(shell);
     const tool = bench.tool('tool', 'exit 0');
     chmodSync(tool, 0o644);
     bench.commands([tool]);
@@ -195,14 +238,14 @@ describe('the engine script', () => {
   });
 
   test('shows what the tool prints while it runs', async () => {
-    const bench = new Bench();
+    const bench = new Bench(shell);
     bench.commands([bench.tool('tool', 'echo at work; sleep 60 > /dev/null 2>&1 & wait')]);
     await said(bench.start(), 'at work');
     expect(bench.code('1')).toBeUndefined();
   });
 
   test('keeps both ends of 100 MB, and no more', async () => {
-    const bench = new Bench();
+    const bench = new Bench(shell);
     bench.commands([bench.tool('tool', 'echo first line; head -c 100000000 /dev/zero; echo last line')]);
     expect(await bench.run()).toBe(0);
     const [head, tail] = [exchange.head('1'), exchange.tail('1')].map((name) => join(bench.folder, name));
@@ -213,17 +256,37 @@ describe('the engine script', () => {
     expect(bench.code('1')).toBe('0');
   });
 
+  test('shows no more than 64 MiB of what a tool prints that has gone mad', async () => {
+    const mostBytes = shell.name === 'sh' ? 1_000_000_000 : 100_000_000; // one line of it
+    const bench = new Bench(shell);
+    bench.commands([bench.tool('tool', `head -c ${mostBytes} /dev/zero; echo; echo the end`)]);
+    const running = bench.start();
+    let shown = 0;
+    running.stdout?.on('data', (chunk: Buffer) => {
+      shown += chunk.length;
+    });
+    await once(running, 'close');
+    expect(bench.code('1')).toBe('0');
+    expect(shown).toBeGreaterThan(1_000_000);
+    expect(shown).toBeLessThanOrEqual(64 * 1024 * 1024);
+    expect(statSync(join(bench.folder, exchange.tail('1'))).size).toBe(keptOutputBytes);
+    expect(bench.read(exchange.tail('1'))).toMatch(/\0\nthe end\n$/);
+  });
+
   test('loses nothing between the two ends', async () => {
-    const bench = new Bench();
+    const bench = new Bench(shell);
     bench.commands([bench.tool('tool', 'i=0; while [ $i -lt 60000 ]; do echo $i; i=$((i+1)); done')]);
     await bench.run();
     const whole = Array.from({ length: 60_000 }, (_, i) => `${i}\n`).join('');
     expect(whole.length).toBeGreaterThan(keptOutputBytes);
-    expect(`${bench.read(exchange.head('1'))}${bench.read(exchange.tail('1'))}`).toBe(whole);
+    const [head = '', tail = ''] = [bench.read(exchange.head('1')), bench.read(exchange.tail('1'))];
+    expect([whole.startsWith(head), whole.endsWith(tail)]).toEqual([true, true]);
+    // The head of busybox reads ahead.
+    expect(whole.length - head.length - tail.length).toBeLessThanOrEqual(shell.path === applets ? 4096 : 0);
   });
 
   test('does nothing when there is nothing to do', async () => {
-    const bench = new Bench();
+    const bench = new Bench(shell);
     bench.commands([bench.tool('tool', ': > ran')]);
     bench.write(exchange.skip, '');
     expect(await bench.run()).toBe(0);
@@ -271,7 +334,7 @@ describe('the engine script', () => {
     },
   ];
   test.each(secondCases)('the second command $name', async ({ prints, exits, when, second }) => {
-    const bench = new Bench();
+    const bench = new Bench(shell);
     const firstTool = bench.tool('first', `echo '${prints}' >&2; exit ${exits}`);
     bench.commands([firstTool], [bench.tool('second', 'echo from the second; exit 5')], when);
     expect(await bench.run()).toBe(0);
@@ -322,7 +385,7 @@ describe('the engine script', () => {
     },
   ];
   test.each(afterCases)('a later step runs $name: $runs', async ({ after, exits, prints = '', runs }) => {
-    const bench = new Bench();
+    const bench = new Bench(shell);
     bench.steps(
       { id: '1', argv: [bench.tool('first', `echo '${prints}'; exit ${exits}`)] },
       { id: '2', argv: [bench.tool('second', 'exit 5')], after: { step: '1', ...after } },
@@ -332,7 +395,7 @@ describe('the engine script', () => {
   });
 
   test('runs every step that is not tied to another, in order, each with its own output', async () => {
-    const bench = new Bench();
+    const bench = new Bench(shell);
     const tool = bench.tool('tool', 'echo "$1"; echo "$1" >> order; exit "$1"');
     bench.steps(
       ...['1', '2', '3'].map((id) => ({ id, argv: [tool, id] })),
@@ -348,7 +411,7 @@ describe('the engine script', () => {
   });
 
   test('begins no other step after one that was killed', async () => {
-    const bench = new Bench();
+    const bench = new Bench(shell);
     bench.steps(
       { id: '1', argv: [bench.tool('first', 'kill -KILL $$')] },
       { id: '2', argv: [bench.tool('second', 'exit 0')] },
@@ -358,7 +421,7 @@ describe('the engine script', () => {
   });
 
   test('gives the tool nothing to read: neither the list of steps nor anything else', async () => {
-    const bench = new Bench();
+    const bench = new Bench(shell);
     bench.steps(
       { id: '1', argv: [bench.tool('first', 'cat; { cat <&3; } 2> /dev/null; exit 0')] },
       { id: '2', argv: [bench.tool('second', 'exit 0')] },
@@ -369,7 +432,7 @@ describe('the engine script', () => {
   });
 
   test('finds the mark in the last of 100 MB', async () => {
-    const bench = new Bench();
+    const bench = new Bench(shell);
     const tool = bench.tool('first', `head -c 2000000 /dev/zero | tr '\\0' x; echo; echo ${mark}; exit 1`);
     bench.commands([tool], [bench.tool('second', 'exit 0')]);
     await bench.run();
@@ -377,7 +440,7 @@ describe('the engine script', () => {
   });
 
   test('ends the tool at the deadline, says so, and runs no second command', async () => {
-    const bench = new Bench(longGone);
+    const bench = new Bench(shell, longGone);
     bench.patch('sleep 3', 'sleep 0'); // the signal may come before the tool has opened its output
     const tool = bench.tool('tool', `echo ${mark}; exec sleep 60`);
     bench.commands([tool], [bench.tool('second', 'exit 0')]);
@@ -388,11 +451,11 @@ describe('the engine script', () => {
   });
 
   test('kills a tool that does not care', async () => {
-    const bench = new Bench(longGone);
+    const bench = new Bench(shell, longGone);
     bench.patch('sleep 5', 'sleep 0');
     bench.patch('sleep 3', 'sleep 0');
     bench.patch('set -u', "set -u\ntrap '' TERM"); // ignored from the first moment of the tool on
-    bench.patch("trap 'echo >", "#trap 'echo >");
+    bench.patch('trap stop', '#trap stop');
     bench.commands([bench.tool('tool', 'exec sleep 60')]);
     expect(await bench.run()).toBe(0);
     expect(bench.code('1')).toBe('137');
@@ -400,40 +463,111 @@ describe('the engine script', () => {
   });
 
   test('does not wait for what a tool leaves running in the background', async () => {
-    const bench = new Bench();
+    const bench = new Bench(shell);
     bench.patch('sleep 3', 'sleep 0');
     bench.commands([bench.tool('tool', 'sleep 60 & exit 3')]);
     expect(await bench.run()).toBe(0);
     expect(bench.code('1')).toBe('3');
   });
 
-  test('ends at the deadline, though the tool is a script whose child holds on', async () => {
-    const bench = new Bench(longGone);
+  test('ends at the deadline what the tool has started, too', async () => {
+    const bench = new Bench(shell, longGone);
     bench.patch('sleep 3', 'sleep 0');
-    bench.commands([bench.tool('tool', 'sleep 60; exit 0')]);
+    bench.commands([bench.tool('tool', 'sleep 60 & echo $! > child; sleep 60; exit 0')]);
     expect(await bench.run()).toBe(0);
     expect(bench.code('1')).toBe('143');
     expect(bench.read(exchange.expired)).toBeDefined();
+    await gone(bench.read('child'));
+  });
+
+  test('leaves nothing of an ended tool running: it would work on beside the next one', async () => {
+    const bench = new Bench(shell);
+    bench.patch('sleep 3', 'sleep 0');
+    bench.commands([
+      bench.tool('tool', "sh -c 'trap : TERM; while :; do sleep 60; done' & echo $! > child; exit 3"),
+    ]);
+    expect(await bench.run()).toBe(0);
+    expect(bench.code('1')).toBe('3');
+    await gone(bench.read('child'));
+  });
+
+  test('does not wait for a daemon that keeps the output open in a group of its own', async () => {
+    const bench = new Bench(shell);
+    bench.patch('sleep 3', 'sleep 0');
+    bench.commands([bench.tool('tool', "echo at work; setsid sh -c 'echo $$ > child; exec XX")]);
+    expect(await bench.run()).toBe(0);
+    expect(bench.code('1')).toBe('3');
+    expect(bench.read(exchange.head('1'))).toBe('at work\n');
+    process.kill(Number(bench.read('child')), 'SIGKILL'); // in a Pod the container's end does that
+  });
+
+  test('waits for a tool that has closed its output', async () => {
+    const bench = new Bench(shell);
+    bench.commands([bench.tool('tool', 'echo bye; exec > /dev/null 2>&1; sleep 0.2; : > late; exit 4')]);
+    expect(await bench.run()).toBe(0);
+    expect(bench.code('1')).toBe('4');
+    expect(bench.read('late')).toBe('');
+    expect(bench.read(exchange.head('1'))).toBe('bye\n');
+  });
+
+  test('hands SIGTERM to all that the tool has started, and kills what does not care', async () => {
+    const bench = new Bench(shell);
+    bench.patch('sleep 5', 'sleep 0.5');
+    bench.patch('sleep 3', 'sleep 0');
+    const child = "trap ': > told' TERM; while :; do sleep 0.1; done";
+    const tool = bench.tool(
+      'tool',
+      `trap '' TERM; sh -c "${child}" & echo $! > child; echo ready; while :; do sleep 60; done`,
+    );
+    bench.commands([tool]);
+    const running = bench.start();
+    await said(running, 'ready');
+    running.kill('SIGTERM');
+    await once(running, 'exit');
+    expect(bench.code('1')).toBe('137');
+    expect(bench.read(exchange.stopped)).toBeDefined();
+    await gone(bench.read('child'));
+  });
+
+  test('does without setsid: then the tool alone is ended', async () => {
+    const bench = new Bench(shell, longGone);
+    bench.patch('command -v setsid', 'command -v no-such-program');
+    bench.patch('sleep 3', 'sleep 0');
+    bench.commands([bench.tool('tool', 'exec sleep 60')]);
+    expect(await bench.run()).toBe(0);
+    expect(bench.code('1')).toBe('143');
+  });
+
+  test('hands over an argument of 100 kB, and says so of one that no kernel takes', async () => {
+    const bench = new Bench(shell);
+    const tool = bench.tool('tool', 'printf %s "$1" > received');
+    const [long, tooLong] = ['-x'.repeat(50_000), 'x'.repeat(140_000)];
+    bench.steps({ id: '1', argv: [tool, long] }, { id: '2', argv: [tool, tooLong] });
+    expect(await bench.run()).toBe(0);
+    expect(bench.code('1')).toBe('0');
+    expect(bench.read('received')).toBe(long);
+    expect(bench.code('2')).toMatch(/^(2|126|127)$/);
+    expect(bench.read(exchange.head('2'))).toMatch(/too long/i);
   });
 
   test('passes SIGTERM on, waits for the tool, and says that it was stopped', async () => {
-    const bench = new Bench();
+    const bench = new Bench(shell);
     const tool = bench.tool(
       'tool',
       `trap 'echo ${mark}; exit 7' TERM; echo ready; sleep 60 > /dev/null 2>&1 & wait`,
     );
     bench.commands([tool], [bench.tool('second', 'exit 0')]);
-    const shell = bench.start();
-    await said(shell, 'ready');
-    shell.kill('SIGTERM');
-    await once(shell, 'exit');
+    const running = bench.start();
+    await said(running, 'ready');
+    running.kill('SIGTERM');
+    await once(running, 'exit');
     expect(bench.code('1')).toBe('7');
     expect(bench.read(exchange.stopped)).toBeDefined();
     expect(bench.code('2')).toBeUndefined();
   });
 
   test('does not start the tool when SIGTERM came first', async () => {
-    const bench = new Bench();
+    const bench = new Bench(shell);
     bench.patch('name=$1', 'name=$1\n  kill -TERM $$');
     bench.commands([bench.tool('tool', ': > ran')]);
     expect(await bench.run()).toBe(0);
@@ -443,7 +577,7 @@ describe('the engine script', () => {
   });
 
   test('fails when there is no exchange folder: then nothing can be told', async () => {
-    const bench = new Bench();
+    const bench = new Bench(shell);
     bench.patch(bench.folder, join(bench.folder, 'absent'));
     expect(await bench.run()).toBe(1);
   });

@@ -82,7 +82,14 @@ export function formatArguments(argv: readonly string[]): string {
  */
 export const keptOutputBytes = 262_144;
 
-/** Seconds that a tool has between SIGTERM and SIGKILL when its time is up. */
+/**
+ * How much of the tool's output is shown in the log of the container: so many blocks of 4 KiB, 64 MiB at most. What the tool
+ * writes at once is a block, however short, and shown at once. The kubelet looks at a log's size every ten seconds only, and a
+ * tool that has gone mad would fill the disk of the node by then.
+ */
+const shownBlocks = 16_384;
+
+/** Seconds that a tool has between SIGTERM and SIGKILL when its time is up, or the container is asked to stop. */
 const killSeconds = 5;
 
 /** Seconds until the rest of the output is given up: a process that the tool left behind may hold it open for ever. */
@@ -92,8 +99,10 @@ const drainSeconds = 3;
  * Runs the command lines of the exchange folder. POSIX sh and coreutils (or busybox) are all it needs of an image.
  *
  * Guarantees: no text from outside is ever read as shell: arguments come from a file, one a line, and only ever stand
- * as "$@". What the tool prints goes to the log of the container, and head and tail of it to files, bounded. The exit code
- * is a file, not the container's own, so that `report` runs whatever happens. SIGTERM reaches the tool.
+ * as "$@". What the tool prints goes to the log of the container, and head and tail of it to files, both bounded. The exit
+ * code is a file, not the container's own, so that `report` runs whatever happens. SIGTERM reaches the tool and all that it
+ * started, and so does SIGKILL when it did not help, or when the tool has ended and left something running: the tool is the
+ * leader of a process group (setsid, of util-linux and busybox; in an image that has none, it gets its signals alone).
  *
  * But where the kernel killed something for want of memory, the container must fail: the kubelet takes such an init
  * container for failed whatever its exit code, and with 0 starts nothing after it and ends nothing either (seen with
@@ -110,29 +119,49 @@ finish() {
   [ "\${code:-0}" = 137 ] && [ ! -f ${exchange.expired} ] && [ ! -f ${exchange.stopped} ] && exit ${exitCodes.final}
   exit 0
 }
+leader=
+command -v setsid > /dev/null && leader=setsid
+# Without job control the tool has no group of its own yet when the signal is as fast as that.
+signal() { kill "-$1" "-$2" 2>/dev/null || kill "-$1" "$2" 2>/dev/null; }
+end() {
+  signal TERM "$1"
+  sleep ${killSeconds}
+  signal KILL "$1"
+}
 child=
-trap 'echo > ${exchange.stopped}; [ -n "$child" ] && kill -TERM "$child" 2>/dev/null' TERM INT
+# A function, so that nothing is left to parse when the signal comes: bash may be in the middle of parsing something else.
+stop() {
+  echo > ${exchange.stopped}
+  [ -n "$child" ] || return 0
+  end "$child" > /dev/null 2>&1 &
+}
+trap stop TERM INT
 attempt() {
   name=$1
   [ -f ${exchange.stopped} ] && return 1
   set --
   while IFS= read -r argument; do set -- "$@" "$argument"; done < "argv.$name"
-  rm -f output keep
-  mkfifo output keep || return 1
+  rm -f output keep show
+  mkfifo output keep show || return 1
   { head -c ${keptOutputBytes} > "out.$name.head"; tail -c ${keptOutputBytes} > "out.$name.tail"; } < keep &
   keeper=$!
-  tee keep < output &
+  { dd bs=4096 count=${shownBlocks} 2>/dev/null; cat > /dev/null; } < show &
+  shower=$!
+  tee keep < output > show &
   copier=$!
-  "$@" < /dev/null > output 2>&1 3<&- &
+  $leader sh -c 'exec "$@"' sh "$@" < /dev/null > output 2>&1 3<&- &
   child=$!
-  left=$(( $(cat ${exchange.deadline}) - $(date +%s) ))
+  now=$(date +%s)
+  read -r deadline < ${exchange.deadline}
+  left=$((deadline - now))
   [ "$left" -gt 0 ] || left=0
   (
-    sleep "$left"
+    sleep "$left" &
+    nap=$!
+    trap 'kill "$nap"; exit' TERM
+    wait "$nap"
     echo > ${exchange.expired}
-    kill -TERM "$child"
-    sleep ${killSeconds}
-    kill -KILL "$child"
+    end "$child"
   ) > /dev/null 2>&1 &
   watchdog=$!
   while :; do
@@ -144,12 +173,14 @@ attempt() {
   wait "$child" 2>/dev/null
   again=$?
   [ "$again" -eq 127 ] || code=$again
+  group=$child
   child=
   kill "$watchdog" 2>/dev/null
-  ( sleep ${drainSeconds}; kill "$copier"; sleep 1; kill "$keeper" ) > /dev/null 2>&1 &
+  ( sleep ${drainSeconds}; kill "$copier"; sleep 1; kill "$keeper" "$shower" ) > /dev/null 2>&1 &
   drain=$!
-  wait "$keeper" "$copier"
+  wait "$keeper" "$copier" "$shower"
   kill "$drain" 2>/dev/null
+  [ -n "$leader" ] && kill -KILL "-$group" 2>/dev/null
   echo "$code" > "code.$name.partial" && mv "code.$name.partial" "code.$name"
   return "$code"
 }

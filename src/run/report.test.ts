@@ -1,5 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { plain } from '../api/plain.ts';
 import { reasons, isRunReason, type RunReason } from '../api/reasons.ts';
 import { exitCode, formatReport, parseReport, type RunReport } from './report.ts';
 
@@ -43,8 +44,6 @@ describe('formatReport', () => {
     { name: 'emoji of two units', text: '💾'.repeat(2000) },
     { name: 'emoji after a letter, so that a cut falls between the units', text: `a${'💾'.repeat(2000)}` },
     { name: 'quotes, which take two bytes', text: '"'.repeat(2000) },
-    { name: 'line breaks', text: '\n'.repeat(2000) },
-    { name: 'control characters, which take six bytes', text: '\u0001'.repeat(2000) },
     { name: 'halves of emoji, which take six bytes', text: '\ud83d'.repeat(2000) },
   ];
   test.each(cases)('cuts a message of $name to 1 KiB', ({ text }) => {
@@ -65,7 +64,7 @@ describe('formatReport', () => {
         expect(sizeOf(formatted)).toBeLessThanOrEqual(1024);
         const parsed = parseReport(formatted, base.run);
         expect(parsed).toEqual({ ...given, message: parsed?.message });
-        const uncut = text.toWellFormed();
+        const uncut = plain(text);
         const said = parsed?.message ?? '';
         expect(said === uncut || (said.endsWith('…') && uncut.startsWith(said.slice(0, -1)))).toBe(true);
       }),

@@ -1,5 +1,6 @@
 // What the agent tells the operator: the termination message of a Pod. The whole truth is in runs/<run>.json on the volume.
 import * as z from 'zod';
+import { plain } from '../api/plain.ts';
 import { isRunReason, isSuccess, reasons, type RunReason } from '../api/reasons.ts';
 
 /**
@@ -83,16 +84,21 @@ export function exitCode(report: RunReport): number {
  * many databases as the kubelet takes, the failed ones first.
  */
 export function formatReport({ databases, ...report }: RunReport): string {
-  const message = report.message.toWellFormed();
+  const message = plain(report.message);
   const room = maxBytes - Buffer.byteLength(JSON.stringify({ ...report, message: '' }));
   const core = { ...report, message: cut(message, room) };
   if (databases === undefined) return JSON.stringify(core);
   for (let count = Math.min(databases.length, mostDatabases); ; count -= 1) {
-    const kept = databases.slice(0, count);
+    const kept = databases.slice(0, count).map(plainly);
     const isWhole = kept.length === databases.length && report.truncated !== true;
     const text = JSON.stringify({ ...core, databases: kept, ...(isWhole ? {} : { truncated: true }) });
     if (count === 0 || Buffer.byteLength(text) <= maxBytesWithDatabases) return text;
   }
+}
+
+/** With a message, if there is one, that anybody may read on any terminal. */
+function plainly<T extends { readonly message?: string | undefined }>(told: T): T {
+  return told.message === undefined ? told : { ...told, message: plain(told.message) };
 }
 
 /** The beginning of a text that takes at most so many bytes within JSON, where quotes and line breaks take more. */
@@ -123,7 +129,8 @@ export function parseReport(message: string | undefined, run: string): RunReport
   }
   const parsed = Report.safeParse(json);
   if (!parsed.success || parsed.data.run !== run) return undefined;
-  const report = parsed.data as RunReport;
+  const told = plainly(parsed.data as RunReport);
+  const report = told.databases === undefined ? told : { ...told, databases: told.databases.map(plainly) };
   const tellsOfABackup = isSuccess(report.reason) || report.reason === 'PartiallySucceeded';
   return tellsOfABackup && report.path === undefined ? undefined : report;
 }

@@ -1,6 +1,6 @@
 // What the operator asks of the agent: one JSON value in the environment of our two containers.
 import * as z from 'zod';
-import { databaseName, hostName, pathSegment } from '../api/patterns.ts';
+import { databaseName, hostName, pathSegment, triggerName, versionNumber } from '../api/patterns.ts';
 
 /** Name of the environment variable that carries the request. */
 export const requestVariable = 'NEO4J_BACKUP_RUN';
@@ -8,7 +8,7 @@ export const requestVariable = 'NEO4J_BACKUP_RUN';
 export const RunRequest = z.object({
   schemaVersion: z.literal(1),
   /** Name of the run and of its Job. */
-  run: z.string().regex(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/),
+  run: z.string().regex(pathSegment),
   resource: z.object({ namespace: z.string().max(63), name: z.string().max(253), uid: z.string().max(64) }),
   /** When the operator made the Job. The same for all attempts, so that all publish under one name. */
   createdTime: z.iso.datetime(),
@@ -18,7 +18,7 @@ export const RunRequest = z.object({
     host: z.string().max(253).regex(hostName),
     port: z.int().min(1).max(65535),
   }),
-  neo4jVersion: z.string().max(32),
+  neo4jVersion: z.string().max(32).regex(versionNumber),
   /** Of a server since 4.0. None: `neo4j`, which is there from the first start on. */
   databases: z.array(z.string().regex(databaseName)).max(32),
   /** Every database that the server has, instead of those. */
@@ -29,7 +29,7 @@ export const RunRequest = z.object({
   consistencyCheck: z.enum(['OnFull', 'Always', 'Never']),
   /** Seconds that the Pod may take, all containers together. */
   podDeadlineSeconds: z.int().min(1),
-  triggerID: z.string().max(63).optional(),
+  triggerID: z.string().max(63).regex(triggerName).optional(),
   /** Pods of earlier runs that will never write again: their staging folders may be removed. */
   terminalPods: z.array(z.string().max(64)).max(64),
 });

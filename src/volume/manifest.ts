@@ -1,6 +1,7 @@
 // The manifest of a point: what was taken, of which store, and the hash of every file.
 import { createHash } from 'node:crypto';
 import * as z from 'zod';
+import { databaseName } from '../api/patterns.ts';
 import { pointNamePattern } from './layout.ts';
 
 const layoutVersion = 1;
@@ -37,7 +38,7 @@ const Manifest = z.object({
   layout: z.enum(['store', 'artifacts']).default('store'),
   neo4jVersion: z.string().max(32),
   source: z.object({ host: z.string().max(253), port: z.int() }),
-  database: z.string().max(63),
+  database: z.string().regex(databaseName),
   storeID: z.string().max(64),
   storeVersion: z.string().max(32),
   /** The first transaction that an increment brought. Absent: a full backup, or nothing new. */

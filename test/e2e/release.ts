@@ -49,7 +49,7 @@ async function leader(): Promise<string> {
 
 /** The operator's own process, as this machine sees it. */
 function operatorPids(): readonly number[] {
-  return pidsWithArgument('/app/main.mjs');
+  return pidsWithArgument('/app/main.js');
 }
 
 /** While the release is not installed, or half: milliseconds since 1970. */

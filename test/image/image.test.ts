@@ -34,7 +34,7 @@ describe('what the image says about itself', () => {
     const { User, Entrypoint, Cmd, Env, WorkingDir } = image.image.config;
     expect({ User, Entrypoint, Cmd, Env, WorkingDir }).toEqual({
       User: '65532:65532',
-      Entrypoint: ['node', ...nodeFlags, '/app/main.mjs'],
+      Entrypoint: ['node', ...nodeFlags, '/app/main.js'],
       Cmd: undefined,
       Env: ['PATH=/usr/bin'],
       WorkingDir: '/app',
@@ -64,9 +64,10 @@ describe('what is in the image', () => {
     expect(files.filter((path) => !library.test(path))).toEqual([
       'app/LICENSE',
       'app/NOTICES.txt',
-      'app/agent.mjs',
-      'app/main.mjs',
-      'app/main.mjs.LEGAL.txt',
+      'app/agent.js',
+      'app/main.js',
+      'app/main.js.LEGAL.txt',
+      'app/package.json',
       'etc/group',
       'etc/nsswitch.conf',
       'etc/passwd',
@@ -93,7 +94,7 @@ describe('what is in the image', () => {
     // Measured: 50.4 MB, of which the bundles are 0.5 MB.
     expect(image.pulled).toBeLessThan(megabytes(56));
     // What is ours: 1.9 MB.
-    const own = image.files.filter(({ path }) => path.startsWith('app/') && path.endsWith('.mjs'));
+    const own = image.files.filter(({ path }) => path.startsWith('app/') && path.endsWith('.js'));
     const bytes = own.reduce((sum, { path }) => sum + Buffer.byteLength(text(path)), 0);
     expect(bytes).toBeLessThan(megabytes(2.5));
   });
@@ -103,12 +104,12 @@ describe('what is in the image', () => {
     const inputs = await bundle(['main', 'agent'], folder);
     const isSame = (program: string): boolean =>
       text(join('app', program)) === readFileSync(join(folder, program), 'utf8'); // too long to be shown when it fails
-    expect(['main.mjs', 'agent.mjs'].filter((program) => !isSame(program))).toEqual([]);
+    expect(['main.js', 'agent.js'].filter((program) => !isSame(program))).toEqual([]);
     expect(inputs.length).toBeGreaterThan(100);
     expect(
       inputs.filter((input) => /pulumi|aws-sdk|typescript|vitest|esbuild|\.test\.ts$/.test(input)),
     ).toEqual([]);
-    expect(text('app/main.mjs') + text('app/agent.mjs')).not.toMatch(
+    expect(text('app/main.js') + text('app/agent.js')).not.toMatch(
       /@pulumi\/|@aws-sdk\/|createSourceFile|transpileModule/,
     );
   });
@@ -157,7 +158,7 @@ describe('started under the restricted profile', () => {
   test.each(['65532:65532', '7474:7474'])(
     'the agent without a request ends for good, as %s',
     async (user) => {
-      const { code, stderr } = await image.start(['node', '/app/agent.mjs', 'prepare'], user);
+      const { code, stderr } = await image.start(['node', '/app/agent.js', 'prepare'], user);
       expect(code).toBe(20);
       expect(stderr).toContain('POD_UID must be the uid of the Pod');
     },

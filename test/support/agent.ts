@@ -11,7 +11,8 @@ import { selectEngine } from '../../src/engine/select.ts';
 import { exchange, type StepID } from '../../src/run/exchange.ts';
 import { parseReport, type RunReport } from '../../src/run/report.ts';
 import type { RunRequest } from '../../src/run/request.ts';
-import { realFiles, type Files } from '../../src/volume/files.ts';
+import { realFiles } from '../../src/volume/files.ts';
+import { readSpace as realSpace } from '../../src/volume/space.ts';
 import { temporaryFolder } from './temporary.ts';
 import { makeStore, type StoreFacts } from './volume.ts';
 
@@ -109,9 +110,10 @@ function closed(server: ReturnType<typeof createServer>): Promise<void> {
   });
 }
 
-export interface AttemptOptions extends Partial<RunRequest> {
+type Surroundings = Pick<Context, 'files' | 'readSpace' | 'refusedAs'>;
+
+export interface AttemptOptions extends Partial<RunRequest>, Partial<Surroundings> {
   readonly pod?: number;
-  readonly files?: Files;
 }
 
 export interface Pod {
@@ -120,7 +122,14 @@ export interface Pod {
 }
 
 /** The Pod of an attempt: it has done nothing yet. */
-export function aPod(world: World, { pod = 1, files = realFiles, ...over }: AttemptOptions = {}): Pod {
+export function aPod(world: World, options: AttemptOptions = {}): Pod {
+  const {
+    pod = 1,
+    files = realFiles,
+    readSpace = realSpace,
+    refusedAs = () => undefined, // the servers of tests listen on loopback
+    ...over
+  } = options;
   const request = aRequest({ source: { host: '127.0.0.1', port: world.port }, ...over });
   const engine = selectEngine(request.neo4jVersion);
   if (engine === undefined) throw new Error('no engine');
@@ -135,6 +144,8 @@ export function aPod(world: World, { pod = 1, files = realFiles, ...over }: Atte
     volume: world.volume,
     exchange: folder,
     now: () => new Date(Date.parse(request.createdTime) + 60_000),
+    readSpace,
+    refusedAs,
     say: () => undefined,
   };
   return { context, terminationLog: join(own, 'termination-log') };

@@ -29,7 +29,7 @@ export async function startOperator(
     `--leader-election-namespace=${operatorName}`,
   ];
   const log = join(folder, 'operator.log');
-  const operator = companion([...node, join(folder, 'main.mjs'), ...flags], { log });
+  const operator = companion([...node, join(folder, 'main.js'), ...flags], { log });
   await until('the operator to be ready', () => isReady(health));
   return operator;
 }
