@@ -1,5 +1,6 @@
-// The program inside the Pod of a run: `agent prepare` before Neo4j's tool, `agent report` after it.
+// The program inside the Pod of a run: `agent prepare` before Neo4j's tool, `agent report` after it; or in the place of all: `agent inspect`.
 import type { Context } from './agent/context.ts';
+import { runInspection } from './agent/inspect.ts';
 import { runContainer } from './agent/run.ts';
 import { agentConfig, ConfigError } from './config.ts';
 import { selectEngine } from './engine/select.ts';
@@ -25,6 +26,7 @@ async function main(): Promise<number> {
     now: () => new Date(),
     say: (fields, message) => log.info(fields, message),
   };
+  if (verb === 'inspect') return runInspection(context, terminationLog);
   return runContainer(verb, context, terminationLog);
 }
 

@@ -373,6 +373,14 @@ export const Neo4jBackupStatus = z.object({
     })
     .describe('The run that is under way.')
     .optional(),
+  inspecting: z
+    .array(PastRun)
+    .max(4)
+    .meta({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['id'] })
+    .describe(
+      'Runs that have ended and of which nobody saw how, oldest first: the volume is being asked. Each as it will be told if the volume does not know better.',
+    )
+    .optional(),
   lastRun: RunStatus.describe('The run that ended last.').optional(),
   lastSuccessfulTime: time.describe('When the newest successful run ended.').optional(),
   lastFull: PastRun.describe('The newest full backup.').optional(),
