@@ -97,7 +97,7 @@ export const runbook: Readonly<Partial<Record<Reason, readonly string[]>>> = {
     sh('kubectl get namespace --show-labels'),
   ],
   Evicted: [
-    'The message names what ran short. `Usage of EmptyDir volume` means that the run itself wrote more than the operator lets it: its next attempt would do the same, so there is none.',
+    'The message names what ran short. `Usage of EmptyDir volume` means that the run itself wrote more than the operator lets it: another run would do the same.',
   ],
   EngineFailed: seeOutput,
 };

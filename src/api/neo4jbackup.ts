@@ -183,7 +183,9 @@ const JobSettings = z
       .array(toleration)
       .max(16)
       .meta({ 'x-kubernetes-list-type': 'atomic' })
-      .describe('Taints of nodes that the Pod tolerates.')
+      .describe(
+        'Taints of nodes that the Pod tolerates. Where it says nothing of nodes that are not ready or unreachable, the Pod stays on such a node for 30 seconds.',
+      )
       .optional(),
     priorityClassName: objectName.describe('Priority of the Pod.').optional(),
     imagePullSecrets: z
