@@ -183,7 +183,7 @@ test('the help names every option, and where its twin in the environment is', ()
 describe('agentConfig', () => {
   const env = { POD_UID: podUID(1), NEO4J_BACKUP_RUN: JSON.stringify(aRequest()) };
 
-  test.each(['prepare', 'report'] as const)('reads the request of %s', (verb) => {
+  test.each(['prepare', 'report', 'inspect'] as const)('reads the request of %s', (verb) => {
     expect(agentConfig([verb], env)).toEqual({
       verb,
       request: aRequest(),
@@ -205,7 +205,7 @@ describe('agentConfig', () => {
 
   test('prints every problem at once', () => {
     expect(problems(() => agentConfig([], {}))).toEqual([
-      expect.stringContaining('usage: agent prepare|report|explain'),
+      expect.stringContaining('usage: agent prepare|report|inspect|explain'),
       expect.stringContaining('POD_UID'),
       expect.stringContaining('NEO4J_BACKUP_RUN'),
     ]);

@@ -191,7 +191,7 @@ function isLogLevel(text: string): text is OperatorConfig['logLevel'] {
 }
 
 export interface AgentConfig {
-  readonly verb: 'prepare' | 'report';
+  readonly verb: 'prepare' | 'report' | 'inspect';
   readonly request: RunRequest;
   readonly podUID: string;
   readonly volume: string;
@@ -208,7 +208,7 @@ export function agentConfig(argv: readonly string[], env: NodeJS.ProcessEnv): Ag
   const podUID = read('POD_UID');
   const request = readRequest(read(requestVariable));
   const problems = [
-    ...(isVerb(verb) ? [] : [`usage: agent prepare|report|explain, not ${verb}`]),
+    ...(isVerb(verb) ? [] : [`usage: agent prepare|report|inspect|explain, not ${verb}`]),
     ...(/^[0-9a-f-]{36}$/.test(podUID) ? [] : [`POD_UID must be the uid of the Pod, not ${podUID}`]),
     ...(typeof request === 'string' ? [request] : []),
   ];
@@ -266,7 +266,7 @@ export function explainConfig(argv: readonly string[]): ExplainConfig {
 }
 
 function isVerb(text: string | undefined): text is AgentConfig['verb'] {
-  return text === 'prepare' || text === 'report';
+  return text === 'prepare' || text === 'report' || text === 'inspect';
 }
 
 /** The request, or what is wrong with it. */

@@ -81,14 +81,23 @@ export async function neo4jToolsImage(steps: Steps, version: EngineVersion = '3.
  * A shell that asks for memory until it is killed: what a container looks like from outside in which the kernel killed
  * everything, as it does on cgroup v2, and not the tool alone.
  */
-export async function greedyImage(steps: Steps): Promise<Image> {
-  const program = '#!/usr/bin/perl\nmy @taken;\npush @taken, "x" x 1_000_000 while 1;\n';
-  const shell = await cached('layer-greedy', hashOf([], [program]), async (folder) => {
+export function greedyImage(steps: Steps): Promise<Image> {
+  return shellImage('greedy', '#!/usr/bin/perl\nmy @taken;\npush @taken, "x" x 1_000_000 while 1;\n', steps);
+}
+
+/** A shell that writes more into the exchange folder than that may hold, and then waits. */
+export function spillingImage(steps: Steps): Promise<Image> {
+  const write = 'open(my $file, ">", "/exchange/spilt") or die; print $file "x" x 1_000_000 for 1..200;';
+  return shellImage('spilling', `#!/usr/bin/perl\n${write} close $file; sleep 600;\n`, steps);
+}
+
+async function shellImage(name: string, program: string, steps: Steps): Promise<Image> {
+  const shell = await cached(`layer-${name}`, hashOf([], [program]), async (folder) => {
     mkdirSync(join(folder, 'usr/bin'), { recursive: true });
     writeFileSync(join(folder, 'usr/bin/sh'), program, { mode: 0o755 });
     await settleModes(folder);
   });
-  return pack('localhost/greedy:1', [await debian(steps), shell], { env: {} }, steps);
+  return pack(`localhost/${name}:1`, [await debian(steps), shell], { env: {} }, steps);
 }
 
 /** The operator and its agent, built from our Dockerfile as anybody would build it. */

@@ -1,6 +1,9 @@
 // docs/reasons.md, made from the table: a heading for each reason, to link to.
-import { reasons, type Reason, type ReasonRow } from '../src/api/reasons.ts';
+import { reasons, waitedInVain, type Reason, type ReasonRow } from '../src/api/reasons.ts';
+import { proofTable } from './proofs.ts';
 import { runbook } from './runbook.ts';
+
+const inVain = waitedInVain.map((reason) => `\`${reason}\``).join(', ');
 
 const parts: readonly (readonly [condition: string, heading: string, where: string])[] = [
   [
@@ -11,7 +14,7 @@ const parts: readonly (readonly [condition: string, heading: string, where: stri
   [
     'Ready',
     'Heals without an edit of the resource',
-    'Reasons of the condition `Ready`; while it waits, `Reconciling` is True. `ImagePullFailed`, `VolumeNotMounted`, `Unschedulable`, `QuotaExceeded` and `JobRejected` are also how a run ends that waited until its time was up.',
+    `Reasons of the condition \`Ready\`; while it waits, \`Reconciling\` is True. A run that waited until its time was up ends with the same one: ${inVain}.`,
   ],
   ['Reconciling', 'What is under way', 'Reasons of the condition `Reconciling`.'],
   [
@@ -47,6 +50,10 @@ Not a reason but \`fullBecause\` of a run, where an incremental backup could hav
 | \`LogsPruned\` | The server no longer has the transaction logs since the newest backup. Take backups more often, or have the server keep them for longer (\`dbms.tx_log.rotation.retention_policy\`). |
 | \`ArtifactCorrupt\` | The newest backup on the volume is damaged or cannot be read: check the storage below the claim. |`;
 
+const proofs = `By the most real test that produces it. Of a lost node the fake shows what the node and taint controllers of Kubernetes write
+to a Pod, as their sources say: with one node, which is what the tests have, Kubernetes evicts nobody. Of a volume that another node holds (\`Multi-Attach
+error\`) it shows the Events of the attach controller; that another Pod holds it is proven on the node.`;
+
 function section(name: Reason, { event, retryable, says, next }: ReasonRow): string {
   return [
     `### ${name}`,
@@ -74,5 +81,6 @@ export function reasonsPage(): string {
     'Every word that a condition, a run or an Event of a `Neo4jBackup` can carry as its reason. They are stable: alerts and scripts may match on them.',
     intro,
   ];
-  return `${[...head, ...sections, fullBecause].join('\n\n')}\n`;
+  const proven = ['## How each is proven', proofs, proofTable()].join('\n\n');
+  return `${[...head, ...sections, fullBecause, proven].join('\n\n')}\n`;
 }

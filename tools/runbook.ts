@@ -37,11 +37,11 @@ export const runbook: Readonly<Partial<Record<Reason, readonly string[]>>> = {
     sh(`kubectl describe pod -l ${ofRun}`),
   ],
   VolumeNotMounted: [
-    'The message has the words of the kubelet or of the attach controller. `Multi-Attach error`: a Pod on another node still holds the volume, or a node that is gone has not let go of it.',
+    'The message has the words of the kubelet or of the attach controller.',
     sh(`kubectl describe pod -l ${ofRun}`, 'kubectl get volumeattachments'),
   ],
   Running: [
-    'A run that stays here for too long: see what its Pod waits for. A container that cannot be configured (`CreateContainerConfigError`) has no reason of its own yet, and holds the run up until `spec.job.activeDeadlineSeconds` is over.',
+    'How an attempt before ended, where there was one, is in the message. A run that stays here for too long: see what its Pod does.',
     sh(`kubectl describe pod -l ${ofRun}`, 'kubectl logs job/orders-0123456789 -c engine --follow'),
     'To end it, delete its Job: [how](volume.md#end-a-run).',
   ],
@@ -74,7 +74,30 @@ export const runbook: Readonly<Partial<Record<Reason, readonly string[]>>> = {
     ),
   ],
   ResultLost: [
-    'If the run had published before its Job went, its point is on the volume, whole, and the next run goes on from it: [look there](volume.md#look-at-it).',
+    'Before this is told, a Job of the operator has asked the volume: what the run published, or why it failed, would have been told in its place. [Look there](volume.md#look-at-it) if the message says that this Job failed.',
+  ],
+  Inspecting: [
+    'A Job reads `points/` and `runs/` on the volume, and hashes what the run published. It changes nothing, and goes when a backup is due. Nobody is told of the run before it has answered.',
+    sh('kubectl get jobs -l neo4j-backup.dev/task=inspect', 'kubectl logs -l neo4j-backup.dev/task=inspect'),
+  ],
+  NodeLost: [
+    'The Pod of a run stays for half a minute on a node that Kubernetes takes for not ready or unreachable; other Pods for five. Tolerations of your own in `spec.job.tolerations` for `node.kubernetes.io/not-ready` and `node.kubernetes.io/unreachable` say otherwise. The operator reads no nodes: it takes this from the Pod.',
+    sh('kubectl get nodes', `kubectl get pod -l ${ofRun} -o wide`),
+  ],
+  ClaimNotBound: [
+    'A claim that waits for its first consumer is in order: the Pod of the run is that consumer. This is told when the Pod waits for the claim.',
+    sh('kubectl describe pvc backups', 'kubectl get storageclass'),
+  ],
+  VolumeAttachConflict: [
+    'Which Pods use the claim, and on which nodes:',
+    sh('kubectl describe pvc backups', 'kubectl get volumeattachments'),
+  ],
+  PodSecurityViolation: [
+    'What was added to the Pod is named in the message. The label that decides is of the namespace:',
+    sh('kubectl get namespace --show-labels'),
+  ],
+  Evicted: [
+    'The message names what ran short. `Usage of EmptyDir volume` means that the run itself wrote more than the operator lets it: another run would do the same.',
   ],
   EngineFailed: seeOutput,
 };

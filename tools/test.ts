@@ -3,7 +3,14 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { engine, engineVersions } from './engines.ts';
-import { greedyImage, imageVersions, neo4jServerImage, neo4jToolsImage, operatorImage } from './images.ts';
+import {
+  greedyImage,
+  imageVersions,
+  neo4jServerImage,
+  neo4jToolsImage,
+  operatorImage,
+  spillingImage,
+} from './images.ts';
 import { kernel, testedKernels } from './kernels.ts';
 import {
   chartParts,
@@ -114,6 +121,7 @@ async function buildAll(progress: Steps): Promise<void> {
   }
   await operatorImage(progress);
   await greedyImage(progress);
+  await spillingImage(progress);
   await helmPart(progress);
 }
 

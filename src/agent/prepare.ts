@@ -101,7 +101,7 @@ export function refuse(context: Context, destination: Destination): RunReport | 
 }
 
 /** Names, or {@link allDatabases} alone. */
-function wantedDatabases({ engine, request }: Context): readonly string[] {
+export function wantedDatabases({ engine, request }: Context): readonly string[] {
   if (engine.databases === 'one') return [onlyDatabase];
   if (request.allDatabases) return [allDatabases];
   return request.databases.length === 0 ? ['neo4j'] : [...new Set(request.databases)];

@@ -61,7 +61,7 @@ function nameOf(result: Result): string {
 }
 
 /** Tells of what another attempt of this run published, after reading it back: no report rests on somebody else's word. */
-async function tellAgain(context: Context, point: Manifest): Promise<Result> {
+export async function tellAgain(context: Context, point: Manifest): Promise<Result> {
   const data = join(foldersOf(context).root, placeOf(point).data);
   if (await isIntact(data, point)) return { kind: 'published', manifest: point };
   return {

@@ -9,6 +9,7 @@ import { exchange } from '../run/exchange.ts';
 import { foldersOf, volumeReason, type Context } from './context.ts';
 import { keptOutput, stepsOfPlan } from './output.ts';
 import { parsePlan } from './plan.ts';
+import { endBefore } from './past.ts';
 import { prepare, refuse } from './prepare.ts';
 import { report } from './report.ts';
 import { failedReport } from './results.ts';
@@ -35,7 +36,8 @@ export async function runContainer(
 
 async function attempt(verb: 'prepare' | 'report', context: Context): Promise<RunReport | undefined> {
   try {
-    return verb === 'prepare' ? await prepare(context) : await report(context);
+    if (verb === 'report') return await report(context);
+    return (await endBefore(context)) ?? (await prepare(context));
   } catch (error) {
     context.say({ err: error }, 'the run failed');
     const detail = error instanceof Error ? error.message : String(error);

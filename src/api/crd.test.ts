@@ -134,6 +134,7 @@ describe('the schema', () => {
     expect(maps.map(({ path }) => path)).toEqual([
       '.spec.job.imagePullSecrets',
       '.status.conditions',
+      '.status.inspecting',
       '.status.lastRun.databases',
       '.status.databases',
     ]);

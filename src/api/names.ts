@@ -12,7 +12,12 @@ export const labels = {
   backupUID: `${group}/backup-uid`,
   /** The name of the Neo4jBackup, for people; shortened where it is longer than a label may be. */
   backup: `${group}/backup`,
+  /** What a Job is for that takes no backup. Absent on the Jobs of runs. */
+  task: `${group}/task`,
 } as const;
+
+/** Values of that label. */
+export const tasks = { inspect: 'inspect' } as const;
 
 export const managedBy = 'neo4j-backup-operator';
 
@@ -22,10 +27,17 @@ export const annotations = {
   triggerID: `${group}/trigger-id`,
   /** Hash of what the Job was made from: whether an edit of the spec would change it. */
   specHash: `${group}/spec-hash`,
+  /** The run that a Job looks into, which is not its own. */
+  run: `${group}/run`,
 } as const;
 
-/** The containers of a run's Pod, in the order in which they run. */
-export const containers = { prepare: 'prepare', engine: 'engine', report: 'report' } as const;
+/** The containers of a run's Pod, in the order in which they run, and the one of a Job that looks into a run. */
+export const containers = {
+  prepare: 'prepare',
+  engine: 'engine',
+  report: 'report',
+  inspect: 'inspect',
+} as const;
 
 /** The port of Neo4j's backup service, in all versions. */
 export const backupPort = 6362;

@@ -183,7 +183,9 @@ const JobSettings = z
       .array(toleration)
       .max(16)
       .meta({ 'x-kubernetes-list-type': 'atomic' })
-      .describe('Taints of nodes that the Pod tolerates.')
+      .describe(
+        'Taints of nodes that the Pod tolerates. Where it says nothing of nodes that are not ready or unreachable, the Pod stays on such a node for 30 seconds.',
+      )
       .optional(),
     priorityClassName: objectName.describe('Priority of the Pod.').optional(),
     imagePullSecrets: z
@@ -372,6 +374,14 @@ export const Neo4jBackupStatus = z.object({
         .optional(),
     })
     .describe('The run that is under way.')
+    .optional(),
+  inspecting: z
+    .array(PastRun)
+    .max(4)
+    .meta({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['id'] })
+    .describe(
+      'Runs that have ended and of which nobody saw how, oldest first: the volume is being asked. Each as it will be told if the volume does not know better.',
+    )
     .optional(),
   lastRun: RunStatus.describe('The run that ended last.').optional(),
   lastSuccessfulTime: time.describe('When the newest successful run ended.').optional(),

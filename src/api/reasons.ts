@@ -30,6 +30,10 @@ export const reasons = {
   Idle: { ...under, says: 'Nothing is under way and nothing is due.' },
   Queued: { ...under, says: 'A run is due, and its Job is about to be made.' },
   Running: { ...under, says: 'A run is under way.' },
+  Inspecting: {
+    ...under,
+    says: 'A run has ended, nobody saw how, and the volume is being asked.',
+  },
   NoRunYet: { ...taken, event: 'none', says: 'No run of this resource has ended yet.' },
 
   // only an edit of the spec, or of the operator's configuration, can help
@@ -90,6 +94,16 @@ export const reasons = {
     says: 'The claim named in spec.destination does not exist.',
     next: 'Create the claim: the run starts by itself.',
   },
+  ClaimNotBound: {
+    ...ready,
+    says: 'The claim has no volume to give to the run.',
+    next: 'See what the claim waits for (its StorageClass, a volume that fits) or make another one: a run that waits goes on by itself, one that has ended needs a new spec.trigger.id.',
+  },
+  SecretNotFound: {
+    ...ready,
+    says: 'A Secret that the Pod of the run needs, or a key of it, does not exist.',
+    next: 'Create the Secret with that key, or correct its name: a run that waits goes on by itself, one that has ended needs a new spec.trigger.id.',
+  },
   NameConflict: {
     ...ready,
     says: 'A Job that is not ours has the name that this run must have.',
@@ -99,6 +113,11 @@ export const reasons = {
     ...ready,
     says: 'The cluster refused the Job of this run, or its Pod.',
     next: 'Remove what the message names: a run that waits is tried again by itself, one that has ended needs a new spec.trigger.id.',
+  },
+  PodSecurityViolation: {
+    ...ready,
+    says: 'Pod Security admission of the namespace refused the Pod of the run.',
+    next: 'The Pod as the operator makes it fits the level restricted: see what adds to it, such as a webhook that injects containers, and leave the Pods of runs out there. A run that waits is tried again by itself, one that has ended needs a new spec.trigger.id.',
   },
   QuotaExceeded: {
     ...ready,
@@ -110,10 +129,25 @@ export const reasons = {
     says: 'An image of the run cannot be pulled.',
     next: 'Make the image available, or correct spec.neo4j.image: a run that waits goes on by itself, one that has ended needs a new spec.trigger.id.',
   },
+  ContainerNotStarted: {
+    ...ready,
+    says: 'The node cannot start a container of the run.',
+    next: 'Remove what the message names: a run that waits goes on by itself, one that has ended needs a new spec.trigger.id.',
+  },
   VolumeNotMounted: {
     ...ready,
     says: 'The volume of the claim cannot be attached to the node, or mounted there.',
-    next: 'See what else uses the claim (a ReadWriteOnce volume serves one node at a time) and what its storage driver says: a run that waits goes on by itself.',
+    next: 'See what the storage driver of the claim says, and the node: a run that waits goes on by itself.',
+  },
+  VolumeAttachConflict: {
+    ...ready,
+    says: 'The volume of the claim is held by another Pod, or by another node.',
+    next: 'End what uses the claim elsewhere (a ReadWriteOnce volume serves one node at a time, a ReadWriteOncePod volume one Pod), or see that a node which is gone lets go of it: a run that waits goes on by itself.',
+  },
+  NodeLost: {
+    ...ready,
+    says: 'The node of the Pod was lost, or taken from it by a taint.',
+    next: 'See to the node. One that does not come back has to be deleted, or tainted with node.kubernetes.io/out-of-service: then the run goes on with another Pod.',
   },
   Unschedulable: {
     ...ready,
@@ -253,7 +287,12 @@ export const reasons = {
   Evicted: {
     ...passing,
     says: 'The node evicted the Pod of the run.',
-    next: 'Give the Pod requests in spec.job.resources; then start a run with a new spec.trigger.id.',
+    next: 'Give the Pod the requests that it needs in spec.job.resources, of memory and of ephemeral-storage; then start a run with a new spec.trigger.id.',
+  },
+  Preempted: {
+    ...passing,
+    says: 'The Pod of the run had to make room for one of a higher priority.',
+    next: 'Give the run a priority of its own in spec.job.priorityClassName, or the cluster more room; then start a run with a new spec.trigger.id.',
   },
   Interrupted: {
     ...passing,
@@ -267,8 +306,8 @@ export const reasons = {
   },
   ResultLost: {
     ...failed,
-    says: 'The Job of the run is gone and its result was never seen.',
-    next: 'Look into runs/ on the volume for what it took; start a run with a new spec.trigger.id.',
+    says: 'Nobody saw how the run ended, and the volume could not tell.',
+    next: 'Look into points/ and runs/ on the volume if in doubt; what was published before is untouched. Start a run with a new spec.trigger.id.',
   },
   EngineFailed: {
     ...failed,
@@ -284,11 +323,17 @@ type WithCondition<C extends ReasonRow['condition']> = {
 }[Reason];
 
 /** What can keep a run from starting until its time is up: then it is also how the run ended. */
-const waitedInVain = [
+export const waitedInVain = [
   'ImagePullFailed',
+  'ContainerNotStarted',
+  'SecretNotFound',
+  'ClaimNotBound',
   'VolumeNotMounted',
+  'VolumeAttachConflict',
   'Unschedulable',
+  'NodeLost',
   'QuotaExceeded',
+  'PodSecurityViolation',
   'JobRejected',
 ] as const;
 
@@ -331,4 +376,10 @@ export function explain(reason: Reason, detail?: string): string {
   const told = plain(detail ?? '');
   const facts = told === '' ? row.says : /[.!?]$/.test(told) ? told : `${told}.`;
   return [facts, row.next].filter((part) => part !== undefined).join(' ');
+}
+
+/** The facts alone of a message that {@link explain} made, for where the advice is given later, or elsewhere. */
+export function factsIn(message: string, reason: Reason): string {
+  const { next }: ReasonRow = reasons[reason];
+  return next === undefined ? message : message.replace(next, '').trim();
 }

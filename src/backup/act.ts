@@ -5,7 +5,7 @@ import { isKubeError } from '../kube/errors.ts';
 import { keyOf, type ObjectKey } from '../kube/resource.ts';
 import type { Action } from './decide.ts';
 import { isOwnedBy } from './observe.ts';
-import { refusalReason } from './outcome.ts';
+import { refusalReason } from './complaint.ts';
 import { jobs, type Job, type Neo4jBackup } from './resources.ts';
 
 export type ActOutcome =

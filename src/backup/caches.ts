@@ -6,7 +6,7 @@ import type { Clock } from '../runtime/clock.ts';
 import type { Log } from '../runtime/log.ts';
 import type { RuntimeMetrics } from '../runtime/metrics.ts';
 import { Reflector } from '../runtime/reflector.ts';
-import { byOwner } from './observe.ts';
+import { byBackup, byOwner } from './observe.ts';
 import {
   backups,
   claims,
@@ -51,12 +51,12 @@ export class Caches {
   readonly #wake: (key: ObjectKey) => void;
 
   constructor({ onWake, ...options }: CachesOptions) {
-    const ours = { labelSelector: `${labels.managedBy}=${managedBy}`, indexes: { [byOwner]: ownerUIDs } };
+    const ours = { labelSelector: `${labels.managedBy}=${managedBy}` };
     this.namespace = options.namespace;
     const indexes = { [byService]: serviceOf, [byClaim]: claimOf };
     this.backups = new Reflector({ ...options, resource: backups, indexes });
-    this.jobs = new Reflector({ ...options, ...ours, resource: jobs });
-    this.pods = new Reflector({ ...options, ...ours, resource: pods });
+    this.jobs = new Reflector({ ...options, ...ours, resource: jobs, indexes: { [byOwner]: ownerUIDs } });
+    this.pods = new Reflector({ ...options, ...ours, resource: pods, indexes: { [byBackup]: backupUIDs } });
     this.services = new Reflector({ ...options, resource: services });
     this.claims = new Reflector({ ...options, resource: claims });
     // With a part of the picture a pass could start a second run: until all is there nobody is woken.
@@ -130,6 +130,11 @@ function serviceOf({ metadata, spec }: Neo4jBackup): readonly string[] {
 
 function claimOf({ metadata, spec }: Neo4jBackup): readonly string[] {
   return [formatKey({ ...keyOf({ metadata }), name: spec.destination.persistentVolumeClaim.claimName })];
+}
+
+function backupUIDs({ metadata }: KubeObject): readonly string[] {
+  const uid = metadata.labels?.[labels.backupUID];
+  return uid === undefined ? [] : [uid];
 }
 
 function ownerUIDs({ metadata }: KubeObject): readonly string[] {

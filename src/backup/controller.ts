@@ -14,7 +14,7 @@ import { act, type ActOutcome } from './act.ts';
 import { Caches } from './caches.ts';
 import { decide, needsFreshEyes, type Decision } from './decide.ts';
 import type { Policy } from './objection.ts';
-import { glance, lookCloser, observeAfresh, type Observed } from './observe.ts';
+import { glance, lookCloser, observeAfresh, type ObserveDeps, type Observed } from './observe.ts';
 import { backups, type Neo4jBackup } from './resources.ts';
 import { announcements, nextStatus } from './status.ts';
 
@@ -156,10 +156,10 @@ export class BackupController {
     const deps = { client, log, known, now: () => clock.now() };
     const glanced = glance(key, deps);
     if (glanced === undefined) return undefined;
-    const look = await this.#lookCloser(glanced, signal);
+    const look = await this.#lookCloser(glanced, deps, signal);
     if (!needsFreshEyes(look.seen, look.decision) && !tellsNews(look)) return look;
     const fresh = await observeAfresh(look.seen, deps, signal);
-    return fresh === undefined ? undefined : this.#lookCloser(fresh, signal);
+    return fresh === undefined ? undefined : this.#lookCloser(fresh, deps, signal);
   }
 
   #cachesOf({ namespace }: ObjectKey): Caches | undefined {
@@ -167,10 +167,10 @@ export class BackupController {
   }
 
   /** Decides, and where the decision depends on what nobody has looked at yet, looks and decides again. */
-  async #lookCloser(seen: Observed, signal: AbortSignal): Promise<Look> {
+  async #lookCloser(seen: Observed, deps: ObserveDeps, signal: AbortSignal): Promise<Look> {
     const { policy } = this.#deps;
     const isStarting = decide(seen, policy).standing.kind === 'starting';
-    const closer = await lookCloser(seen, isStarting, { deps: this.#deps, signal });
+    const closer = await lookCloser(seen, isStarting, { deps, signal });
     return { seen: closer, decision: decide(closer, policy) };
   }
 

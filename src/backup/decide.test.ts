@@ -2,7 +2,9 @@ import { describe, expect, test } from 'vitest';
 import { aBackup, aJob, aPod, aRun, complete, ended, jobFailed } from '../../test/support/builders.ts';
 import { explain, type Reason } from '../api/reasons.ts';
 import { parseRequest, requestVariable } from '../run/request.ts';
+import { refusalReason } from './complaint.ts';
 import { decide, needsFreshEyes, type Action } from './decide.ts';
+import { inspectionName } from './inspection-job.ts';
 import type { Policy } from './objection.ts';
 import type { Observed } from './observe.ts';
 import { runName } from './run.ts';
@@ -15,7 +17,16 @@ const policy: Policy = {
 const now = new Date('2026-01-01T00:10:00Z');
 
 function seeing(overrides: Partial<Observed> = {}): Observed {
-  return { now, backup: aBackup(), runs: [], claimExists: true, service: 'present', ...overrides };
+  return {
+    now,
+    backup: aBackup(),
+    runs: [],
+    inspections: [],
+    orphaned: [],
+    claimExists: true,
+    service: 'present',
+    ...overrides,
+  };
 }
 
 function namesOf(actions: readonly Action[]): readonly string[] {
@@ -207,12 +218,11 @@ describe('how the resource stands', () => {
   test.each([
     ['pods "a" is forbidden: exceeded quota: few, requested: pods=1, used: pods=1', 'QuotaExceeded'],
     ['pods "a" is forbidden: failed quota: few: must specify limits.memory', 'QuotaExceeded'],
-    ['pods "a" is forbidden: violates PodSecurity "restricted:latest": runAsUser=0', 'JobRejected'],
+    ['pods "a" is forbidden: violates PodSecurity "restricted:latest": runAsUser=0', 'PodSecurityViolation'],
+    ['pods "a" is forbidden: maximum memory usage per Container is 300Mi', 'JobRejected'],
   ])('tells of a Pod that the cluster refuses: %s', (refusal, reason) => {
-    const { standing, next } = decide(
-      seeing({ runs: [{ job: aJob(), pods: [], complaint: refusal }] }),
-      policy,
-    );
+    const complaint = { reason: refusalReason(refusal), detail: refusal };
+    const { standing, next } = decide(seeing({ runs: [{ job: aJob(), pods: [], complaint }] }), policy);
     expect(standing).toMatchObject({ kind: 'running', obstacle: { reason, detail: refusal } });
     expect(next.kind).toBe('after');
   });
@@ -252,20 +262,20 @@ describe('a run whose Job was deleted to be made anew', () => {
   });
 
   test('does not where the name is none that we give: no status may make Jobs of any name', () => {
-    const { actions, ended: over } = decide(seeing({ backup: gone('somebody-elses') }), policy);
+    const { actions, inspecting, ended: over } = decide(seeing({ backup: gone('somebody-elses') }), policy);
     expect(namesOf(actions)).toEqual([`createJob ${runName(aBackup(), 'trigger\0next')}`]);
     expect(JSON.stringify(actions)).not.toContain('a-pod');
-    expect(over).toMatchObject([{ id: 'somebody-elses', reason: 'ResultLost' }]);
-    expect(over[0]).not.toHaveProperty('replacedPods');
+    expect([over, inspecting]).toMatchObject([[], [{ id: 'somebody-elses', reason: 'ResultLost' }]]);
+    expect(inspecting[0]).not.toHaveProperty('replacedPods');
   });
 
   test('is over when its Job has ended before it was deleted to be made anew', () => {
     const id = runName(aBackup(), 'once');
     const backup = aBackup({ status: { currentRun: { ...current, id, replacedPods: ['a-pod'] } } });
     const job = aJob({ metadata: { name: id }, conditions: [jobFailed('DeadlineExceeded')] });
-    const { ended: over, actions, standing } = decide(seeing({ backup, runs: [{ job, pods: [] }] }), policy);
-    expect(over.map((run) => run.id)).toEqual([id]);
-    expect({ actions, standing }).toEqual({ actions: [], standing: { kind: 'idle' } });
+    const { inspecting, actions } = decide(seeing({ backup, runs: [{ job, pods: [] }] }), policy);
+    expect(inspecting.map((run) => run.id)).toEqual([id]);
+    expect(namesOf(actions)).toEqual([`createJob ${inspectionName(backup, id)}`]);
   });
 });
 
@@ -279,10 +289,14 @@ describe('runs that ended', () => {
     pods: [],
   });
 
-  test('a run whose Job is gone is lost, and its trigger stays fired', () => {
-    const { ended: gone, actions } = decide(seeing({ backup: lost }), policy);
-    expect(gone).toMatchObject([{ id: 'orders-1', triggerID: 'first', reason: 'ResultLost' }]);
-    expect(actions).toEqual([]);
+  test('a run whose Job is gone is asked about, and its trigger stays fired', () => {
+    const { ended: gone, inspecting, actions, standing } = decide(seeing({ backup: lost }), policy);
+    expect([gone, inspecting]).toMatchObject([
+      [],
+      [{ id: 'orders-1', triggerID: 'first', reason: 'ResultLost' }],
+    ]);
+    expect(namesOf(actions)).toEqual([`createJob ${inspectionName(lost, 'orders-1')}`]);
+    expect(standing.kind).toBe('inspecting');
   });
 
   test('a run that status knows as ended ends no second time', () => {
@@ -303,7 +317,7 @@ describe('runs that ended', () => {
 
   test('come oldest first', () => {
     const runs = [over('orders-2', 1), over('orders-3', 2)];
-    const ids = decide(seeing({ backup: lost, runs }), policy).ended.map(({ id }) => id);
+    const ids = decide(seeing({ backup: lost, runs }), policy).inspecting.map(({ id }) => id);
     expect(ids).toEqual(['orders-1', 'orders-2', 'orders-3']);
   });
 
@@ -319,15 +333,16 @@ describe('runs that ended', () => {
       over('orders-5', 5),
     ];
     const backup = aBackup({ status: { history } });
-    expect(namesOf(decide(seeing({ backup, runs }), policy).actions)).toEqual([
-      'deleteJob orders-3',
-      'deleteJob orders-1',
-    ]);
+    const deletions = decide(seeing({ backup, runs }), policy).actions.filter(
+      ({ kind }) => kind === 'deleteJob',
+    );
+    expect(namesOf(deletions)).toEqual(['deleteJob orders-3', 'deleteJob orders-1']);
   });
 
   test('lose no Job before their end is in status', () => {
     const runs = [over('orders-1', 1), over('orders-2', 2)];
-    expect(decide(seeing({ runs }), policy).actions).toEqual([]);
+    const { actions } = decide(seeing({ runs }), policy);
+    expect(actions.filter(({ kind }) => kind === 'deleteJob')).toEqual([]);
   });
 
   test('make way: the next run starts before anything is tidied up', () => {

@@ -1,21 +1,17 @@
 // What to do about one Neo4jBackup, given everything seen in this pass. Pure: no clock, no client, no log.
 import type { V1Job } from '@kubernetes/client-node';
+import { labels } from '../api/names.ts';
 import type { RunStatus } from '../api/neo4jbackup.ts';
-import { explain, isReason, reasons, type WaitingReason } from '../api/reasons.ts';
+import { factsIn, isReason, type WaitingReason } from '../api/reasons.ts';
 import { selectEngine } from '../engine/select.ts';
 import type { Next } from '../runtime/next.ts';
+import { isAtItsStart } from './evidence.ts';
+import { inspect, inspectionActions, inspectionOf } from './inspection.ts';
 import { buildJob } from './job.ts';
 import { objectionTo, type Objection, type Policy } from './objection.ts';
 import type { Observed } from './observe.ts';
-import {
-  currentRunOf,
-  isAtItsStart,
-  isFinished,
-  judgeRun,
-  schedulingGraceSeconds,
-  type Obstacle,
-  type RunView,
-} from './outcome.ts';
+import { schedulingGraceSeconds, type Obstacle } from './obstacle.ts';
+import { currentRunOf, goneRun, isFinished, judgeRun, type RunView } from './outcome.ts';
 import type { Job } from './resources.ts';
 import { isGoing, replacementOf, resumedRun, type CurrentRun } from './replacement.ts';
 import { dueRun, rememberedRuns, type DueRun } from './run.ts';
@@ -32,15 +28,24 @@ export type Action =
 /** How the resource stands; the conditions follow from it. */
 export type Standing =
   | Objection
-  | { readonly kind: 'running'; readonly run: CurrentRun; readonly obstacle?: Obstacle }
+  | {
+      readonly kind: 'running';
+      readonly run: CurrentRun;
+      readonly obstacle?: Obstacle;
+      readonly setback?: string;
+    }
   /** A Job is about to be made: whether it was, and when, the API server's answer tells. */
   | { readonly kind: 'starting' }
+  /** No backup is to be taken: the volume is asked how a run ended. */
+  | { readonly kind: 'inspecting'; readonly run: RunStatus; readonly obstacle?: Obstacle }
   | { readonly kind: 'idle' };
 
 export interface Decision {
   readonly standing: Standing;
   /** Runs that have ended and are not in status yet, oldest first. */
   readonly ended: readonly RunStatus[];
+  /** Runs that have ended and of which nobody saw how, oldest first. */
+  readonly inspecting: readonly RunStatus[];
   readonly actions: readonly Action[];
   readonly next: Next;
 }
@@ -55,30 +60,57 @@ function recheckAfterMs(ageMs: number): number {
 }
 
 export function decide(seen: Observed, policy: Policy): Decision {
-  const ended = endedRuns(seen);
-  const actions = expiredJobs(seen);
+  const judged = judgedRuns(seen);
+  const { ended: answered, open: inspecting } = inspect(seen, judged.unclear);
+  const { standing, next, actions } = wanted(seen, policy, [...judged.ended, ...judged.unclear]);
+  const inspections = inspectionActions(seen, inspecting, {
+    mayStart: mayInspect(standing),
+    agentImage: policy.agentImage,
+  });
+  const [run] = inspecting;
+  const isAsking = standing.kind === 'idle' && run !== undefined;
+  return {
+    standing: isAsking ? askingFor(seen, run) : standing,
+    ended: [...answered, ...judged.ended],
+    inspecting,
+    // The run first: tidying up that fails must not keep a backup from being taken.
+    actions: [...actions, ...inspections, ...expiredJobs(seen)],
+    next: run !== undefined && next.kind === 'onChange' ? { kind: 'after', delayMs: recheckMs } : next,
+  };
+}
+
+/** A backup that is taken, or about to be, goes before; and who cannot reach the volume need not try. */
+function mayInspect(standing: Standing): boolean {
+  return standing.kind === 'idle' || (standing.kind === 'waiting' && standing.reason !== 'ClaimNotFound');
+}
+
+function askingFor(seen: Observed, run: RunStatus): Standing {
+  const view = inspectionOf(seen, run);
+  const outcome = view === undefined ? undefined : judgeRun(view, seen.now);
+  const obstacle = outcome?.kind === 'active' ? outcome.obstacle : undefined;
+  return { kind: 'inspecting', run, ...(obstacle === undefined ? {} : { obstacle }) };
+}
+
+type Wanted = Pick<Decision, 'standing' | 'actions' | 'next'>;
+
+/** What is to be done for the backup that is under way, or due. @param over the runs that this pass has seen the end of */
+function wanted(seen: Observed, policy: Policy, over: readonly RunStatus[]): Wanted {
   const active = seen.runs.find(({ job }) => !isFinished(job) || isGoing(seen.backup, job));
-  if (active !== undefined) {
-    const { standing, next, replacing } = underWay(seen, active, policy);
-    return { standing, next, ended, actions: [...replacing, ...actions] };
-  }
+  if (active !== undefined) return underWay(seen, active, policy);
 
   const announced = resumedRun(seen.backup);
   // A Job that was to be made anew may end before it is deleted: then its run is over.
-  const resumed = ended.some(({ id }) => id === announced?.id) ? undefined : announced;
+  const resumed = over.some(({ id }) => id === announced?.id) ? undefined : announced;
   const jobs = seen.runs.map(({ job }) => job);
   const due = resumed ?? dueRun(seen.backup, jobs);
   const objection = objectionTo(seen, policy, due !== undefined);
-  if (objection !== undefined) return { standing: objection, ended, actions, next: nextOf(objection, seen) };
+  if (objection !== undefined) return { standing: objection, actions: [], next: nextOf(objection, seen) };
 
   const job = due === undefined ? undefined : jobOf(seen, due, policy.agentImage);
-  if (job === undefined) return { standing: { kind: 'idle' }, ended, actions, next: { kind: 'onChange' } };
-  // The run first: tidying up that fails must not keep a backup from being taken.
-  const first: Action = { kind: 'createJob', job };
+  if (job === undefined) return { standing: { kind: 'idle' }, actions: [], next: { kind: 'onChange' } };
   return {
     standing: { kind: 'starting' },
-    ended,
-    actions: [first, ...actions],
+    actions: [{ kind: 'createJob', job }],
     next: { kind: 'onChange' },
   };
 }
@@ -105,63 +137,82 @@ function jobOf(seen: Observed, run: DueRun | CurrentRun, agentImage: string): V1
   });
 }
 
-/** Must this be decided on more than caches: does it start a run, end one, or go on with one that status knows as ended? */
-export function needsFreshEyes({ backup }: Observed, { standing, ended }: Decision): boolean {
-  if (standing.kind === 'starting' || ended.length > 0) return true;
+/**
+ * Must this be decided on more than caches: does it start a Job, or take one from a run whose end is not in status yet, does it
+ * end a run, or go on with one that status knows as ended?
+ */
+export function needsFreshEyes({ backup }: Observed, { standing, ended, actions }: Decision): boolean {
+  if (actions.some(isDelicate) || ended.length > 0) return true;
   if (standing.kind !== 'running') return false;
   return standing.run.replacedPods !== undefined || knownRuns(backup).has(standing.run.id);
 }
 
-interface UnderWay extends Pick<Decision, 'standing' | 'next'> {
-  readonly replacing: readonly Action[];
+function isDelicate({ kind, job }: Action): boolean {
+  return kind === 'createJob' || job.metadata.labels?.[labels.task] !== undefined;
 }
 
-function underWay(seen: Observed, run: RunView, policy: Policy): UnderWay {
+function underWay(seen: Observed, run: RunView, policy: Policy): Wanted {
   const { backup, now } = seen;
   const outcome = judgeRun(run, now, lastObstacle(backup, run.job));
-  const obstacle = outcome.kind === 'active' ? outcome.obstacle : undefined;
-  // A Pod that is not placed becomes an obstacle by time alone, and no watch tells of time.
-  const pod = run.pods.at(-1);
-  const { creationTimestamp } = (pod ?? run.job).metadata;
-  const ageMs = now.getTime() - Date.parse(creationTimestamp);
-  const young = ageMs < 2 * schedulingGraceSeconds * 1000;
-  const waits = pod === undefined || isAtItsStart(pod);
-  const again = young || waits || backup.status?.currentRun === undefined;
-  const { agentImage } = policy;
-  const { doomed, ...marked } = replacementOf(backup, run, { isStuck: obstacle !== undefined, agentImage });
+  const { obstacle, setback } = outcome.kind === 'active' ? outcome : {};
+  const { doomed, ...marked } = replacementOf(backup, run, {
+    // What works on a node that is lost may still work.
+    isStuck: obstacle !== undefined && obstacle.reason !== 'NodeLost',
+    agentImage: policy.agentImage,
+  });
   return {
     standing: {
       kind: 'running',
       run: { ...currentRunOf(run.job), ...marked },
       ...(obstacle === undefined ? {} : { obstacle }),
+      ...(setback === undefined ? {} : { setback }),
     },
-    next: again ? { kind: 'after', delayMs: recheckAfterMs(ageMs) } : { kind: 'onChange' },
-    replacing: doomed === undefined ? [] : [deletion(doomed, 'Foreground')],
+    next: nextLook(seen, run),
+    actions: doomed === undefined ? [] : [deletion(doomed, 'Foreground')],
   };
 }
 
-/** Runs whose Job has finished, or has gone before its end was seen, and that status does not know as ended. */
-function endedRuns({ backup, runs, now }: Observed): readonly RunStatus[] {
-  const known = knownRuns(backup);
-  const ended: RunStatus[] = [];
-  const current = backup.status?.currentRun;
-  const lost =
-    current !== undefined &&
-    resumedRun(backup) === undefined &&
-    !known.has(current.id) &&
-    runs.every(({ job }) => job.metadata.name !== current.id);
-  if (lost) ended.push(lostRun(current, now));
-  for (const run of runs) {
-    if (known.has(run.job.metadata.name) || isGoing(backup, run.job)) continue;
-    const outcome = judgeRun(run, now, lastObstacle(backup, run.job));
-    if (outcome.kind === 'ended') ended.push(outcome.status);
-  }
-  return ended;
+/** A Pod that is not placed, or does not end, becomes an obstacle by time alone, and no watch tells of time. */
+function nextLook({ backup, now }: Observed, { job, pods }: RunView): Next {
+  const pod = pods.at(-1);
+  const { creationTimestamp, deletionTimestamp } = (pod ?? job).metadata;
+  const ageMs = now.getTime() - Date.parse(creationTimestamp);
+  const young = ageMs < 2 * schedulingGraceSeconds * 1000;
+  const waits = pod === undefined || isAtItsStart(pod) || deletionTimestamp !== undefined;
+  const again = young || waits || backup.status?.currentRun === undefined;
+  return again ? { kind: 'after', delayMs: recheckAfterMs(ageMs) } : { kind: 'onChange' };
 }
 
-function lostRun({ replacedPods: _gone, ...run }: CurrentRun, now: Date): RunStatus {
-  const message = explain('ResultLost', `The Job ${run.id} is gone`);
-  return { ...run, result: 'Failed', reason: 'ResultLost', message, completionTime: now.toISOString() };
+interface Judged {
+  readonly ended: readonly RunStatus[];
+  readonly unclear: readonly RunStatus[];
+}
+
+/** Runs whose Job has finished, or has gone before its end was seen, and that status does not know as ended. */
+function judgedRuns(seen: Observed): Judged {
+  const { backup, runs, now } = seen;
+  const known = knownRuns(backup);
+  const judged = runs
+    .filter(({ job }) => !known.has(job.metadata.name) && !isGoing(backup, job))
+    .map((run) => judgeRun(run, now, lastObstacle(backup, run.job)));
+  const gone = goneRunOf(seen, known);
+  return {
+    ended: judged.flatMap((outcome) => (outcome.kind === 'ended' ? [outcome.status] : [])),
+    unclear: [
+      ...(gone === undefined ? [] : [gone]),
+      ...judged.flatMap((outcome) => (outcome.kind === 'unclear' ? [outcome.status] : [])),
+    ],
+  };
+}
+
+/** The run that status knows as under way, when its Job is not there any more. */
+function goneRunOf({ backup, runs, now }: Observed, known: ReadonlySet<string>): RunStatus | undefined {
+  const { currentRun } = backup.status ?? {};
+  if (currentRun === undefined || resumedRun(backup) !== undefined || known.has(currentRun.id))
+    return undefined;
+  if (runs.some(({ job }) => job.metadata.name === currentRun.id)) return undefined;
+  const { replacedPods: _gone, ...run } = currentRun;
+  return goneRun(run, now);
 }
 
 function knownRuns({ status }: Observed['backup']): ReadonlySet<string> {
@@ -175,10 +226,8 @@ function lastObstacle({ status }: Observed['backup'], { metadata }: Job): Obstac
   if (id !== metadata.name || startTime !== metadata.creationTimestamp) return undefined;
   const ready = status.conditions?.find(({ type }) => type === 'Ready');
   if (ready?.status !== 'False' || !isReason(ready.reason)) return undefined;
-  const row = reasons[ready.reason];
   // The advice comes once, when the message is made anew.
-  const detail = 'next' in row ? ready.message.replace(row.next, '').trim() : ready.message;
-  return { reason: ready.reason as WaitingReason, detail };
+  return { reason: ready.reason as WaitingReason, detail: factsIn(ready.message, ready.reason) };
 }
 
 /** Finished Jobs that status knows, but for the newest that succeeded and the newest that failed. */

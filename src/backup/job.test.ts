@@ -41,6 +41,14 @@ function requestsOf(job: V1Job): readonly RunRequest[] {
 
 const job = buildJob(aBackup(), input);
 
+/** What a Pod tolerates of its own accord. */
+const silentNodes = ['not-ready', 'unreachable'].map((state) => ({
+  key: `node.kubernetes.io/${state}`,
+  operator: 'Exists',
+  effect: 'NoExecute',
+  tolerationSeconds: 30,
+}));
+
 describe('specHash', () => {
   const hash = specHash(aBackup(), 'agent:1');
 
@@ -95,6 +103,10 @@ describe('the Job', () => {
     expect(job.spec?.podFailurePolicy?.rules).toEqual([
       { action: 'FailJob', onExitCodes: { operator: 'In', values: [20] } },
       { action: 'Ignore', onPodConditions: [{ type: 'DisruptionTarget', status: 'True' }] },
+      {
+        action: 'FailJob',
+        onExitCodes: { containerName: 'engine', operator: 'In', values: [128, 137] },
+      },
     ]);
     expect(podOf(job).restartPolicy).toBe('Never');
   });
@@ -161,8 +173,27 @@ describe('the Job', () => {
       imagePullSecrets: [{ name: 'my-registry' }],
     };
     const placed = buildJob(aBackup({ spec: { job: settings } }), input);
-    expect(placed.spec?.template.spec).toMatchObject(settings);
-    for (const name of Object.keys(settings)) expect(job.spec?.template.spec).not.toHaveProperty(name);
+    expect(podOf(placed)).toMatchObject({
+      ...settings,
+      tolerations: [...settings.tolerations, ...silentNodes],
+    });
+    const { tolerations, nodeSelector, priorityClassName, imagePullSecrets } = podOf(job);
+    expect(tolerations).toEqual(silentNodes);
+    expect([nodeSelector, priorityClassName, imagePullSecrets]).toEqual(Array(3).fill(undefined));
+  });
+
+  test.each([
+    { name: 'every taint', own: { operator: 'Exists' }, left: [] },
+    { name: 'every taint of that effect', own: { operator: 'Exists', effect: 'NoExecute' }, left: [] },
+    {
+      name: 'one of the two',
+      own: { key: 'node.kubernetes.io/unreachable', operator: 'Exists', tolerationSeconds: 600 },
+      left: silentNodes.slice(0, 1),
+    },
+    { name: 'another effect', own: { operator: 'Exists', effect: 'NoSchedule' }, left: silentNodes },
+  ])('leaves a node that fell silent to who tolerates $name', ({ own, left }) => {
+    const placed = buildJob(aBackup({ spec: { job: { tolerations: [own] } } }), input);
+    expect(podOf(placed).tolerations).toEqual([own, ...left]);
   });
 
   test('gives the tool the resources of the spec, as text', () => {

@@ -1,6 +1,15 @@
 // The Job of a run. Pure.
 import { createHash } from 'node:crypto';
-import type { V1Container, V1EnvVar, V1Job, V1PodSpec, V1VolumeMount } from '@kubernetes/client-node';
+import type {
+  V1Container,
+  V1EnvVar,
+  V1Job,
+  V1ObjectMeta,
+  V1PodSpec,
+  V1Toleration,
+  V1Volume,
+  V1VolumeMount,
+} from '@kubernetes/client-node';
 import { annotations, containers, group, kind, labels, managedBy, version } from '../api/names.ts';
 import type { Engine } from '../engine/engine.ts';
 import { engineScript, mounts } from '../run/exchange.ts';
@@ -26,7 +35,7 @@ const neo4jID = 7474;
 const deadlineStepSeconds = 10;
 
 /** A week: the backstop for what the operator did not delete itself. */
-const ttlSeconds = 604_800;
+export const ttlSeconds = 604_800;
 
 /**
  * Both ends of the output of each step: half a MiB, of four steps at the most for each of 32 databases, which is what a
@@ -63,27 +72,18 @@ export function specHash({ spec }: Neo4jBackup, agentImage: string): string {
 
 export function buildJob(backup: Neo4jBackup, input: JobInput): V1Job {
   const { run, engine } = input;
-  const { spec, metadata } = backup;
-  const ours = {
-    [labels.managedBy]: managedBy,
-    [labels.backup]: shortName(metadata.name, 63),
-    [labels.backupUID]: metadata.uid,
-  };
+  const { spec } = backup;
+  const metadata = jobMetadata(backup, run.id);
   return {
     apiVersion: 'batch/v1',
     kind: 'Job',
     metadata: {
-      name: run.id,
-      ...(metadata.namespace === undefined ? {} : { namespace: metadata.namespace }),
-      labels: ours,
+      ...metadata,
       annotations: {
         [annotations.requestedType]: run.requestedType,
         [annotations.specHash]: specHash(backup, input.agentImage),
         ...(run.triggerID === undefined ? {} : { [annotations.triggerID]: run.triggerID }),
       },
-      ownerReferences: [
-        { apiVersion: `${group}/${version}`, kind, name: metadata.name, uid: metadata.uid, controller: true },
-      ],
     },
     spec: {
       completions: 1,
@@ -96,11 +96,15 @@ export function buildJob(backup: Neo4jBackup, input: JobInput): V1Job {
         rules: [
           { action: 'FailJob', onExitCodes: { operator: 'In', values: [exitCodes.final] } },
           { action: 'Ignore', onPodConditions: [{ type: 'DisruptionTarget', status: 'True' }] },
+          {
+            action: 'FailJob',
+            onExitCodes: { containerName: containers.engine, operator: 'In', values: [...hopeless] },
+          },
         ],
       },
       template: {
         metadata: {
-          labels: { ...ours, 'sidecar.istio.io/inject': 'false' },
+          labels: { ...metadata.labels, 'sidecar.istio.io/inject': 'false' },
           annotations: { 'linkerd.io/inject': 'disabled' },
         },
         spec: podSpec(backup, engine, input),
@@ -109,25 +113,40 @@ export function buildJob(backup: Neo4jBackup, input: JobInput): V1Job {
   };
 }
 
+/** Name, owner and marks that every Job of ours has. */
+export function jobMetadata(
+  { metadata }: Neo4jBackup,
+  name: string,
+): Pick<V1ObjectMeta, 'name' | 'namespace' | 'ownerReferences'> & {
+  readonly labels: Record<string, string>;
+} {
+  return {
+    name,
+    ...(metadata.namespace === undefined ? {} : { namespace: metadata.namespace }),
+    labels: {
+      [labels.managedBy]: managedBy,
+      [labels.backup]: shortName(metadata.name, 63),
+      [labels.backupUID]: metadata.uid,
+    },
+    ownerReferences: [
+      { apiVersion: `${group}/${version}`, kind, name: metadata.name, uid: metadata.uid, controller: true },
+    ],
+  };
+}
+
+/**
+ * What the container of the tool ends with that another Pod would end with, too: it could not be started, or was killed, by
+ * the kernel for want of memory, by the kubelet for its deadline or for what it wrote to /tmp.
+ */
+const hopeless = [128, 137] as const;
+
 function podSpec(backup: Neo4jBackup, engine: Engine, input: JobInput): V1PodSpec {
-  const { job, neo4j, destination } = backup.spec;
-  const { runAsUser = neo4jID, runAsGroup = neo4jID, fsGroup = neo4jID } = job.securityContext ?? {};
+  const { job, neo4j } = backup.spec;
   const podDeadlineSeconds = job.activeDeadlineSeconds - deadlineStepSeconds;
   const request = requestOf(backup, input, podDeadlineSeconds);
   return {
-    restartPolicy: 'Never',
-    automountServiceAccountToken: false,
-    enableServiceLinks: false,
+    ...podSettings(backup),
     activeDeadlineSeconds: podDeadlineSeconds,
-    securityContext: {
-      runAsNonRoot: true,
-      runAsUser,
-      runAsGroup,
-      fsGroup,
-      fsGroupChangePolicy: 'OnRootMismatch',
-      seccompProfile: { type: 'RuntimeDefault' },
-    },
-    ...placement(backup),
     initContainers: [
       agentContainer(containers.prepare, input.agentImage, request),
       {
@@ -143,21 +162,78 @@ function podSpec(backup: Neo4jBackup, engine: Engine, input: JobInput): V1PodSpe
     ],
     containers: [agentContainer(containers.report, input.agentImage, request)],
     volumes: [
-      { name: 'backup', persistentVolumeClaim: { claimName: destination.persistentVolumeClaim.claimName } },
+      backupVolume(backup),
       { name: 'exchange', emptyDir: { sizeLimit: exchangeSizeLimit } },
       { name: 'temporary', emptyDir: { sizeLimit: '1Gi' } },
     ],
   };
 }
 
+/** What every Pod of ours is, whatever it runs. */
+export function podSettings(backup: Neo4jBackup): Omit<V1PodSpec, 'containers'> {
+  const {
+    runAsUser = neo4jID,
+    runAsGroup = neo4jID,
+    fsGroup = neo4jID,
+  } = backup.spec.job.securityContext ?? {};
+  return {
+    restartPolicy: 'Never',
+    automountServiceAccountToken: false,
+    enableServiceLinks: false,
+    securityContext: {
+      runAsNonRoot: true,
+      runAsUser,
+      runAsGroup,
+      fsGroup,
+      fsGroupChangePolicy: 'OnRootMismatch',
+      seccompProfile: { type: 'RuntimeDefault' },
+    },
+    ...placement(backup),
+    tolerations: tolerationsOf(backup),
+  };
+}
+
+export function backupVolume({ spec }: Neo4jBackup): V1Volume {
+  const { claimName } = spec.destination.persistentVolumeClaim;
+  return { name: 'backup', persistentVolumeClaim: { claimName } };
+}
+
+/**
+ * How long a Pod stays on a node that has fallen silent before it counts as lost. Kubernetes gives five minutes where
+ * nobody asks for less, and until then nothing at all shows at a Pod whose init containers still run. Seconds.
+ */
+const silentNodeSeconds = 30;
+
+/** Those of the resource, and ours for nodes that are gone where it says nothing of them. */
+function tolerationsOf({ spec }: Neo4jBackup): V1Toleration[] {
+  const tolerations = (spec.job.tolerations ?? []) as readonly V1Toleration[];
+  const ours = ['not-ready', 'unreachable'].map((state) => `node.kubernetes.io/${state}`);
+  const isLeftOpen = (taint: string): boolean =>
+    !tolerations.some(({ key, effect = 'NoExecute' }) => (key ?? taint) === taint && effect === 'NoExecute');
+  return [
+    ...tolerations,
+    ...ours.filter(isLeftOpen).map((key) => ({
+      key,
+      operator: 'Exists',
+      effect: 'NoExecute',
+      tolerationSeconds: silentNodeSeconds,
+    })),
+  ];
+}
+
 /** What of the settings stands in a Pod as it stands in the resource. */
 function placement({ spec }: Neo4jBackup): Partial<V1PodSpec> {
-  const { nodeSelector, tolerations, priorityClassName, imagePullSecrets } = spec.job;
-  const settings = { nodeSelector, tolerations, priorityClassName, imagePullSecrets };
+  const { nodeSelector, priorityClassName, imagePullSecrets } = spec.job;
+  const settings = { nodeSelector, priorityClassName, imagePullSecrets };
   return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined));
 }
 
-function agentContainer(name: string, image: string, request: RunRequest): V1Container {
+export function agentContainer(
+  name: string,
+  image: string,
+  request: RunRequest,
+  mounted: V1VolumeMount[] = volumeMounts(),
+): V1Container {
   const env: V1EnvVar[] = [
     { name: 'POD_UID', valueFrom: { fieldRef: { fieldPath: 'metadata.uid' } } },
     { name: requestVariable, value: JSON.stringify(request) },
@@ -172,13 +248,13 @@ function agentContainer(name: string, image: string, request: RunRequest): V1Con
     resources: agentResources,
     securityContext: hardenedContext(),
     terminationMessagePolicy: 'File',
-    volumeMounts: volumeMounts(),
+    volumeMounts: mounted,
   };
 }
 
-function requestOf(
+export function requestOf(
   backup: Neo4jBackup,
-  { run, now, terminalPods }: JobInput,
+  { run, now, terminalPods }: Pick<JobInput, 'run' | 'now' | 'terminalPods'>,
   podDeadlineSeconds: number,
 ): RunRequest {
   const { metadata, spec } = backup;

@@ -1,12 +1,14 @@
 // One pass of reads: everything that a decision may depend on, as one value.
 import { isDeepStrictEqual } from 'node:util';
-import { labels } from '../api/names.ts';
+import { labels, tasks } from '../api/names.ts';
 import type { KubeClient, ListOptions } from '../kube/client.ts';
 import { isKubeError } from '../kube/errors.ts';
 import { keyOf, type KubeObject, type ObjectKey, type Resource } from '../kube/resource.ts';
 import type { Log } from '../runtime/log.ts';
 import type { Reflector } from '../runtime/reflector.ts';
-import { isAtItsStart, isFinished, type RunView } from './outcome.ts';
+import { complaintOf, subjectOf } from './complaint.ts';
+import { hasEnded } from './evidence.ts';
+import { isFinished, type RunView } from './outcome.ts';
 import {
   backups,
   claims,
@@ -17,15 +19,18 @@ import {
   services,
   type Claim,
   type EndpointSlice,
-  type Event,
   type Job,
   type Neo4jBackup,
   type Pod,
   type Service,
 } from './resources.ts';
+import { rememberedRuns } from './run.ts';
 
-/** Name of the index under which Jobs are found by the uid of their resource, and Pods by that of their Job. */
+/** Name of the index under which Jobs are found by the uid of their resource. */
 export const byOwner = 'owner';
+
+/** Name of the index under which Pods are found by the uid of their resource. */
+export const byBackup = 'backup';
 
 /** What is cached. */
 interface Known {
@@ -48,6 +53,10 @@ export interface Observed {
   readonly backup: Neo4jBackup;
   /** All runs that still have a Job, oldest first. */
   readonly runs: readonly RunView[];
+  /** The Jobs that look into runs of which nobody saw the end, oldest first. */
+  readonly inspections: readonly RunView[];
+  /** Names of the Jobs that are gone and whose Pods have not ended yet. */
+  readonly orphaned: readonly string[];
   /** True also while a run is under way: then it does not matter. */
   readonly claimExists: boolean;
   /** `none`: the source is a host, or a run is under way. `unexposed`: it has no such port. */
@@ -56,23 +65,15 @@ export interface Observed {
   readonly isServerReady?: boolean | undefined;
 }
 
-/** A Job that has no Pod after so many milliseconds gets none: until then it is the controllers' ordinary pace. */
-const podlessMs = 10_000;
-
-/** A Pod whose volumes take longer may have to wait for long. Milliseconds. */
-const mountMs = 30_000;
-
-/** A complaint that nobody repeats for so long is over: controller and kubelet repeat theirs within six minutes at most. Milliseconds. */
-const complaintMs = 400_000;
-
 /** What the caches say. @returns undefined when the resource is gone, or about to be: then there is nothing to do */
 export function glance(key: ObjectKey, deps: ObserveDeps): Observed | undefined {
   const { backups: cached, jobs: cachedJobs, pods: cachedPods } = deps.known;
   const backup = cached.get(key);
   if (isGone(backup)) return undefined;
-  const owned = cachedJobs.byIndex(byOwner, backup.metadata.uid);
-  const runs = runsOf(owned, ({ metadata }) => cachedPods.byIndex(byOwner, metadata.uid));
-  return { now: deps.now(), backup, runs, ...around(backup, runs, deps.known) };
+  const { uid } = backup.metadata;
+  const owned = cachedJobs.byIndex(byOwner, uid);
+  const jobsSeen = jobsOf(owned, cachedPods.byIndex(byBackup, uid));
+  return { now: deps.now(), backup, ...jobsSeen, ...around(backup, jobsSeen.runs, deps.known) };
 }
 
 /**
@@ -88,13 +89,8 @@ export async function observeAfresh(
   const key = keyOf(glanced.backup);
   const backup = await client.get(backups, key, { signal });
   if (isGone(backup)) return undefined;
-  const { uid } = backup.metadata;
-  const ours = { namespace: key.namespace, labelSelector: `${labels.backupUID}=${uid}`, signal };
-  const foundJobs =
-    isUntouched(backup) && glanced.runs.length === 0 ? [] : (await client.list(jobs, ours)).items;
-  const owned = foundJobs.filter((job) => isOwnedBy(job, uid));
-  const foundPods = owned.length === 0 ? [] : (await client.list(pods, ours)).items;
-  const runs = runsOf(owned, ({ metadata }) => foundPods.filter((pod) => isOwnedBy(pod, metadata.uid)));
+  const jobsSeen = await jobsAfresh(backup, glanced, { deps, signal });
+  const { runs } = jobsSeen;
   const { claimExists, service, isServerReady } = glanced;
   const isLookedAt =
     isServerReady !== undefined &&
@@ -103,7 +99,24 @@ export async function observeAfresh(
   const surroundings = isLookedAt
     ? { claimExists, service, isServerReady }
     : await confirmed(around(backup, runs, known), backup, { deps, signal });
-  return { now: deps.now(), backup, runs, ...surroundings };
+  return { now: deps.now(), backup, ...jobsSeen, ...surroundings };
+}
+
+async function jobsAfresh(
+  backup: Neo4jBackup,
+  glanced: Observed,
+  { deps, signal }: Calls,
+): Promise<JobsSeen> {
+  const { uid } = backup.metadata;
+  const isNew = isUntouched(backup) && glanced.runs.length === 0;
+  if (isNew) return jobsOf([], []);
+  const { namespace } = keyOf(backup);
+  const ours = { namespace, labelSelector: `${labels.backupUID}=${uid}`, signal };
+  const found = await deps.client.list(jobs, ours);
+  const owned = found.items.filter((job) => isOwnedBy(job, uid));
+  const { currentRun, inspecting } = backup.status ?? {};
+  const hasPods = owned.length > 0 || currentRun !== undefined || inspecting !== undefined;
+  return jobsOf(owned, hasPods ? (await deps.client.list(pods, ours)).items : []);
 }
 
 /**
@@ -111,7 +124,7 @@ export async function observeAfresh(
  * one that is due now, and its name keeps it from being started twice.
  */
 function isUntouched({ metadata, status }: Neo4jBackup): boolean {
-  return metadata.generation === 1 && status?.currentRun === undefined && status?.lastRun === undefined;
+  return metadata.generation === 1 && status?.currentRun === undefined && rememberedRuns(status).length === 0;
 }
 
 function isGone(backup: Neo4jBackup | undefined): backup is undefined {
@@ -122,8 +135,29 @@ export function isOwnedBy({ metadata }: KubeObject, uid: string): boolean {
   return metadata.ownerReferences?.some((owner) => owner.uid === uid) === true;
 }
 
-function runsOf(owned: readonly Job[], podsOf: (job: Job) => readonly Pod[]): readonly RunView[] {
-  return oldestFirst(owned).map((job) => ({ job, pods: oldestFirst(podsOf(job)) }));
+type JobsSeen = Pick<Observed, 'runs' | 'inspections' | 'orphaned'>;
+
+function jobsOf(owned: readonly Job[], found: readonly Pod[]): JobsSeen {
+  const views = oldestFirst(owned).map((job) => ({
+    job,
+    pods: oldestFirst(found.filter((pod) => isOwnedBy(pod, job.metadata.uid))),
+  }));
+  const isInspection = ({ job }: RunView): boolean => job.metadata.labels?.[labels.task] === tasks.inspect;
+  const names = new Set(owned.map(({ metadata }) => metadata.name));
+  const orphans = found.filter((pod) => !hasEnded(pod)).flatMap(jobOf);
+  return {
+    runs: views.filter((view) => !isInspection(view)),
+    inspections: views.filter(isInspection),
+    orphaned: [...new Set(orphans)].filter((name) => !names.has(name)),
+  };
+}
+
+/** The name of the Job that a Pod is, or was, of: whoever removes a Job may leave its Pods without an owner. */
+function jobOf({ metadata }: Pod): readonly string[] {
+  const owner = metadata.ownerReferences?.find(({ kind }) => kind === jobs.kind);
+  return [metadata.labels?.['batch.kubernetes.io/job-name'] ?? owner?.name].filter(
+    (name) => name !== undefined,
+  );
 }
 
 type Surroundings = Pick<Observed, 'claimExists' | 'service'>;
@@ -183,7 +217,7 @@ function serviceState(service: Service | undefined, wanted: number): Observed['s
 }
 
 interface Calls {
-  readonly deps: Pick<ObserveDeps, 'client' | 'log'>;
+  readonly deps: ObserveDeps;
   readonly signal: AbortSignal;
 }
 
@@ -191,8 +225,13 @@ interface Calls {
 export async function lookCloser(seen: Observed, isStarting: boolean, calls: Calls): Promise<Observed> {
   if (isStarting && seen.isServerReady === undefined)
     return { ...seen, ...(await whatItNeeds(seen.backup, calls)) };
-  const runs = await Promise.all(seen.runs.map((run) => withComplaint(run, seen.now, calls)));
-  return { ...seen, runs };
+  const { metadata, spec } = seen.backup;
+  const { claimName } = spec.destination.persistentVolumeClaim;
+  const claim = calls.deps.known.claims.get({ ...keyOf({ metadata }), name: claimName });
+  const heard = (views: readonly RunView[]): Promise<readonly RunView[]> =>
+    Promise.all(views.map((view) => withComplaint(view, { claim, now: seen.now }, calls)));
+  const [runs, inspections] = await Promise.all([heard(seen.runs), heard(seen.inspections)]);
+  return { ...seen, runs, inspections };
 }
 
 /** Not on the word of a cache: where the Service leads decides who is asked for a whole database. */
@@ -208,37 +247,19 @@ async function whatItNeeds(
   return { claimExists, service, isServerReady };
 }
 
-/**
- * Quota and admission refuse a Pod to the Job's controller, and a volume keeps a Pod from starting: both are said in
- * Events and nowhere else.
- */
-async function withComplaint(run: RunView, now: Date, calls: Calls): Promise<RunView> {
-  const { object, reasons, patienceMs } = complainant(run);
-  const age = now.getTime() - Date.parse(object.metadata.creationTimestamp);
-  if (isFinished(run.job) || reasons.length === 0 || age < patienceMs) return run;
-  const fieldSelector = `involvedObject.uid=${object.metadata.uid}`;
+/** What others say of a Job without a Pod, of a Pod that does not start, or of the claim that it waits for: in Events and nowhere else. */
+async function withComplaint(
+  run: RunView,
+  { claim, now }: { readonly claim: Claim | undefined; readonly now: Date },
+  calls: Calls,
+): Promise<RunView> {
+  const subject = isFinished(run.job) ? undefined : subjectOf(run, claim, now);
+  if (subject === undefined) return run;
+  const fieldSelector = `involvedObject.uid=${subject.object.metadata.uid}`;
   const { namespace } = keyOf(run.job);
   const found = await listIfAllowed(events, { namespace, fieldSelector }, calls);
-  const newest = found
-    ?.filter(({ reason }) => reasons.includes(reason ?? ''))
-    .toSorted((a, b) => timeOf(a).localeCompare(timeOf(b)))
-    .at(-1);
-  if (!newest?.message || now.getTime() - Date.parse(timeOf(newest)) > complaintMs) return run;
-  return { ...run, complaint: newest.message };
-}
-
-interface Complainant {
-  readonly object: Job | Pod;
-  /** Reasons of Events about it that count. None: all is well. */
-  readonly reasons: readonly string[];
-  readonly patienceMs: number;
-}
-
-function complainant({ job, pods: all }: RunView): Complainant {
-  const pod = all.at(-1);
-  if (pod === undefined) return { object: job, reasons: ['FailedCreate'], patienceMs: podlessMs };
-  const reasons = isAtItsStart(pod) ? ['FailedMount', 'FailedAttachVolume'] : [];
-  return { object: pod, reasons, patienceMs: mountMs };
+  const complaint = found === undefined ? undefined : complaintOf(subject, found, now);
+  return complaint === undefined ? run : { ...run, complaint };
 }
 
 /**
@@ -257,10 +278,6 @@ async function listIfAllowed<T extends KubeObject>(
     deps.log.warn({ err: error }, 'going on without what the operator may not read');
     return undefined;
   }
-}
-
-function timeOf({ lastTimestamp, metadata }: Event): string {
-  return lastTimestamp ?? metadata.creationTimestamp;
 }
 
 async function hasReadyEndpoint({ metadata, spec }: Neo4jBackup, calls: Calls): Promise<boolean> {

@@ -4,7 +4,8 @@ import { aFailure, aJob, aPod, aReport, complete, ended, jobFailed } from '../..
 import { RunStatus } from '../api/neo4jbackup.ts';
 import { reasons, type Reason } from '../api/reasons.ts';
 import { formatReport, type RunReport } from '../run/report.ts';
-import { judgeRun, type Obstacle } from './outcome.ts';
+import type { Obstacle } from './obstacle.ts';
+import { judgeRun } from './outcome.ts';
 import type { Job, Pod } from './resources.ts';
 
 const now = new Date('2026-01-01T00:10:00Z');
@@ -34,9 +35,15 @@ function reporting(message: string, name = 'orders-1-a', creationTimestamp = '20
 
 function endOf(job: Job, pods: readonly Pod[], lastObstacle?: Obstacle): RunStatus {
   const outcome = judgeRun({ job, pods }, now, lastObstacle);
-  if (outcome.kind !== 'ended') throw new Error('the run goes on');
+  if (outcome.kind === 'active') throw new Error('the run goes on');
   expect(RunStatus.parse(outcome.status)).toEqual(outcome.status);
   return outcome.status;
+}
+
+/** A Pod that is removed for no fault of its own. */
+function disruptedBy(reason: string, message: string): Pod {
+  const conditions = [{ type: 'DisruptionTarget', status: 'True', reason, message }];
+  return aPod({ status: { phase: 'Failed', conditions } });
 }
 
 interface Case {
@@ -144,8 +151,77 @@ const cases: readonly Case[] = [
         },
       }),
     ],
-    reason: 'Interrupted',
+    reason: 'Preempted',
     message: /PreemptionByScheduler/,
+  },
+  {
+    name: 'sees a drain',
+    job: failed,
+    pods: [disruptedBy('EvictionByEvictionAPI', 'Eviction API: evicting')],
+    reason: 'Interrupted',
+    message: /^Eviction API: evicting\. /,
+  },
+  {
+    name: 'sees a node whose taint the Pod no longer tolerates',
+    job: failed,
+    pods: [disruptedBy('DeletionByTaintManager', 'Taint manager: deleting due to NoExecute taint')],
+    reason: 'NodeLost',
+    message: /NoExecute taint/,
+  },
+  {
+    name: 'sees a node that is gone',
+    job: failed,
+    pods: [disruptedBy('DeletionByPodGC', 'PodGC: node no longer exists')],
+    reason: 'NodeLost',
+  },
+  {
+    name: 'sees a Pod that made room for a critical one',
+    job: failed,
+    pods: [
+      aPod({ status: { phase: 'Failed', reason: 'Preempting', message: 'Preempted in order to admit' } }),
+    ],
+    reason: 'Preempted',
+  },
+  {
+    name: 'takes the limit of a volume of the Pod for an eviction, whatever the container ended with',
+    job: failed,
+    pods: [
+      aPod({
+        status: {
+          phase: 'Failed',
+          reason: 'Evicted',
+          message: 'Usage of EmptyDir volume "temporary" exceeds the limit "1Gi". ',
+          initContainerStatuses: [ended('engine', 137, { reason: 'Error' })],
+        },
+      }),
+    ],
+    reason: 'Evicted',
+    message: /EmptyDir volume "temporary" exceeds/,
+  },
+  {
+    name: 'takes memory before an eviction: it says what to change',
+    job: failed,
+    pods: [
+      aPod({
+        status: {
+          phase: 'Failed',
+          reason: 'Evicted',
+          initContainerStatuses: [ended('engine', 137, { reason: 'OOMKilled' })],
+        },
+      }),
+    ],
+    reason: 'OutOfMemory',
+  },
+  {
+    name: 'sees a Pod that its node did not take',
+    job: failed,
+    pods: [
+      aPod({
+        status: { phase: 'Failed', reason: 'OutOfcpu', message: "Node didn't have enough resource: cpu" },
+      }),
+    ],
+    reason: 'Unschedulable',
+    message: /enough resource: cpu/,
   },
   {
     name: 'tells the exit code where that is all there is',
@@ -205,6 +281,57 @@ describe('judgeRun', () => {
     expect(status.message).toMatch(message);
   });
 
+  const silent = (name: string, exitCode: number): Pod =>
+    aPod({
+      metadata: { name },
+      status: {
+        phase: 'Failed',
+        initContainerStatuses: [ended('prepare', 0), ended('engine', 0)],
+        containerStatuses: [ended('report', exitCode, { reason: exitCode === 137 ? 'OOMKilled' : 'Error' })],
+      },
+    });
+  const evicted = aPod({ status: { phase: 'Failed', reason: 'Evicted' } });
+  const refused = aPod({ status: { initContainerStatuses: [ended('prepare', 10, says(failure))] } });
+  test.each([
+    { name: 'a Job that ended well, without a Pod', job: published, pods: [], open: true },
+    { name: 'a Job that failed, without a Pod', job: failed, pods: [], open: true },
+    { name: 'a Job that its deadline ended, without a Pod', job: outOfTime, pods: [], open: true },
+    {
+      name: 'the same, when it is known why it waited',
+      job: outOfTime,
+      pods: [],
+      stuck: pullFailed,
+      open: false,
+    },
+    {
+      name: 'a Pod that died while it published',
+      job: failed,
+      pods: [silent('orders-1-a', 137)],
+      open: true,
+    },
+    {
+      name: 'such a Pod after one that failed',
+      job: failed,
+      pods: [refused, silent('orders-1-b', 1)],
+      open: true,
+    },
+    { name: 'a Pod that was evicted before it could publish', job: failed, pods: [evicted], open: false },
+    {
+      name: 'a Pod that said what it published',
+      job: failed,
+      pods: [reporting(formatReport(aReport()))],
+      open: false,
+    },
+    { name: 'a Pod that said why it failed', job: failed, pods: [refused], open: false },
+  ])('$name: the volume has to be asked: $open', ({ job, pods, stuck, open }) => {
+    const outcome = judgeRun({ job, pods }, now, stuck);
+    expect(outcome.kind).toBe(open ? 'unclear' : 'ended');
+    const { message, reason } = endOf(job, pods, stuck);
+    const { next } = reasons[reason as 'OutOfMemory'];
+    // The advice comes once, when people are told.
+    expect(open && message.includes(next)).toBe(false);
+  });
+
   test('carries the facts of the report', () => {
     const {
       run: _run,
@@ -252,7 +379,6 @@ describe('judgeRun', () => {
       status: { conditions: [{ type: 'DisruptionTarget', status: 'True', message: endless }] },
     },
     { name: 'a deadline', job: jobWith(jobFailed('DeadlineExceeded', endless)), status: {} },
-    { name: 'an unknown end', job: jobWith(jobFailed(endless)), status: {} },
   ])('keeps the message of $name within what status may hold, with its advice', ({ job, status }) => {
     const { message, reason } = endOf(job, [aPod({ status })]);
     expect(message.length).toBeLessThanOrEqual(1024);
@@ -300,6 +426,23 @@ describe('an active run', () => {
   ])('$name', ({ pods, reason }) => {
     const outcome = judgeRun({ job: aJob(), pods }, now);
     expect(outcome.kind === 'active' ? outcome.obstacle?.reason : 'ended').toBe(reason);
+  });
+
+  test('tells how an attempt before ended, in the words of its report or of the cluster', () => {
+    const setback = (pods: readonly Pod[]): string | undefined => {
+      const outcome = judgeRun({ job: aJob(), pods }, now);
+      return outcome.kind === 'active' ? outcome.setback : 'ended';
+    };
+    const next = aPod({ metadata: { name: 'orders-1-b', creationTimestamp: '2026-01-01T00:02:00Z' } });
+    const evicted = aPod({
+      status: { phase: 'Failed', reason: 'Evicted', message: 'The node was low on memory' },
+    });
+    const initContainerStatuses = [ended('prepare', 10, says(failure))];
+    expect(setback([evicted, next])).toBe('Evicted: The node was low on memory');
+    expect(setback([aPod({ status: { phase: 'Failed', initContainerStatuses } })])).toBe(
+      'PortUnreachable: Nothing listens on 6362.',
+    );
+    expect(setback([next])).toBeUndefined();
   });
 
   test('keeps its obstacle while its Pods are removed and the Job has not ended yet', () => {

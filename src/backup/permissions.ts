@@ -10,7 +10,7 @@ export const backupPermissions: readonly Permission[] = [
   { apiGroup: group, resource: `${plural}/status`, verbs: ['update'] },
   { apiGroup: 'batch', resource: 'jobs', verbs: [...cached, 'create', 'delete'] },
   { apiGroup: '', resource: 'pods', verbs: ['list', 'watch'] },
-  // Only those of a Job that gets no Pod: nothing else tells why.
+  // Only those about what is stuck (a Job without a Pod, a Pod that does not begin, its claim): nothing else tells why.
   { apiGroup: '', resource: 'events', verbs: ['list'] },
   // Watched, so that whoever waits for one goes on at once and nobody asks again and again.
   { apiGroup: '', resource: 'services', verbs: cached },

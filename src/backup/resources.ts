@@ -73,7 +73,9 @@ const bareSchema = kubeObjectSchema.extend({
   metadata: kubeObjectSchema.shape.metadata.omit({ labels: true, annotations: true, ownerReferences: true }),
 });
 
-const claimSchema = bareSchema;
+const claimSchema = bareSchema.extend({
+  status: z.object({ phase: z.string().optional() }).optional(),
+});
 export type Claim = z.output<typeof claimSchema>;
 export const claims: Resource<Claim> = {
   group: '',
@@ -115,7 +117,7 @@ export const endpointSlices: Resource<EndpointSlice> = {
   schema: endpointSliceSchema,
 };
 
-/** What others said of an object. Read only for a Job that gets no Pod: nothing else tells why. */
+/** What others said of an object. Read only for what is stuck: nothing else tells why. */
 const eventSchema = kubeObjectSchema.extend({
   reason: z.string().nullish(),
   message: z.string().nullish(),

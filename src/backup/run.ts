@@ -16,8 +16,13 @@ export interface DueRun {
  * to the same one, and a resource that was deleted and made anew to another. At most 63 characters.
  */
 export function runName(backup: Neo4jBackup, cause: string): string {
+  return jobName(backup, cause, '');
+}
+
+/** Name of a Job that follows from the resource and what made it due. What kind of Job it is may stand in it for people. */
+export function jobName(backup: Neo4jBackup, cause: string, kind: string): string {
   const hash = createHash('sha256').update(`${backup.metadata.uid}\0${cause}`).digest('hex').slice(0, 10);
-  return `${shortName(backup.metadata.name, 52)}-${hash}`;
+  return `${shortName(backup.metadata.name, 52 - kind.length)}${kind}-${hash}`;
 }
 
 /** A resource's name as one DNS label of at most so many characters. A name that had to change carries a hash of the whole. */
@@ -57,13 +62,15 @@ export function causeOf(triggerID: string | undefined): string {
 }
 
 function hasRun({ status }: Neo4jBackup, jobs: readonly Job[]): boolean {
-  return jobs.length > 0 || status?.lastRun !== undefined || status?.currentRun !== undefined;
+  return jobs.length > 0 || rememberedRuns(status).length > 0 || status?.currentRun !== undefined;
 }
 
 /** Every run that status knows as ended: the history is bounded, and the newest of a kind may be older than all of it. */
 export function rememberedRuns(status: Neo4jBackupStatus | undefined): readonly RunStatus[] {
-  const { history = [], lastRun, lastFull, lastIncremental, lastFailure } = status ?? {};
-  return [...history, lastRun, lastFull, lastIncremental, lastFailure].filter((run) => run !== undefined);
+  const { history = [], inspecting = [], lastRun, lastFull, lastIncremental, lastFailure } = status ?? {};
+  return [...history, ...inspecting, lastRun, lastFull, lastIncremental, lastFailure].filter(
+    (run) => run !== undefined,
+  );
 }
 
 function firedTriggers({ status }: Neo4jBackup, jobs: readonly Job[]): ReadonlySet<string | undefined> {

@@ -17,6 +17,7 @@ interface Pass {
   readonly standing?: Standing;
   readonly before?: Neo4jBackupStatus;
   readonly ended?: readonly RunStatus[];
+  readonly inspecting?: readonly RunStatus[];
   readonly outcome?: ActOutcome;
   readonly at?: Date;
 }
@@ -26,6 +27,7 @@ function after({
   standing = { kind: 'idle' },
   before,
   ended = [],
+  inspecting = [],
   outcome = done,
   at = now,
 }: Pass): Neo4jBackupStatus {
@@ -33,8 +35,16 @@ function after({
     metadata: { generation: 3 },
     ...(before === undefined ? {} : { status: before }),
   });
-  const seen: Observed = { now: at, backup, runs: [], claimExists: true, service: 'present' };
-  const decision: Decision = { standing, ended, actions: [], next: { kind: 'onChange' } };
+  const seen: Observed = {
+    now: at,
+    backup,
+    runs: [],
+    inspections: [],
+    orphaned: [],
+    claimExists: true,
+    service: 'present',
+  };
+  const decision: Decision = { standing, ended, inspecting, actions: [], next: { kind: 'onChange' } };
   const status = nextStatus(seen, decision, outcome);
   expect(Neo4jBackupStatus.parse(status)).toEqual(status);
   return status;

@@ -6,6 +6,7 @@ import { cut } from '../run/report.ts';
 import type { ActOutcome } from './act.ts';
 import type { Decision, Standing } from './decide.ts';
 import type { Observed } from './observe.ts';
+import type { Obstacle } from './obstacle.ts';
 import { currentRunOf } from './outcome.ts';
 import { resumedRun } from './replacement.ts';
 
@@ -20,21 +21,24 @@ const conditionMessageBytes = 1024;
 
 export function nextStatus(seen: Observed, decision: Decision, outcome: ActOutcome): Neo4jBackupStatus {
   const before = seen.backup.status ?? {};
-  const { ended } = decision;
+  const { ended, inspecting } = decision;
   const standing = afterActing(decision.standing, outcome);
-  const currentRun = standing.kind === 'running' ? standing.run : resumable(seen, ended);
-  const news = ended.filter((run) => !isOldNews(run, before.lastSuccessfulTime));
-  const lastRun = ended.at(-1) ?? before.lastRun;
+  const over = [...ended, ...inspecting];
+  const currentRun = standing.kind === 'running' ? standing.run : resumable(seen, over);
+  const news = ended.filter((run) => !isOldNews(run, before));
+  const lastRun = ended.findLast((run) => !isBefore(run, before.lastRun)) ?? before.lastRun;
+  const fresh = over.filter((run) => !isBefore(run, before.lastRun)).toSorted(byStart);
 
   return withoutUndefined({
     observedGeneration: seen.backup.metadata.generation,
     phase: phaseOf(standing, lastRun),
-    conditions: conditionsOf(seen, standing, lastRun),
+    conditions: conditionsOf(seen, standing, openEnd(lastRun, inspecting)),
     currentRun,
+    inspecting: inspecting.length === 0 ? undefined : inspecting.map(pastRun),
     lastRun,
     ...newestOfEachKind(ended, news, before),
     lastTriggerID:
-      newestTrigger([...ended, ...(currentRun === undefined ? [] : [currentRun])]) ?? before.lastTriggerID,
+      newestTrigger([...fresh, ...(currentRun === undefined ? [] : [currentRun])]) ?? before.lastTriggerID,
     databases: databasesOf(news, before.databases),
     history: nextHistory(ended, before.history),
   });
@@ -46,7 +50,9 @@ function newestOfEachKind(
   before: Neo4jBackupStatus,
 ): Pick<Neo4jBackupStatus, 'lastSuccessfulTime' | 'lastFull' | 'lastIncremental' | 'lastFailure'> {
   const succeeded = news.filter(({ result }) => result === 'Succeeded').map(pastRun);
-  const failed = ended.filter(({ result }) => result !== 'Succeeded').map(pastRun);
+  const failed = ended
+    .filter((run) => run.result !== 'Succeeded' && !isBefore(run, before.lastFailure))
+    .map(pastRun);
   return {
     lastSuccessfulTime: succeeded.at(-1)?.completionTime ?? before.lastSuccessfulTime,
     lastFull: succeeded.findLast(({ type }) => type === 'Full') ?? before.lastFull,
@@ -55,20 +61,43 @@ function newestOfEachKind(
   };
 }
 
+/** A run whose end is told late, because the volume had to be asked, is not the newest one. */
+function isBefore({ startTime }: RunStatus, other: RunStatus | undefined): boolean {
+  return other !== undefined && Date.parse(startTime) < Date.parse(other.startTime);
+}
+
+function byStart(a: RunStatus, b: RunStatus): number {
+  return Date.parse(a.startTime) - Date.parse(b.startTime);
+}
+
 /**
  * A run that nobody remembers may start again, finds what it published long ago, and tells of that: then it is not the
- * newest backup. Clocks of two machines are compared here, so what ended after its own start is never taken for old.
+ * newest backup. Clocks of two machines are compared here, so what ended after its own start is never taken for old,
+ * unless a run that started later has ended before it is told.
  */
-function isOldNews({ startTime, completionTime }: RunStatus, newest: string | undefined): boolean {
+function isOldNews(run: RunStatus, { lastRun, lastSuccessfulTime: newest }: Neo4jBackupStatus): boolean {
+  const { startTime, completionTime } = run;
   if (completionTime === undefined || newest === undefined) return false;
   const completed = Date.parse(completionTime);
-  return completed < Date.parse(startTime) && completed < Date.parse(newest);
+  const isTold = completed < Date.parse(startTime) || isBefore(run, lastRun);
+  return isTold && completed < Date.parse(newest);
+}
+
+/** The newest run that has ended, when nobody knows how. */
+type OpenEnd = { readonly kind: 'open'; readonly run: RunStatus };
+
+function openEnd(
+  lastRun: RunStatus | undefined,
+  inspecting: readonly RunStatus[],
+): RunStatus | OpenEnd | undefined {
+  const run = inspecting.toSorted(byStart).at(-1);
+  return run === undefined || isBefore(run, lastRun) ? lastRun : { kind: 'open', run };
 }
 
 /** A run whose Job is gone on purpose stays the current one until it starts anew. */
-function resumable({ backup }: Observed, ended: readonly RunStatus[]): Neo4jBackupStatus['currentRun'] {
+function resumable({ backup }: Observed, over: readonly RunStatus[]): Neo4jBackupStatus['currentRun'] {
   const resumed = resumedRun(backup);
-  return ended.some(({ id }) => id === resumed?.id) ? undefined : resumed;
+  return over.some(({ id }) => id === resumed?.id) ? undefined : resumed;
 }
 
 function newestTrigger(runs: readonly { readonly triggerID?: string | undefined }[]): string | undefined {
@@ -79,8 +108,12 @@ function nextHistory(
   ended: readonly RunStatus[],
   before: readonly RunStatus[] = [],
 ): RunStatus[] | undefined {
-  const history = [...ended.toReversed().map(shortened), ...before].slice(0, keptRuns);
-  return history.length === 0 ? undefined : history;
+  const history = [...before];
+  for (const run of ended.map(shortened)) {
+    const at = history.findIndex((other) => !isBefore(run, other));
+    history.splice(at === -1 ? history.length : at, 0, run);
+  }
+  return history.length === 0 ? undefined : history.slice(0, keptRuns);
 }
 
 /** What the API server said about the Job that was to be made. */
@@ -93,7 +126,7 @@ function afterActing(standing: Standing, outcome: ActOutcome): Standing {
 
 function phaseOf(standing: Standing, lastRun: RunStatus | undefined): Neo4jBackupStatus['phase'] {
   if (standing.kind === 'stalled') return 'Stalled';
-  if (standing.kind === 'running') return 'Running';
+  if (standing.kind === 'running' || standing.kind === 'inspecting') return 'Running';
   if (standing.kind === 'waiting' || standing.kind === 'starting') return 'Pending';
   return lastRun?.result ?? 'Pending';
 }
@@ -103,7 +136,7 @@ type Judgement = Pick<Condition, 'type' | 'status' | 'reason' | 'message'>;
 function conditionsOf(
   { backup, now }: Observed,
   standing: Standing,
-  lastRun: RunStatus | undefined,
+  lastRun: RunStatus | OpenEnd | undefined,
 ): Condition[] {
   const judged = [...standingConditions(standing), lastRunCondition(lastRun)];
   return judged.map((condition) => {
@@ -124,6 +157,11 @@ function judgement(type: string, holds: boolean, reason: Reason, detail?: string
   return { type, status: holds ? 'True' : 'False', reason, message: explain(reason, detail) };
 }
 
+function readyUnless(obstacle: Obstacle | undefined): Judgement {
+  if (obstacle === undefined) return judgement('Ready', true, 'Accepted');
+  return judgement('Ready', false, obstacle.reason, obstacle.detail);
+}
+
 function standingConditions(standing: Standing): readonly Judgement[] {
   const good = judgement('Ready', true, 'Accepted');
   const free = judgement('Stalled', false, 'Accepted');
@@ -142,10 +180,14 @@ function standingConditions(standing: Standing): readonly Judgement[] {
       ];
     }
     case 'running': {
-      const { run, obstacle } = standing;
-      const ready =
-        obstacle === undefined ? good : judgement('Ready', false, obstacle.reason, obstacle.detail);
-      return [ready, judgement('Reconciling', true, 'Running', `The run ${run.id} is under way`), free];
+      const { run, setback } = standing;
+      const before = setback === undefined ? '' : `. An attempt before this one ended with ${setback}`;
+      const detail = `The run ${run.id} is under way${before}`;
+      return [readyUnless(standing.obstacle), judgement('Reconciling', true, 'Running', detail), free];
+    }
+    case 'inspecting': {
+      const detail = `The volume is being asked how the run ${standing.run.id} ended`;
+      return [readyUnless(standing.obstacle), judgement('Reconciling', true, 'Inspecting', detail), free];
     }
     case 'starting':
       return [good, judgement('Reconciling', true, 'Queued'), free];
@@ -154,8 +196,15 @@ function standingConditions(standing: Standing): readonly Judgement[] {
   }
 }
 
-function lastRunCondition(run: RunStatus | undefined): Judgement {
+function lastRunCondition(run: RunStatus | OpenEnd | undefined): Judgement {
   const type = 'LastRunSucceeded';
+  if (run !== undefined && 'kind' in run) {
+    const message = explain(
+      'Inspecting',
+      `Nobody saw how the run ${run.run.id} ended: the volume is being asked`,
+    );
+    return { type, status: 'Unknown', reason: 'Inspecting', message };
+  }
   if (run === undefined) return { type, status: 'Unknown', reason: 'NoRunYet', message: explain('NoRunYet') };
   return {
     type,

@@ -156,6 +156,7 @@ describe('exitCode', () => {
     'ServerClosedConnection',
     'DestinationBusy',
     'Evicted',
+    'Preempted',
     'Interrupted',
   ];
   test.each(all)('is 10 for %s only if it can heal by itself, else 20', (reason) => {

@@ -120,13 +120,26 @@ function bytesOf(text: string): number {
 
 /** Reads what a container left behind. Undefined for anything that is not a report of this run. */
 export function parseReport(message: string | undefined, run: string): RunReport | undefined {
-  if (message === undefined || message.length > 4096) return undefined;
-  let json: unknown;
+  return message === undefined || message.length > 4096 ? undefined : reportIn(parseJSON(message), run);
+}
+
+/** The report within a run's record, which holds more, and every database. Undefined for anything else. */
+export function parseRecord(text: string, run: string): RunReport | undefined {
+  const json = parseJSON(text) as { readonly databases?: unknown } | undefined;
+  const databases = Array.isArray(json?.databases) ? json.databases : [];
+  if (databases.length <= mostDatabases) return reportIn(json, run);
+  return reportIn({ ...json, databases: databases.slice(0, mostDatabases), truncated: true }, run);
+}
+
+function parseJSON(text: string): unknown {
   try {
-    json = JSON.parse(message);
+    return JSON.parse(text);
   } catch {
     return undefined; // a killed container leaves half a line, or nothing
   }
+}
+
+function reportIn(json: unknown, run: string): RunReport | undefined {
   const parsed = Report.safeParse(json);
   if (!parsed.success || parsed.data.run !== run) return undefined;
   const told = plainly(parsed.data as RunReport);

@@ -1,9 +1,10 @@
 // runs/: how each run ended, failed ones too, and what the tool printed. The volume's own memory.
-import { stat } from 'node:fs/promises';
+import { lstat, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
-import { listFolder, type Files } from './files.ts';
+import { parseRecord, type RunReport } from '../run/report.ts';
+import { listFolder, readText, type Files } from './files.ts';
 import { folders } from './layout.ts';
 
 /** Runs whose records stay. A run an hour for a week, and as many again that failed. */
@@ -30,6 +31,31 @@ export async function writeRecord(
   }
   await files.sync(folder);
   await removeOldest(files, folder, run);
+}
+
+/** What is read of a record. */
+export interface RunRecord {
+  readonly report: RunReport;
+  /** The Pod that wrote it. */
+  readonly podUID: string;
+}
+
+/** A record is small: whatever is larger was not written by us. Bytes. */
+const maxRecordBytes = 1_048_576;
+
+/** How the last attempt of a run ended. Undefined: there is no record, or none that can be read. */
+export async function readRecord(root: string, run: string): Promise<RunRecord | undefined> {
+  const path = join(root, folders.runs, `${run}.json`);
+  const found = await lstat(path).catch(() => undefined);
+  if (found?.isFile() !== true || found.size > maxRecordBytes) return undefined;
+  const text = (await readText(path)) ?? '';
+  const report = parseRecord(text, run);
+  return report === undefined ? undefined : { report, podUID: podUIDIn(text) };
+}
+
+function podUIDIn(text: string): string {
+  const { podUID } = JSON.parse(text) as { readonly podUID?: unknown };
+  return typeof podUID === 'string' ? podUID : '';
 }
 
 /** What a run may have left in runs/, also one that died over it. */

@@ -96,6 +96,29 @@ export function theRelease(): void {
       expect(made).toHaveLength(1);
     });
 
+    test('asks the volume what a run took whose Job was deleted before anybody saw its end', async () => {
+      await on().apply(aBackup('forgotten'));
+      const run = await runBegins('forgotten');
+      for (const pid of operatorPids()) process.kill(pid, 'SIGSTOP');
+      await on().kubectl(['wait', '--for=condition=Complete', `job/${run}`, '--timeout=180s']);
+      await on().kubectl(['delete', 'job', run]);
+      for (const pid of operatorPids()) process.kill(pid, 'SIGCONT');
+
+      const told = await on().until('end of the run', async () => (await statusOf('forgotten')).lastRun, 120);
+
+      expect(told).toMatchObject({ id: run, result: 'Succeeded', type: 'Full', storeID: expect.any(String) });
+      expect((await statusOf('forgotten')).history).toHaveLength(1);
+      const container = await on().kubectl([
+        'get',
+        'jobs',
+        '-l',
+        'neo4j-backup.dev/task=inspect,neo4j-backup.dev/backup=forgotten',
+        '-o',
+        'jsonpath={.items[*].metadata.annotations}',
+      ]);
+      expect(container).toContain(run);
+    });
+
     test('is upgraded in the middle of a run: the CRD gets its new field, the run its one end', async () => {
       await trigger('handed-on', 'upgrade');
       const run = await runBegins('handed-on', 'upgrade');

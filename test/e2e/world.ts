@@ -4,7 +4,7 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import type { Neo4jBackupStatus, RunStatus } from '../../src/api/neo4jbackup.ts';
 import { countNodes, engine, type EngineVersion } from '../../tools/engines.ts';
-import { greedyImage, imageVersions } from '../../tools/images.ts';
+import { greedyImage, imageVersions, spillingImage } from '../../tools/images.ts';
 import { demoManifests, startPlayground, type Manifest, type Playground } from '../../tools/playground.ts';
 import { steps } from '../../tools/steps.ts';
 
@@ -25,7 +25,8 @@ export async function startWorld(): Promise<void> {
     values: [...values, '--set=logLevel=debug'],
     versions: imageVersions,
   });
-  await started.cluster.importImage((await greedyImage(progress)).archive);
+  for (const image of [greedyImage, spillingImage])
+    await started.cluster.importImage((await image(progress)).archive);
   await started.apply(...demoManifests('neo4j.yaml'));
   for (const claim of ['backups', 'failures']) await started.apply(aClaim(claim));
   await rolledOut('orders-neo4j');

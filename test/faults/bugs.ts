@@ -11,6 +11,7 @@ const patches = {
   act: 'src/backup/act.ts',
   controller: 'src/backup/controller.ts',
   decide: 'src/backup/decide.ts',
+  inspection: 'src/backup/inspection.ts',
   observe: 'src/backup/observe.ts',
   outcome: 'src/backup/outcome.ts',
   replacement: 'src/backup/replacement.ts',
@@ -89,7 +90,7 @@ export const bugs: readonly SeededBug[] = [
     changes: [
       {
         file: patches.decide,
-        from: "if (standing.kind === 'starting' || ended.length > 0) return true;",
+        from: 'if (actions.some(isDelicate) || ended.length > 0) return true;',
         to: '',
       },
       // What looks closer before it tells anything would heal it.
@@ -120,12 +121,12 @@ export const bugs: readonly SeededBug[] = [
   },
   {
     name: 'an-exit-code-that-is-believed',
-    comesOutIn: 'a Job that ends well and says nothing',
+    comesOutIn: 'a Job that ends well and says nothing, and the volume has its backup',
     changes: [
       {
         file: patches.outcome,
-        from: 'const { reason, detail } = withoutReport(',
-        to: "if (finished.type === 'Complete') return { kind: 'ended', status: { ...common(view.job), result: 'Succeeded', reason: 'FullBackupTaken', message: 'Done.', completionTime: completed } };\n  const { reason, detail } = withoutReport(",
+        from: 'const isUnclear = reported?.path === undefined && leavesOpen(view, finished, lastObstacle);',
+        to: "if (finished.type === 'Complete' && reported === undefined) return { kind: 'ended', status: { ...common(view.job), result: 'Succeeded', reason: 'FullBackupTaken', message: 'Done.', completionTime: '2026-01-01T00:00:00Z' } };\n  const isUnclear = false;",
       },
     ],
   },
@@ -193,6 +194,39 @@ export const bugs: readonly SeededBug[] = [
         file: patches.controller,
         from: 'this.#saved.set(formatKey(key), { object: saved, older: [metadata.resourceVersion, cached] });',
         to: 'this.#saved.set(formatKey(key), { object: saved, older: [metadata.resourceVersion, this.#cachesOf(key)?.backups.get(key)?.metadata.resourceVersion] });',
+      },
+    ],
+  },
+  {
+    name: 'a-run-told-as-lost-before-the-volume-is-asked',
+    comesOutIn: 'a Job that somebody deletes, and the volume knows why it failed',
+    changes: [
+      {
+        file: patches.decide,
+        from: 'ended: [...answered, ...judged.ended],',
+        to: 'ended: [...answered, ...judged.ended, ...judged.unclear],',
+      },
+    ],
+  },
+  {
+    name: 'a-backup-that-waits-for-an-inspection',
+    comesOutIn: 'a lost run that is asked about when the next backup has been taken',
+    changes: [
+      {
+        file: patches.inspection,
+        from: 'const inTheWay = mayStart ? active.filter((view) => !isOpen(view)) : active;',
+        to: 'const inTheWay = active.filter((view) => !isOpen(view));',
+      },
+    ],
+  },
+  {
+    name: 'an-inspection-removed-on-the-word-of-caches',
+    comesOutIn: 'a Job that ends well and says nothing, and the volume has its backup',
+    changes: [
+      {
+        file: patches.decide,
+        from: "return kind === 'createJob' || job.metadata.labels?.[labels.task] !== undefined;",
+        to: "return kind === 'createJob';",
       },
     ],
   },

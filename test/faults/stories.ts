@@ -2,6 +2,8 @@
 import { causeOf, runName } from '../../src/backup/run.ts';
 import { backups, claims, jobs } from '../../src/backup/resources.ts';
 import { KubeError } from '../../src/kube/errors.ts';
+import { labels } from '../../src/api/names.ts';
+import type { RunReport } from '../../src/run/report.ts';
 import { aFailure, aReport } from '../support/builders.ts';
 import { key, namespace } from '../flow/scene.ts';
 import type { Attempt } from '../support/fake-jobs.ts';
@@ -24,6 +26,14 @@ function always(...attempts: readonly Attempt[]): NonNullable<Story['script']> {
 }
 
 const success: Attempt = { kind: 'reports', report: aReport() };
+
+/** Runs end one way, and the Jobs that look into them tell this. */
+function answering(report: RunReport, ...runs: readonly Attempt[]): NonNullable<Story['script']> {
+  return ({ metadata }) =>
+    metadata.labels?.[labels.task] === undefined ? runs : [{ kind: 'answers', report }];
+}
+
+const unknown = aFailure({ reason: 'ResultLost' });
 
 /** Stories in which the cluster runs the Jobs, whatever the operator is doing meanwhile. */
 export const played: readonly Story[] = [
@@ -63,7 +73,21 @@ export const played: readonly Story[] = [
     }),
     acts: [(t) => t.apply()],
   },
-  { name: 'played: a Pod that says nothing', script: always({ kind: 'silent' }), acts: [(t) => t.apply()] },
+  {
+    name: 'played: a Pod that says nothing, and the volume has its backup',
+    script: answering(aReport(), { kind: 'silent' }),
+    acts: [(t) => t.apply()],
+  },
+  {
+    name: 'played: a Pod that says nothing, and nor does the volume',
+    script: answering(unknown, { kind: 'silent' }),
+    acts: [(t) => t.apply()],
+  },
+  {
+    name: 'played: the Job of a run is deleted, and the volume knows why it failed',
+    script: answering(aFailure(), { kind: 'hangs' }),
+    acts: [(t) => t.apply(), (t) => t.removeJob(t.activeJob())],
+  },
   {
     name: 'played: the resource is deleted in mid-run',
     script: always({ kind: 'stuck', reason: 'ImagePullBackOff' }),
@@ -117,16 +141,41 @@ export const acted: readonly Story[] = [
   },
   { name: 'a second attempt', acts: [(t) => t.apply(), (t) => t.loseFirstPod(t.activeJob()), succeed] },
   {
-    name: 'a Job that ends well and says nothing',
-    acts: [(t) => t.apply(), (t) => t.end(t.activeJob(), 'Complete')],
+    name: 'a Job that ends well and says nothing, and the volume has its backup',
+    acts: [(t) => t.apply(), (t) => t.end(t.activeJob(), 'Complete'), (t) => t.answer(aReport())],
   },
   {
-    name: 'a Job that its deadline ends',
-    acts: [(t) => t.apply(), (t) => t.end(t.activeJob(), 'Failed', 'DeadlineExceeded')],
+    name: 'a Job that its deadline ends, and the volume has nothing of it',
+    acts: [
+      (t) => t.apply(),
+      (t) => t.end(t.activeJob(), 'Failed', 'DeadlineExceeded'),
+      (t) => t.answer(unknown),
+    ],
   },
   {
-    name: 'a Job that somebody deletes',
-    acts: [(t) => t.apply(), (t) => t.removeJob(t.activeJob()), (t) => t.trigger('again'), succeed],
+    name: 'a Job that somebody deletes, and the volume knows why it failed',
+    acts: [(t) => t.apply(), (t) => t.removeJob(t.activeJob()), (t) => t.answer(aFailure())],
+  },
+  {
+    name: 'a lost run that is asked about when the next backup has been taken',
+    isOrdered: true,
+    acts: [
+      (t) => t.apply({ trigger: { id: 'a' } }),
+      (t) => t.removeJob(t.activeJob()),
+      (t) => t.trigger('b'),
+      succeed,
+      (t) => t.answer(aReport({ completionTime: '2026-01-01T00:00:30.000Z' })),
+    ],
+  },
+  {
+    name: 'a lost run, and the volume cannot be asked',
+    acts: [
+      (t) => t.apply(),
+      (t) => t.removeJob(t.activeJob()),
+      (t) => t.end(t.inspection(), 'Failed', 'BackoffLimitExceeded'),
+      (t) => t.trigger('again'),
+      succeed,
+    ],
   },
   {
     name: 'a Job that expires',

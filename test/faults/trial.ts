@@ -307,9 +307,11 @@ export class Trial extends Scene {
   #checkStatus(object: Stored): void {
     const bytes = JSON.stringify(object).length;
     if (bytes > maxObjectBytes) this.#violations.push(`an object of ${bytes} bytes`);
-    const { history = [], lastRun, currentRun } = Neo4jBackupStatus.parse(object['status'] ?? {});
-    if (history.some(({ id }) => id === currentRun?.id))
-      this.#violations.push(`${currentRun?.id} has ended and is under way`);
+    const { history = [], lastRun, ...status } = Neo4jBackupStatus.parse(object['status'] ?? {});
+    const { currentRun, inspecting = [] } = status;
+    for (const { id } of [...(currentRun === undefined ? [] : [currentRun]), ...inspecting])
+      if (history.some((run) => run.id === id))
+        this.#violations.push(`${id} has ended and is under way, or asked about`);
     for (const run of [...history, ...(lastRun === undefined ? [] : [lastRun])])
       this.#checkRun(run, object.metadata.uid);
   }
@@ -335,7 +337,8 @@ export class Trial extends Scene {
     return items
       .filter(({ metadata, status }) => {
         const hasEnded = status?.conditions?.some(({ type }) => type === 'Complete' || type === 'Failed');
-        return metadata.ownerReferences?.[0]?.uid === owner && hasEnded !== true;
+        const isRun = metadata.labels?.[labels.task] === undefined;
+        return isRun && metadata.ownerReferences?.[0]?.uid === owner && hasEnded !== true;
       })
       .map(({ metadata }) => metadata.name);
   }

@@ -173,10 +173,10 @@ describe('the first backup', () => {
     await scene.settle(1_000);
     const job = scene.activeJob();
     scene.stuck(job, 'PodInitializing');
-    scene.complain(`${job}-stuck`, 'FailedMount', 'Multi-Attach error for volume "pvc-1"');
-    await scene.settle(25_000);
+    scene.complain(`${job}-stuck`, 'FailedMount', 'timed out waiting for the condition');
+    await scene.settle(10_000);
     expect(scene.ready()).toBe('Accepted');
-    await scene.settle(30_000);
+    await scene.settle(20_000);
     expect(scene.ready()).toBe('VolumeNotMounted');
     await scene.settle(600_000);
     expect(scene.ready()).toBe('Accepted');
@@ -263,8 +263,11 @@ describe('the first backup', () => {
     const job = scene.activeJob();
     scene.kube.remove(jobs, { namespace, name: job });
     await scene.settle();
+    const inspection = scene.inspection();
+    scene.answer(aFailure({ reason: 'ResultLost' }));
+    await scene.settle(600_000);
     expect(scene.status()).toMatchObject({ phase: 'Failed', lastRun: { id: job, reason: 'ResultLost' } });
-    expect(scene.madeJobs()).toEqual([job]);
+    expect(scene.madeJobs()).toEqual([job, inspection]);
   });
 
   test('leaves nothing to write once all is told', async () => {
@@ -397,8 +400,8 @@ describe('caches that lag', () => {
     const job = scene.activeJob();
     scene.kube.remove(jobs, { namespace, name: job });
     await scene.settle();
-    expect(scene.madeJobs()).toEqual([job]);
-    expect(scene.status()).toMatchObject({ lastRun: { id: job, reason: 'ResultLost' } });
+    expect(scene.madeJobs()).toEqual([job, scene.inspection()]);
+    expect(scene.status()).toMatchObject({ inspecting: [{ id: job, reason: 'ResultLost' }] });
   });
 });
 

@@ -1,5 +1,6 @@
 // A cluster, its clock, and whatever operators a story lets run in it. The story plays everybody else.
 import type { V1Job } from '@kubernetes/client-node';
+import { annotations, labels } from '../../src/api/names.ts';
 import { Neo4jBackupStatus } from '../../src/api/neo4jbackup.ts';
 import { BackupController } from '../../src/backup/controller.ts';
 import {
@@ -10,6 +11,7 @@ import {
   jobs,
   pods,
   services,
+  type Job,
   type Neo4jBackup,
 } from '../../src/backup/resources.ts';
 import type { CallOptions, KubeClient } from '../../src/kube/client.ts';
@@ -183,7 +185,9 @@ export class Scene {
 
   /** The one Job that has not ended. */
   activeJob(): string {
-    const active = this.kube.all(jobs).filter(({ status }) => (status?.conditions ?? []).length === 0);
+    const active = this.kube
+      .all(jobs)
+      .filter(({ metadata, status }) => metadata.labels?.[labels.task] === undefined && !isOver(status));
     const [job] = active;
     if (job === undefined || active.length > 1) throw new Error(`${active.length} Jobs have not ended`);
     return job.metadata.name;
@@ -191,24 +195,51 @@ export class Scene {
 
   /** The Pod of a Job runs and leaves its report; then the Job ends. */
   finish(job: string, report: RunReport): void {
-    const owner = this.kube.peek(jobs, { namespace, name: job });
-    if (owner === undefined) throw new Error(`there is no Job ${job}`);
-    const { labels, uid } = owner.metadata;
     const message = formatReport({ ...report, run: job });
     const exitCode = report.path === undefined ? 20 : 0;
+    this.#leavePod(job, {
+      phase: exitCode === 0 ? 'Succeeded' : 'Failed',
+      containerStatuses: [ended('report', exitCode, { message })],
+    });
+    this.end(job, exitCode === 0 ? 'Complete' : 'Failed');
+  }
+
+  /** A Pod of the Job runs, and ends like this. */
+  #leavePod(job: string, status: object): void {
     const name = `${job}-a`;
-    const ownerReferences = [{ apiVersion: 'batch/v1', kind: 'Job', name: job, uid }];
     this.kube.put(pods, namespace, {
-      metadata: { name, labels, ownerReferences },
+      metadata: { name, ...this.#ofJob(job) },
       status: { phase: 'Running' },
     });
     this.kube.edit(pods, { namespace, name }, (draft) => {
-      draft['status'] = {
-        phase: exitCode === 0 ? 'Succeeded' : 'Failed',
-        containerStatuses: [ended('report', exitCode, { message })],
-      };
+      draft['status'] = status;
     });
-    this.end(job, exitCode === 0 ? 'Complete' : 'Failed');
+  }
+
+  #ofJob(job: string): Pick<KubeObject['metadata'], 'labels' | 'ownerReferences'> {
+    const owner = this.kube.peek(jobs, { namespace, name: job });
+    if (owner === undefined) throw new Error(`there is no Job ${job}`);
+    const { labels: marks = {}, uid } = owner.metadata;
+    return { labels: marks, ownerReferences: [{ apiVersion: 'batch/v1', kind: 'Job', name: job, uid }] };
+  }
+
+  /** The Job that looks into a run. It is due as soon as nothing else is. */
+  inspection(): string {
+    const [job, ...more] = this.kube
+      .all(jobs)
+      .filter(({ metadata, status }) => metadata.labels?.[labels.task] !== undefined && !isOver(status));
+    if (job === undefined || more.length > 0) throw new Error('not one inspection is under way');
+    return job.metadata.name;
+  }
+
+  /** The Pod of the Job that looks into a run says how that ended; then the Job ends. */
+  answer(report: RunReport): void {
+    const name = this.inspection();
+    const owner = this.kube.peek(jobs, { namespace, name });
+    const run = owner?.metadata.annotations?.[annotations.run] ?? '';
+    const message = formatReport({ ...report, run });
+    this.#leavePod(name, { phase: 'Succeeded', containerStatuses: [ended('inspect', 0, { message })] });
+    this.end(name, 'Complete', 'CompletionsReached');
   }
 
   /** The Pod of a Job waits for an image that nobody has. */
@@ -218,15 +249,8 @@ export class Scene {
 
   /** The Pod of a Job waits. */
   stuck(job: string, reason: string): void {
-    const owner = this.kube.peek(jobs, { namespace, name: job });
-    if (owner === undefined) throw new Error(`there is no Job ${job}`);
-    const { labels, uid } = owner.metadata;
     this.kube.put(pods, namespace, {
-      metadata: {
-        name: `${job}-stuck`,
-        labels,
-        ownerReferences: [{ apiVersion: 'batch/v1', kind: 'Job', name: job, uid }],
-      },
+      metadata: { name: `${job}-stuck`, ...this.#ofJob(job) },
       status: {
         phase: 'Pending',
         initContainerStatuses: [{ name: 'engine', state: { waiting: { reason } } }],
@@ -282,4 +306,8 @@ export class Scene {
     const verbs: readonly string[] = ['create', 'replaceStatus', 'delete'];
     return this.kube.requests.filter(({ verb }) => verbs.includes(verb)).length;
   }
+}
+
+function isOver(status: Job['status']): boolean {
+  return (status?.conditions ?? []).length > 0;
 }

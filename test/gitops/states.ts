@@ -25,13 +25,27 @@ interface Pass {
   readonly standing: Standing;
   readonly outcome?: ActOutcome;
   readonly ended?: readonly RunStatus[];
+  readonly inspecting?: readonly RunStatus[];
   readonly before?: Neo4jBackupStatus;
 }
 
-function after({ standing, outcome = { kind: 'done' }, ended = [], before }: Pass): Neo4jBackup {
+function after({
+  standing,
+  outcome = { kind: 'done' },
+  ended = [],
+  inspecting = [],
+  before,
+}: Pass): Neo4jBackup {
   const backup = aBackup({ spec: { trigger: { id: triggerID } }, ...(before ? { status: before } : {}) });
-  const seen = { now: new Date('2026-01-01T00:10:00Z'), backup, runs: [], claimExists: true } as const;
-  const decision = { standing, ended, actions: [], next: { kind: 'onChange' } } as const;
+  const seen = {
+    now: new Date('2026-01-01T00:10:00Z'),
+    backup,
+    runs: [],
+    inspections: [],
+    orphaned: [],
+    claimExists: true,
+  } as const;
+  const decision = { standing, ended, inspecting, actions: [], next: { kind: 'onChange' } } as const;
   const status = nextStatus({ ...seen, service: 'present' }, decision, outcome);
   return { ...backup, status };
 }
@@ -71,6 +85,10 @@ const rows: readonly Row[] = [
         outcome: { kind: 'failed', error: new Error('no') },
       },
     ],
+  },
+  {
+    row: 'a run has ended, nobody saw how, and the volume is being asked',
+    passes: [{ name: 'asked', standing: { kind: 'inspecting', run: aRun() }, inspecting: [aRun()] }],
   },
   {
     row: 'a run cannot go on: no image, no room on a node',

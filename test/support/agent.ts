@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import type { Context } from '../../src/agent/context.ts';
 import { parsePlan, type Plan } from '../../src/agent/plan.ts';
+import { runInspection } from '../../src/agent/inspect.ts';
 import { runContainer } from '../../src/agent/run.ts';
 import { selectEngine } from '../../src/engine/select.ts';
 import { exchange, type StepID } from '../../src/run/exchange.ts';
@@ -158,8 +159,11 @@ export interface Ended {
 }
 
 /** Runs one of our containers. */
-export async function container(verb: 'prepare' | 'report', pod: Pod): Promise<Ended> {
-  const code = await runContainer(verb, pod.context, pod.terminationLog);
+export async function container(verb: 'prepare' | 'report' | 'inspect', pod: Pod): Promise<Ended> {
+  const { context, terminationLog } = pod;
+  const code = await (verb === 'inspect'
+    ? runInspection(context, terminationLog)
+    : runContainer(verb, context, terminationLog));
   const message = existsSync(pod.terminationLog) ? readFileSync(pod.terminationLog, 'utf8') : undefined;
   return { code, report: parseReport(message, pod.context.request.run) };
 }

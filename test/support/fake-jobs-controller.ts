@@ -244,8 +244,11 @@ function rulesOf({ spec }: JobObject): readonly FailureRule[] {
 
 function isMet({ onExitCodes, onPodConditions }: FailureRule, pod: PodObject): boolean {
   if (onExitCodes !== undefined) {
-    const code = brokenContainer(pod)?.exitCode;
-    return code !== undefined && onExitCodes.values.includes(code) === (onExitCodes.operator === 'In');
+    const { exitCode, name } = brokenContainer(pod) ?? {};
+    const { containerName = name, values, operator } = onExitCodes;
+    return (
+      exitCode !== undefined && name === containerName && values.includes(exitCode) === (operator === 'In')
+    );
   }
   return (onPodConditions ?? []).some(({ type, status = 'True' }) =>
     pod.status?.conditions?.some((condition) => condition.type === type && condition.status === status),

@@ -29,7 +29,11 @@ export interface JobStatus {
 
 export interface FailureRule {
   readonly action: 'FailJob' | 'FailIndex' | 'Ignore' | 'Count';
-  readonly onExitCodes?: { readonly operator: 'In' | 'NotIn'; readonly values: readonly number[] };
+  readonly onExitCodes?: {
+    readonly containerName?: string;
+    readonly operator: 'In' | 'NotIn';
+    readonly values: readonly number[];
+  };
   readonly onPodConditions?: readonly { readonly type: string; readonly status?: string }[];
 }
 

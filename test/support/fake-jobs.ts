@@ -1,5 +1,6 @@
 // Who makes Jobs run on the fake: Job controller, scheduler, kubelet and garbage collector, by the clock.
 import { createHash } from 'node:crypto';
+import { annotations } from '../../src/api/names.ts';
 import { jobs, pods } from '../../src/backup/resources.ts';
 import { exitCodes, formatReport, type RunReport } from '../../src/run/report.ts';
 import type { Clock } from '../../src/runtime/clock.ts';
@@ -22,6 +23,8 @@ type OnePod =
   | { readonly kind: 'reports'; readonly report: RunReport; readonly at?: string }
   /** Exit code 10, with a report or without: the Job tries again, as long as it may. */
   | { readonly kind: 'retryable'; readonly report?: RunReport; readonly at?: string }
+  /** Tells, in a Job that looks into a run, how that run ended. */
+  | { readonly kind: 'answers'; readonly report: RunReport; readonly at?: string }
   /** Ends without a message. Exit code 0 unless said. */
   | { readonly kind: 'silent'; readonly exitCode?: number; readonly reason?: string; readonly at?: string }
   | ({ readonly at?: string } & Exclude<Fate, { kind: 'ends' }>);
@@ -129,7 +132,8 @@ export class FakeJobs {
     this.#arm(`${uid} orphan`, isOrphan ? orphanStep(kube, pod) : undefined);
     const script = this.#fates.get(pod.metadata.name);
     if (script === undefined) return; // not ours: a test plays its kubelet
-    const fate = fateOf(pod.metadata.labels?.['job-name'] ?? '', script);
+    const run = pod.metadata.annotations?.[annotations.run] ?? pod.metadata.labels?.['job-name'] ?? '';
+    const fate = fateOf(run, script);
     const view = { kube, now, pod, fate, at: script.at };
     this.#arm(`${uid} next`, isThere ? nextPodStep(view) : undefined);
     this.#arm(`${uid} deadline`, isThere ? podDeadlineStep(view) : undefined);
@@ -248,6 +252,8 @@ function ownerOf({ metadata }: PodObject): string {
 
 function fateOf(run: string, pod: OnePod): Fate {
   if (pod.kind === 'silent') return { ...pod, kind: 'ends', exitCode: pod.exitCode ?? exitCodes.published };
+  if (pod.kind === 'answers')
+    return { kind: 'ends', exitCode: exitCodes.published, message: formatReport({ ...pod.report, run }) };
   if (pod.kind !== 'reports' && pod.kind !== 'retryable') return pod;
   const { kind, report } = pod;
   const message = report === undefined ? {} : { message: formatReport({ ...report, run }) };

@@ -71,10 +71,13 @@ export interface VolumeSpec {
   /** The one claim that may have it; anyone's that fits where absent. */
   readonly claim?: { readonly namespace: string; readonly name: string; readonly uid?: string };
   readonly annotations?: Readonly<Record<string, string>>;
+  /** All but the one that no other can stand beside, where absent. */
+  readonly accessModes?: readonly string[];
 }
 
 /** A PersistentVolume that is a folder of the node. */
-export function buildVolume({ name, path, size, reclaimPolicy, claim, annotations }: VolumeSpec): unknown {
+export function buildVolume({ name, path, size, ...spec }: VolumeSpec): unknown {
+  const { reclaimPolicy, claim, annotations, accessModes } = spec;
   return {
     apiVersion: 'v1',
     kind: 'PersistentVolume',
@@ -82,7 +85,7 @@ export function buildVolume({ name, path, size, reclaimPolicy, claim, annotation
     spec: {
       storageClassName: storageClass,
       capacity: { storage: size },
-      accessModes: ['ReadWriteOnce', 'ReadOnlyMany', 'ReadWriteMany'],
+      accessModes: accessModes ?? ['ReadWriteOnce', 'ReadOnlyMany', 'ReadWriteMany'],
       persistentVolumeReclaimPolicy: reclaimPolicy,
       local: { path },
       nodeAffinity: {

@@ -16,6 +16,7 @@ export interface NewVolume {
   readonly fileSystem?: { readonly sizeMiB: number };
   /** The one claim that may have it. Without this any claim that fits can, so let the claim say `volumeName`. */
   readonly claim?: { readonly namespace: string; readonly name: string };
+  readonly accessModes?: readonly string[];
 }
 
 async function mountFileSystem(
@@ -37,7 +38,7 @@ async function mountFileSystem(
 
 /** Makes the folder, or file system, and gives the PersistentVolume that has still to be created. */
 export async function prepareVolume(folder: string, pid: number, volume: NewVolume): Promise<unknown> {
-  const { name, size, owner, fileSystem, claim } = volume;
+  const { name, size, owner, fileSystem, claim, accessModes } = volume;
   const path = placesIn(folder).volume(name);
   if (statSync(path, { throwIfNoEntry: false })) throw new Error(`there is a volume "${name}" already`);
   mkdirSync(path);
@@ -49,6 +50,13 @@ export async function prepareVolume(folder: string, pid: number, volume: NewVolu
   }
   chownSync(path, owner.uid, owner.gid);
   chmodSync(path, 0o770);
-  const spec: VolumeSpec = { name, path, size, reclaimPolicy: 'Retain', ...(claim && { claim }) };
+  const spec: VolumeSpec = {
+    name,
+    path,
+    size,
+    reclaimPolicy: 'Retain',
+    ...(claim && { claim }),
+    ...(accessModes && { accessModes }),
+  };
   return buildVolume(spec);
 }

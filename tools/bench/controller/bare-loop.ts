@@ -70,6 +70,8 @@ function decided(backup: Neo4jBackup): { readonly seen: Observed; readonly decis
     now: new Date(),
     backup,
     runs: [],
+    inspections: [],
+    orphaned: [],
     claimExists: true,
     service: 'present',
     isServerReady: true,
