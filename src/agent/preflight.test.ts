@@ -4,7 +4,7 @@ import { createServer, type AddressInfo, type Server, type Socket } from 'node:n
 import { createServer as createTLSServer } from 'node:tls';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { closedPort, listen } from '../../test/support/agent.ts';
-import { preflight, type Preflight } from './preflight.ts';
+import { preflight, type Preflight, type PreflightOptions } from './preflight.ts';
 
 const listenSetting = 'dbms.backup.address';
 
@@ -25,8 +25,8 @@ async function serving(server: Server): Promise<number> {
   return (server.address() as AddressInfo).port;
 }
 
-function check(port: number): Promise<Preflight> {
-  return preflight('127.0.0.1', port, { listenSetting, answerMs: 2_000 });
+function check(port: number, over: Partial<PreflightOptions> = {}): Promise<Preflight> {
+  return preflight('127.0.0.1', port, { listenSetting, answerMs: 2_000, ...over });
 }
 
 describe('preflight', () => {
@@ -156,5 +156,81 @@ describe('preflight', () => {
     expect(await preflight('orders', 6362, { listenSetting, resolve })).toMatchObject({
       reason: 'HostNotFound',
     });
+  });
+});
+
+describe('where TLS is concerned', () => {
+  /** Reads as a plain backup service does: a length first, and none beyond 16 MiB. */
+  const plain = (): Server =>
+    createServer((socket) =>
+      socket.on('data', (data) => {
+        if (data.readUInt32BE(0) > 16 * 1024 * 1024) socket.destroy();
+      }),
+    );
+  const silent = (): Server => createServer((socket) => socket.resume());
+  const hangingUp = (): Server => createServer((socket) => socket.end());
+  const tlsSetting = 'dbms.backup.ssl_policy';
+  interface Case {
+    readonly name: string;
+    readonly server: () => Server;
+    readonly over: Partial<PreflightOptions>;
+    readonly ends: string;
+  }
+  const cases: readonly Case[] = [
+    {
+      name: 'reaches a server that answers in TLS where TLS is asked for',
+      server: () => createTLSServer(),
+      over: { expectTLS: true, tlsSetting },
+      ends: 'reachable',
+    },
+    {
+      name: 'refuses a plain one there',
+      server: plain,
+      over: { expectTLS: true, tlsSetting },
+      ends: 'TLSHandshakeFailed',
+    },
+    {
+      name: 'reaches a plain one where none is asked for',
+      server: plain,
+      over: { tlsSetting },
+      ends: 'reachable',
+    },
+    {
+      name: 'refuses one in TLS there',
+      server: () => createTLSServer(),
+      over: { tlsSetting },
+      ends: 'TLSHandshakeFailed',
+    },
+    {
+      name: 'takes one in TLS for another service, in a generation that never speaks it',
+      server: () => createTLSServer(),
+      over: {},
+      ends: 'NotABackupService',
+    },
+    {
+      name: 'leaves one to the tool that never says a word',
+      server: silent,
+      over: { expectTLS: true, tlsSetting, answerMs: 50 },
+      ends: 'reachable',
+    },
+    {
+      name: 'leaves one to the tool that hangs up on everybody',
+      server: hangingUp,
+      over: { expectTLS: true, tlsSetting },
+      ends: 'reachable',
+    },
+    {
+      name: 'still tells what is no backup service at all',
+      server: () => createHTTPServer(),
+      over: { expectTLS: true, tlsSetting },
+      ends: 'NotABackupService',
+    },
+  ];
+  test.each(cases)('it $name', async ({ server, over, ends }) => {
+    // Half a second is what a plain service may take to say nothing; one in TLS has longer.
+    const met = await check(await serving(server()), { answerMs: 500, ...over });
+    expect(met.kind === 'failed' ? met.reason : met.kind).toBe(ends);
+    const names = met.kind === 'failed' && met.detail.includes(tlsSetting);
+    expect(names).toBe(ends === 'TLSHandshakeFailed');
   });
 });

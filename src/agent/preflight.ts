@@ -13,6 +13,10 @@ export type Preflight =
 export interface PreflightOptions {
   /** The setting of the server that says on which address it listens. */
   readonly listenSetting: string;
+  /** Whether the tool will speak TLS. Default: it will not. */
+  readonly expectTLS?: boolean;
+  /** The setting of the server that makes it speak TLS on this port. Absent: in this generation it never does. */
+  readonly tlsSetting?: string | undefined;
   readonly resolve?: (name: string) => Promise<readonly string[]>;
   /** How long a peer has to show that it is something else, in milliseconds. A backup service is silent for all of it. */
   readonly answerMs?: number;
@@ -41,7 +45,7 @@ const probe = Buffer.from([0x00, 0xff, 0xff, 0xff, ...Buffer.from('\r\n\r\n')]);
 
 /** Resolves the host, opens one connection, and listens whether something other than a backup service answers. */
 export async function preflight(host: string, port: number, options: PreflightOptions): Promise<Preflight> {
-  const { listenSetting, resolve = addressesOf, answerMs = defaultAnswerMs } = options;
+  const { listenSetting, resolve = addressesOf } = options;
   let addresses: readonly string[];
   try {
     addresses = await resolve(host);
@@ -51,17 +55,9 @@ export async function preflight(host: string, port: number, options: PreflightOp
   if (addresses.length === 0) return notFound(host, 'no address');
   let last: Unreachable = { kind: 'unreachable', problem: '', hint: 'loopback' };
   for (const address of addresses.slice(0, mostAddresses)) {
-    const opened = await openOnce(address, port, answerMs);
-    // No backup service hangs up on the beginning of a message: only then may the peer be asked in a language that would
-    // leave an error in such a service's log.
-    const found = opened.kind === 'hangsUp' ? await askForTLS(address, port, answerMs) : opened;
-    if (found.kind === 'silent') return { kind: 'reachable', address };
-    if (found.kind === 'speaks')
-      return {
-        kind: 'failed',
-        reason: 'NotABackupService',
-        detail: `${host}:${port} (${address}) answers with ${found.protocol}`,
-      };
+    const found = await meet(address, port, options);
+    if (found.kind !== 'unreachable')
+      return objection(found, `${host}:${port} (${address})`, options) ?? { kind: 'reachable', address };
     last = { ...found, problem: `(${address}) ${found.problem}` };
   }
   return {
@@ -93,13 +89,46 @@ interface Unreachable {
   readonly hint: keyof typeof hints;
 }
 
-type Found =
-  | Unreachable
+type Heard =
   /** Nothing was heard that tells against a backup service. */
   | { readonly kind: 'silent' }
+  /** It waits for a message of the backup protocol, and hangs up on a greeting in TLS. */
+  | { readonly kind: 'plain' }
   | { readonly kind: 'speaks'; readonly protocol: string };
 
-type Opened = Found | { readonly kind: 'hangsUp' };
+type Opened = Unreachable | Exclude<Heard, { kind: 'plain' }> | { readonly kind: 'hangsUp' };
+
+/** What speaks against the tool being let loose on this peer. */
+function objection(heard: Heard, peer: string, options: PreflightOptions): Preflight | undefined {
+  const { expectTLS = false, tlsSetting } = options;
+  if (heard.kind === 'silent') return undefined;
+  const onServer = tlsSetting === undefined ? '' : `; on the server, ${tlsSetting} decides`;
+  if (heard.kind === 'plain') return unlikeTLS(`${peer} speaks no TLS, and TLS was asked for${onServer}`);
+  if (heard.protocol === 'TLS') {
+    if (expectTLS) return undefined;
+    if (tlsSetting !== undefined)
+      return unlikeTLS(`${peer} answers with TLS, and none was asked for${onServer}`);
+  }
+  return { kind: 'failed', reason: 'NotABackupService', detail: `${peer} answers with ${heard.protocol}` };
+}
+
+function unlikeTLS(detail: string): Preflight {
+  return { kind: 'failed', reason: 'TLSHandshakeFailed', detail };
+}
+
+/**
+ * Opens one connection, and a second one in TLS where that will tell more: no backup service hangs up on the beginning of
+ * a message, so only who does, or who is to speak TLS, is greeted in a language that leaves an error in a service's log.
+ */
+async function meet(address: string, port: number, options: PreflightOptions): Promise<Unreachable | Heard> {
+  const { expectTLS = false, answerMs = defaultAnswerMs } = options;
+  const opened = await openOnce(address, port, answerMs);
+  if (opened.kind !== 'hangsUp' && !(opened.kind === 'silent' && expectTLS)) return opened;
+  const answer = await greetInTLS(address, port, answerMs);
+  if (answer === 'TLS') return { kind: 'speaks', protocol: 'TLS' };
+  // Who hangs up on everybody says nothing of TLS.
+  return { kind: answer === 'refused' && opened.kind === 'silent' ? 'plain' : 'silent' };
+}
 
 function openOnce(address: string, port: number, answerMs: number): Promise<Opened> {
   return new Promise((resolve) => {
@@ -155,20 +184,25 @@ function protocolOf(heard: string): string | undefined {
   return heard.startsWith('\u0015\u0003') ? 'TLS' : undefined; // an alert, of any version 3.x
 }
 
-/** Greets in TLS. Any answer in TLS counts, also that of a server which wants another version, or a certificate of ours. */
-function askForTLS(address: string, port: number, answerMs: number): Promise<Found> {
+/**
+ * Greets in TLS. Any answer in TLS counts, also that of a server which wants another version, or a certificate of ours.
+ * `refused`: it hung up, or answered in something else. `silent`: nobody knows.
+ */
+function greetInTLS(address: string, port: number, answerMs: number): Promise<'TLS' | 'refused' | 'silent'> {
   return new Promise((resolve) => {
     const socket = connectTLS({ host: address, port, rejectUnauthorized: false });
-    const end = (found: Found): void => {
+    const end = (answer: 'TLS' | 'refused' | 'silent'): void => {
       clearTimeout(timer);
       socket.destroy();
-      resolve(found);
+      resolve(answer);
     };
-    const timer = setTimeout(() => end({ kind: 'silent' }), answerMs);
-    socket.once('secureConnect', () => end({ kind: 'speaks', protocol: 'TLS' }));
+    const timer = setTimeout(() => end('silent'), answerMs);
+    socket.once('secureConnect', () => end('TLS'));
     socket.on('error', (error) => {
-      const isAlert = /_ALERT_/.test(errorCode(error) ?? '');
-      end(isAlert ? { kind: 'speaks', protocol: 'TLS' } : { kind: 'silent' });
+      const code = errorCode(error) ?? '';
+      const isRefusal = ['ECONNRESET', 'EPIPE', 'ERR_SSL_WRONG_VERSION_NUMBER'].includes(code);
+      if (/_ALERT_|^ERR_SSL_UNSUPPORTED_PROTOCOL$/.test(code)) end('TLS');
+      else end(isRefusal ? 'refused' : 'silent');
     });
   });
 }
