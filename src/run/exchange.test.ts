@@ -494,7 +494,12 @@ describe.each(shells)('the engine script, with $name,', (shell) => {
   test('does not wait for a daemon that keeps the output open in a group of its own', async () => {
     const bench = new Bench(shell);
     bench.patch('sleep 3', 'sleep 0');
-    bench.commands([bench.tool('tool', "echo at work; setsid sh -c 'echo $$ > child; exec XX")]);
+    bench.commands([
+      bench.tool(
+        'tool',
+        "echo at work; setsid sh -c 'echo $$ > child; exec sleep 60' & until [ -s child ]; do :; done; exit 3",
+      ),
+    ]);
     expect(await bench.run()).toBe(0);
     expect(bench.code('1')).toBe('3');
     expect(bench.read(exchange.head('1'))).toBe('at work\n');
