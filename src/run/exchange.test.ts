@@ -5,6 +5,7 @@ import {
   chmodSync,
   existsSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   statSync,
@@ -532,6 +533,19 @@ describe.each(shells)('the engine script, with $name,', (shell) => {
     expect(bench.code('1')).toBe('137');
     expect(bench.read(exchange.stopped)).toBeDefined();
     await gone(bench.read('child'));
+  });
+
+  test('names no secret in the list of processes: neither of its environment nor of a file', async () => {
+    const bench = new Bench(shell);
+    const secret = 'cAnArY-in-a-file';
+    bench.write('secret', secret);
+    bench.commands([bench.tool('tool', 'read -r secret < secret; export secret; echo ready; sleep 60')]);
+    await said(bench.start(), 'ready');
+    const lines = readdirSync('/proc')
+      .filter((name) => /^\d+$/.test(name) && existsSync(`/proc/${name}/cmdline`))
+      .map((name) => readFileSync(`/proc/${name}/cmdline`, 'latin1'));
+    expect(lines.some((line) => line.includes(bench.folder))).toBe(true);
+    expect(lines.filter((line) => line.includes(secret))).toEqual([]);
   });
 
   test('does without setsid: then the tool alone is ended', async () => {

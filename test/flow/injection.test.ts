@@ -36,7 +36,7 @@ function asks(over: object): boolean {
 
 /** A word: what it may begin with, what it may hold beside letters and digits, and that no two of those meet. */
 function isWord(value: string, others: string): boolean {
-  const held = new Set([...value].filter((character) => !/[A-Za-z0-9]/.test(character)));
+  const held = new Set(value.match(/[^A-Za-z0-9]/g));
   return (
     /^[A-Za-z0-9].*$/.test(value) &&
     /[A-Za-z0-9]$/.test(value) &&
