@@ -166,8 +166,7 @@ function parseFlags(
   known: Readonly<Record<string, Option>>,
 ): Readonly<Record<string, string | boolean | undefined>> {
   try {
-    return parseArgs({ args: [...argv], options: known, strict: true, allowPositionals: false })
-      .values as ReturnType<typeof parseFlags>;
+    return parseArgs({ args: [...argv], options: known, strict: true, allowPositionals: false }).values;
   } catch (error) {
     throw new ConfigError(error instanceof Error ? error.message : String(error), { cause: error });
   }

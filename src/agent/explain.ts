@@ -31,21 +31,19 @@ export async function explainFiles({ engine, exitCode, files }: ExplainConfig): 
 const ownAccount =
   'By its own account the tool took a backup. A run believes that only when it has read the backup back.';
 
+const untold = 'The output does not tell which type of backup was taken.';
+
 export function explainEnd(engine: Engine, ended: Ended): Explanation {
   const type = typeTold(ended.output);
   const verdict = engine.judge(ended);
   const reason = reasonOf(verdict, type);
-  const failed = verdict.kind === 'failed' ? verdict : undefined;
   const isGood = verdict.kind === 'taken' && verdict.check === 'none';
-  const row = reason === null ? undefined : reasons[reason];
-  return {
-    result: isGood ? 'Succeeded' : 'Failed',
-    type,
-    reason,
-    retryable: row?.retryable ?? false,
-    message: isGood || reason === null ? ownAccount : explain(reason, failed?.detail),
-    says: row?.says ?? 'The output does not tell which type of backup was taken.',
-  };
+  const detail = verdict.kind === 'failed' ? verdict.detail : undefined;
+  if (reason === null)
+    return { result: 'Succeeded', type, reason, retryable: false, message: ownAccount, says: untold };
+  const { retryable, says } = reasons[reason];
+  const message = isGood ? ownAccount : explain(reason, detail);
+  return { result: isGood ? 'Succeeded' : 'Failed', type, reason, retryable, message, says };
 }
 
 function reasonOf(verdict: Verdict, type: BackupType | null): Reason | null {

@@ -6,6 +6,7 @@ import { readDestination } from '../volume/catalogue.ts';
 import { writeRecord } from '../volume/records.ts';
 import { readText } from '../volume/files.ts';
 import { exchange } from '../run/exchange.ts';
+import { keepEnds } from '../run/kept.ts';
 import { foldersOf, volumeReason, type Context } from './context.ts';
 import { keptOutput, stepsOfPlan } from './output.ts';
 import { parsePlan } from './plan.ts';
@@ -47,16 +48,28 @@ async function attempt(verb: 'prepare' | 'report', context: Context): Promise<Ru
 
 const lineBreak = Buffer.from('\n');
 
+/** Bytes at either end of what all steps together leave in runs/<run>.log.gz, before it is packed: 4 MiB in all. */
+const recordedOutputBytes = 2_097_152;
+
+/** One step at a time: a run of many databases has many. */
+async function* outputsOf(context: Context): AsyncGenerator<Buffer> {
+  const plan = await readText(join(context.exchange, exchange.plan));
+  let isFirst = true;
+  for (const step of plan === undefined ? [] : stepsOfPlan(parsePlan(plan))) {
+    const output = await keptOutput(context, step);
+    if (output.length === 0) continue;
+    if (!isFirst) yield lineBreak;
+    yield output;
+    isFirst = false;
+  }
+}
+
 /** Writes runs/<run>.json and its log, and removes what this attempt staged. Never into a destination that is not ours. */
 async function leave(context: Context, ended: RunReport): Promise<void> {
   const { request, engine, podUID, files } = context;
   const { root, staging } = foldersOf(context);
   if (refuse(context, await readDestination(root)) !== undefined) return;
   await files.remove(staging);
-  const outputs: Buffer[] = [];
-  const plan = await readText(join(context.exchange, exchange.plan));
-  for (const step of plan === undefined ? [] : stepsOfPlan(parsePlan(plan)))
-    outputs.push(await keptOutput(context, step));
   const { resource, source, neo4jVersion, requestedType, triggerID, createdTime } = request;
   const record = {
     ...ended,
@@ -71,8 +84,6 @@ async function leave(context: Context, ended: RunReport): Promise<void> {
   };
   await writeRecord(files, root, request.run, {
     record,
-    output: Buffer.concat(
-      outputs.flatMap((output) => (output.length > 0 ? [lineBreak, output] : [])).slice(1),
-    ),
+    output: await keepEnds(outputsOf(context), recordedOutputBytes),
   });
 }

@@ -17,53 +17,55 @@ function disturbed(
     .record({
       run: fc.constantFrom(...captures),
       other: fc.constantFrom(...captures),
-      how: fc.constantFrom('reordered', 'truncated', 'duplicated', 'interleaved', 'one stream', 'as it was'),
+      how: fc.constantFrom(...Object.keys(disturbances)),
       seed: fc.infiniteStream(fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true })),
     })
     .map(({ run, other, how, seed }) => {
       const next = (below: number): number => Math.floor((seed.next().value ?? 0) * below);
-      return { run, other: how === 'interleaved' ? other : run, output: disturb({ run, other, how, next }) };
+      return {
+        run,
+        other: how === 'interleaved' ? other : run,
+        output: disturbances[how]?.({ run, other, next }) ?? '',
+      };
     });
 }
 
 interface Disturbance {
   readonly run: Capture;
   readonly other: Capture;
-  readonly how: string;
   /** A number from 0 to below the given one. */
   readonly next: (below: number) => number;
 }
 
-function disturb({ run, other, how, next }: Disturbance): string {
-  const lines = run.output.split('\n');
-  switch (how) {
-    case 'reordered': {
-      for (let left = Math.min(lines.length, 200); left > 0; left -= 1) {
-        const [line = ''] = lines.splice(next(lines.length), 1);
-        lines.splice(next(lines.length + 1), 0, line);
-      }
-      return lines.join('\n');
+/** By name: what becomes of an output. */
+const disturbances: Readonly<Record<string, (given: Disturbance) => string>> = {
+  'as it was': ({ run }) => run.output,
+  'one stream': ({ run, next }) => (next(2) === 0 ? run.stdout : run.stderr),
+  reordered: ({ run, next }) => {
+    const lines = run.output.split('\n');
+    for (let left = Math.min(lines.length, 200); left > 0; left -= 1) {
+      const [line = ''] = lines.splice(next(lines.length), 1);
+      lines.splice(next(lines.length + 1), 0, line);
     }
-    case 'truncated': {
-      // Head and tail, as if the middle had been too long to be kept: within a line, as often as not.
-      const at = next(run.output.length + 1);
-      return run.output.slice(0, at) + run.output.slice(at + next(run.output.length - at + 1));
-    }
-    case 'duplicated': {
-      for (let count = next(20); count >= 0; count -= 1)
-        lines.splice(next(lines.length), 0, lines[next(lines.length)] ?? '');
-      return lines.join('\n');
-    }
-    case 'interleaved': {
-      for (const line of other.output.split('\n')) lines.splice(next(lines.length + 1), 0, line);
-      return lines.join('\n');
-    }
-    case 'one stream':
-      return next(2) === 0 ? run.stdout : run.stderr;
-    default:
-      return run.output;
-  }
-}
+    return lines.join('\n');
+  },
+  // Head and tail, as if the middle had been too long to be kept: within a line, as often as not.
+  truncated: ({ run: { output }, next }) => {
+    const at = next(output.length + 1);
+    return output.slice(0, at) + output.slice(at + next(output.length - at + 1));
+  },
+  duplicated: ({ run, next }) => {
+    const lines = run.output.split('\n');
+    for (let count = next(20); count >= 0; count -= 1)
+      lines.splice(next(lines.length), 0, lines[next(lines.length)] ?? '');
+    return lines.join('\n');
+  },
+  interleaved: ({ run, other, next }) => {
+    const lines = run.output.split('\n');
+    for (const line of other.output.split('\n')) lines.splice(next(lines.length + 1), 0, line);
+    return lines.join('\n');
+  },
+};
 
 describe.each(generations)('the engine of $version', ({ engine, captures }) => {
   const verdictOf = ({ exitCode, output }: Capture): Verdict => engine.judge({ exitCode, output });

@@ -5,6 +5,7 @@ import {
   chmodSync,
   existsSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   statSync,
@@ -494,7 +495,12 @@ describe.each(shells)('the engine script, with $name,', (shell) => {
   test('does not wait for a daemon that keeps the output open in a group of its own', async () => {
     const bench = new Bench(shell);
     bench.patch('sleep 3', 'sleep 0');
-    bench.commands([bench.tool('tool', "echo at work; setsid sh -c 'echo $$ > child; exec XX")]);
+    bench.commands([
+      bench.tool(
+        'tool',
+        "echo at work; setsid sh -c 'echo $$ > child; exec sleep 60' & until [ -s child ]; do :; done; exit 3",
+      ),
+    ]);
     expect(await bench.run()).toBe(0);
     expect(bench.code('1')).toBe('3');
     expect(bench.read(exchange.head('1'))).toBe('at work\n');
@@ -527,6 +533,19 @@ describe.each(shells)('the engine script, with $name,', (shell) => {
     expect(bench.code('1')).toBe('137');
     expect(bench.read(exchange.stopped)).toBeDefined();
     await gone(bench.read('child'));
+  });
+
+  test('names no secret in the list of processes: neither of its environment nor of a file', async () => {
+    const bench = new Bench(shell);
+    const secret = 'cAnArY-in-a-file';
+    bench.write('secret', secret);
+    bench.commands([bench.tool('tool', 'read -r secret < secret; export secret; echo ready; sleep 60')]);
+    await said(bench.start(), 'ready');
+    const lines = readdirSync('/proc')
+      .filter((name) => /^\d+$/.test(name) && existsSync(`/proc/${name}/cmdline`))
+      .map((name) => readFileSync(`/proc/${name}/cmdline`, 'latin1'));
+    expect(lines.some((line) => line.includes(bench.folder))).toBe(true);
+    expect(lines.filter((line) => line.includes(secret))).toEqual([]);
   });
 
   test('does without setsid: then the tool alone is ended', async () => {

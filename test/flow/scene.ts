@@ -19,6 +19,7 @@ import { KubeError } from '../../src/kube/errors.ts';
 import type { EventInput, EventRecorder } from '../../src/kube/events.ts';
 import type { KubeObject, ObjectKey, Resource } from '../../src/kube/resource.ts';
 import type { Clock } from '../../src/runtime/clock.ts';
+import type { Log } from '../../src/runtime/log.ts';
 import { formatReport, type RunReport } from '../../src/run/report.ts';
 import { parseRequest, requestVariable } from '../../src/run/request.ts';
 import { aSpec, ended } from '../support/builders.ts';
@@ -65,6 +66,7 @@ interface Means {
   readonly client: KubeClient;
   readonly events: EventRecorder;
   readonly clock: Clock;
+  readonly log: Log;
 }
 
 export class Scene {
@@ -126,7 +128,7 @@ export class Scene {
       },
       clock: means.clock ?? this.clock,
       random: () => 0.5,
-      log: quietLog(),
+      log: means.log ?? quietLog(),
       policy: { agentImage: 'agent:1', allowedHosts: [], allowedImages: [] },
     });
     this.#running.push({ stop, done: controller.run(stop.signal) });

@@ -198,7 +198,9 @@ function callOf(step: StepID, argv: readonly string[]): ToolCall {
   return {
     step,
     incremental: option('fallback-to-full') === 'false',
-    store: join(option('backup-dir'), option('name') || option('database')),
+    store:
+      argv.find((argument) => argument.startsWith('-to='))?.slice('-to='.length) ??
+      join(option('backup-dir'), option('name') || option('database')),
     argv,
   };
 }
