@@ -167,10 +167,12 @@ async function tooLargeToCopy(
 
 /**
  * The tool is given the address that was checked and that answered, in the place of the name: it would resolve that once
- * more, and whoever answers for the name could say something else by then.
+ * more, and whoever answers for the name could say something else by then. With TLS it needs the name, which the
+ * certificate of the server is held against, and is safe from somebody else by that.
  */
 function addressing(context: Context, address: string): Context {
   const { request } = context;
+  if (request.tool.tls !== undefined) return context;
   return { ...context, request: { ...request, source: { ...request.source, host: address } } };
 }
 
@@ -219,13 +221,10 @@ async function writeSteps(context: Context, targets: readonly Target[], startedA
   const { engine, files, request } = context;
   const { staging } = foldersOf(context);
   // The tool makes the copy of a full backup itself, but not the folder around it.
-  for (const { tries } of targets)
-    for (const { folder } of tries) {
-      await files.makeFolder(join(staging, folder));
-      if (engine.layout === 'artifacts')
-        for (const use of ['backup', 'check'])
-          await files.makeFolder(join(staging, temporaryOf(folder), use));
-    }
+  const tried = targets.flatMap(({ tries }) => tries.map(({ folder }) => folder));
+  const aside = engine.layout === 'artifacts' ? tried.map(temporaryOf) : [];
+  const folders = [...tried, ...aside.flatMap((name) => [`${name}/backup`, `${name}/check`])];
+  for (const folder of folders) await files.makeFolder(join(staging, folder));
   const write = (name: string, content: string): Promise<void> =>
     files.writeNew(join(context.exchange, name), content);
   for (const folder of [exchange.configuration, exchange.revoked])

@@ -25,6 +25,7 @@ export function buildInspection(
     backup,
     { run: { id, requestedType }, now, terminalPods: [] },
     activeDeadlineSeconds,
+    {}, // no tool runs
   );
   const volume = backupVolume(backup);
   const asks = { [annotations.run]: id };

@@ -290,7 +290,7 @@ export function requestOf(
   backup: Neo4jBackup,
   { run, now, terminalPods }: Pick<JobInput, 'run' | 'now' | 'terminalPods'>,
   podDeadlineSeconds: number,
-  { pageCacheMiB }: Memory,
+  { pageCacheMiB }: Pick<Memory, 'pageCacheMiB'>,
 ): RunRequest {
   const { metadata, spec } = backup;
   const { tls } = spec.source;

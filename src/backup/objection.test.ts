@@ -19,7 +19,15 @@ describe('a host, where every host may be named,', () => {
     { host: 'localhost', refused: undefined },
   ])('$host is refused as $refused', ({ host, refused }) => {
     const backup = aBackup({ spec: { source: { host } } });
-    const seen = { now: new Date(0), backup, runs: [], inspections: [], orphaned: [], claimExists: true, service: 'none' } as const;
+    const seen = {
+      now: new Date(0),
+      backup,
+      runs: [],
+      inspections: [],
+      orphaned: [],
+      claimExists: true,
+      service: 'none',
+    } as const;
     expect(objectionTo(seen, policy, true)).toEqual(
       refused === undefined
         ? undefined

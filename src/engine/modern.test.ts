@@ -96,8 +96,8 @@ describe('the command lines of 5 and newer', () => {
 
 const all: readonly Engine[] = [adminBackupB3, databaseBackupC];
 
-test.each(all)('of $generation: an address of IPv6 stands in brackets', ({ commandLine }) => {
-  expect(commandLine({ ...command, host: 'fd00::1' })).toContain('--from=[fd00::1]:6362');
+test.each(all)('of $generation: an address of IPv6 stands in brackets', (engine) => {
+  expect(engine.commandLine({ ...command, host: 'fd00::1' })).toContain('--from=[fd00::1]:6362');
 });
 
 describe.each(all)('the settings of generation $generation', (engine) => {

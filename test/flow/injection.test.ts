@@ -144,6 +144,7 @@ describe.each(engines)('the command line of $version', ({ version, engine }) => 
       name: named.database,
       reports: '/reports',
       temporary: '/tmp/x',
+      tool: { options: {} },
     };
     return engine.commandLine({ ...command, check: { Full: true, Incremental: false } });
   };

@@ -37,21 +37,34 @@ function short(text: string | Buffer): Buffer {
 
 /** What an artifact says of itself: of a full, compressed and recovered one, unless told. */
 export function aDescription(over: Partial<Description> = {}): Buffer {
+  const told: Description = { ...usual, ...over };
   return Buffer.concat([
-    Buffer.of(over.storeIDVersion ?? 1),
-    long(over.creationTime ?? 1n),
-    long(over.randomId ?? 2n),
+    Buffer.of(told.storeIDVersion),
+    long(told.creationTime),
+    long(told.randomId),
     short('record'),
     short('aligned'),
     Buffer.of(1, 1),
-    short(over.databaseID ?? Buffer.alloc(16, 1)),
-    short(over.database ?? 'neo4j'),
-    long(over.seconds ?? 1_767_236_400n),
-    long(over.lowest ?? 1n),
-    long(over.highest ?? 10n),
-    short(over.flags ?? Buffer.of(7)),
+    short(told.databaseID),
+    short(told.database),
+    long(told.seconds),
+    long(told.lowest),
+    long(told.highest),
+    short(told.flags),
   ]);
 }
+
+const usual: Description = {
+  storeIDVersion: 1,
+  creationTime: 1n,
+  randomId: 2n,
+  databaseID: Buffer.alloc(16, 1),
+  database: 'neo4j',
+  seconds: 1_767_236_400n,
+  lowest: 1n,
+  highest: 10n,
+  flags: Buffer.of(7),
+};
 
 /** A tar of nothing: two blocks of zeros end it. */
 const emptyTar = Buffer.alloc(1024);

@@ -7,7 +7,7 @@ import { anArtifact } from './artifact.ts';
 import { makeStore } from './volume.ts';
 
 /** A database of the server. */
-export interface ServedDatabase {
+interface ServedDatabase {
   readonly id?: string;
   readonly creationTime?: bigint;
   readonly lastTransactionId: bigint;
@@ -31,30 +31,32 @@ function option(argv: readonly string[], name: string): string {
 export function toolB3(served: Served): Tool {
   return ({ argv }) => {
     const wanted = option(argv, 'database');
-    const isIncremental = argv.includes('--fallback-to-full=false');
-    const lines: string[] = [];
-    let code = 0;
-    for (const name of wanted === '*' ? Object.keys(served) : [wanted]) {
-      const database = served[name];
-      const folder = join(option(argv, 'backup-dir'), name);
-      const isNew = isIncremental && !existsSync(folder);
-      if (database?.fails !== undefined || database === undefined || isNew) {
-        code = database?.fails?.exitCode ?? 1;
-        lines.push(
-          `2026-01-01 03:00:00.000+0000 ERROR [c.n.b.v.OnlineBackupExecutor] Error in database ${name}`,
-        );
-        lines.push(database?.fails?.output ?? 'com.neo4j.backup.v1.BackupExecutionException: it failed');
-        continue;
-      }
-      const { lastTransactionId, creationTime } = database;
-      makeStore(folder, { lastTransactionId, ...(creationTime === undefined ? {} : { creationTime }) });
-      lines.push(
-        `2026-01-01 03:00:00.000+0000 INFO  [c.n.b.v.OnlineBackupExecutor] databaseName=${name}, backupStatus=successful, reason=`,
-      );
-    }
-    if (code === 0) lines.push('Backup complete successful.');
-    return Promise.resolve({ exitCode: code, output: `${lines.join('\n')}\n` });
+    const results = (wanted === '*' ? Object.keys(served) : [wanted]).map((name) =>
+      storeOf(argv, name, served[name]),
+    );
+    const exitCode = Math.max(0, ...results.map((result) => result.exitCode));
+    const end = exitCode === 0 ? 'Backup complete successful.\n' : '';
+    return Promise.resolve({ exitCode, output: results.map(({ output = '' }) => output).join('') + end });
   };
+}
+
+const executor = '[c.n.b.v.OnlineBackupExecutor]';
+
+function storeOf(argv: readonly string[], name: string, database: ServedDatabase | undefined): ToolResult {
+  const folder = join(option(argv, 'backup-dir'), name);
+  const isNew = argv.includes('--fallback-to-full=false') && !existsSync(folder);
+  if (database === undefined || isNew || database.fails !== undefined) {
+    const { exitCode, output = '' } = database?.fails ?? {
+      exitCode: 1,
+      output: 'com.neo4j.backup.v1.BackupExecutionException: it failed',
+    };
+    const line = `2026-01-01 03:00:00.000+0000 ERROR ${executor} Error in database ${name}`;
+    return { exitCode, output: `${line}\n${output}\n` };
+  }
+  const { lastTransactionId, creationTime } = database;
+  makeStore(folder, { lastTransactionId, ...(creationTime === undefined ? {} : { creationTime }) });
+  const line = `2026-01-01 03:00:00.000+0000 INFO  ${executor} databaseName=${name}, backupStatus=successful, reason=`;
+  return { exitCode: 0, output: `${line}\n` };
 }
 
 /** `neo4j-admin` of 5.26: backup, inspect and check. */
@@ -83,30 +85,29 @@ interface World {
   readonly now: Date;
 }
 
+function log(...texts: readonly string[]): string {
+  return texts
+    .map((text) => `2026-01-01 03:00:00.000+0000 INFO  [c.n.b.b.BackupOutputMonitor] ${text}\n`)
+    .join('');
+}
+
 function backUpOne(argv: readonly string[], name: string, { served, now }: World): ToolResult {
-  const log = (...texts: readonly string[]): string =>
-    texts
-      .map((text) => `2026-01-01 03:00:00.000+0000 INFO  [c.n.b.b.BackupOutputMonitor] ${text}\n`)
-      .join('');
   const database = served[name];
   const begun = log(`Starting backup of database '${name}' from servers: [${option(argv, 'from')}]`);
   if (database === undefined) return { exitCode: 0, output: begun }; // so it was with 5.x: no artifact, and no failure
   if (database.fails !== undefined)
     return { ...database.fails, output: `${begun}${database.fails.output ?? ''}` };
   const folder = option(argv, 'to-path');
-  const type = option(argv, 'type');
   const parent = newestIn(folder, name);
-  const { lastTransactionId: last, oldestLogged = 2n } = database;
-  const isPossible = parent !== undefined && parent.highest + 1n >= oldestLogged;
-  if (type === 'DIFF' && parent === undefined)
+  if (option(argv, 'type') === 'DIFF' && parent === undefined)
     return {
       exitCode: 1,
       output: `${begun}Differential backups require that a full backup of the same database exists in the folder defined in --to-path. No existing backup found here: ${folder}\n`,
     };
-  const isFull = type === 'FULL' || !isPossible;
-  const lowest = isFull ? 1n : parent.highest === last ? 0n : parent.highest + 1n;
-  const highest = lowest === 0n ? 0n : last;
   const file = `${name}-${now.toISOString().slice(0, 19).replaceAll(':', '-')}.backup`;
+  const range = option(argv, 'type') === 'FULL' ? undefined : rangeAfter(parent, database);
+  const { lowest, highest } = range ?? { lowest: 1n, highest: database.lastTransactionId };
+  const isFull = range === undefined;
   writeFileSync(
     join(folder, file),
     anArtifact({ database: name, databaseID: idOf(database), lowest, highest, isFull }),
@@ -121,6 +122,22 @@ function backUpOne(argv: readonly string[], name: string, { served, now }: World
         `Finished artifact creation '${file}' for database '${name}', took 38ms.`,
       ),
   };
+}
+
+interface Range {
+  readonly lowest: bigint;
+  readonly highest: bigint;
+}
+
+/** What an increment brings; 0 to 0 where there is nothing new. Undefined: the logs that it needs are pruned. */
+function rangeAfter(
+  parent: { readonly highest: bigint } | undefined,
+  { lastTransactionId: last, oldestLogged = 2n }: ServedDatabase,
+): Range | undefined {
+  if (parent === undefined || parent.highest + 1n < oldestLogged) return undefined;
+  return parent.highest === last
+    ? { lowest: 0n, highest: 0n }
+    : { lowest: parent.highest + 1n, highest: last };
 }
 
 /** The header that {@link anArtifact} wrote: by position, since only that wrote it. */
