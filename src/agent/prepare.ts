@@ -171,6 +171,7 @@ async function tooLargeToCopy(
  */
 function addressing(context: Context, address: string): Context {
   const { request } = context;
+  if (request.tool.tls !== undefined) return context; // a certificate is made out to the name, and proves more than an address
   return { ...context, request: { ...request, source: { ...request.source, host: address } } };
 }
 
