@@ -55,10 +55,17 @@ function reasonOf(verdict: Verdict, type: BackupType | null): Reason | null {
   return type === 'Full' ? 'FullBackupTaken' : 'IncrementalBackupTaken';
 }
 
-/** The words are the same in 3.0 to 3.5. A tool that falls back to a full backup speaks of both: what it ends with counts. */
+/**
+ * The words of 2.3 to 3.5. A tool that falls back to a full backup speaks of both: what it ends with counts. What later ones
+ * say of it is not known, so nothing is claimed.
+ */
+const fullMarks =
+  /new full backup will be performed|receiving store files|doing full backup|StoreCopyClient\] Cop/i;
+const incrementalMarks = /(trying|doing) incremental backup|^Transactions applied/m;
+
 function typeTold(output: string): BackupType | null {
-  if (/new full backup will be performed|receiving store files/i.test(output)) return 'Full';
-  return output.includes('trying incremental backup') ? 'Incremental' : null;
+  if (fullMarks.test(output)) return 'Full';
+  return incrementalMarks.test(output) ? 'Incremental' : null;
 }
 
 /** Both ends of a file, gzipped or not, as a run keeps them of what the tool prints. */

@@ -111,84 +111,59 @@ async function wrongWith(
   return problems;
 }
 
+type Cells = Readonly<Record<Artifact, string>>;
+
+const nothing = '- - - - - -';
+
+/** What is no store is never published, whatever the tool says of it. */
+const unsound = {
+  missing: nothing,
+  empty: nothing,
+  truncated: nothing,
+  'half copied': nothing,
+  'without a file': nothing,
+} as const;
+
 /**
  * What is true of each cell: of what the tool left behind (rows) and how it ended (columns: 0, 1, 2, 3, 137, 143). A success
- * is believed only with its artifact, an artifact only with its success. With 3 the tool of 3.4 says that the copy is complete
- * and has inconsistencies; to that of 3.0 it is a code like any other.
+ * is believed only with its artifact, an artifact only with its success. With 3 the tools of 3.1 to 3.5 say that the copy is
+ * complete and has inconsistencies; to those before it is a code like any other.
  */
+const full = (row: string): Cells => ({
+  ...unsound,
+  good: row,
+  'of another store': row, // there is none yet to compare it with
+  'as it was': row,
+  old: row,
+});
+const onto = (row: string): Cells => ({
+  ...unsound,
+  good: row,
+  'of another store': nothing,
+  'as it was': row, // nothing new on the server
+  old: nothing,
+});
+
+/** A generation joins with a row. */
 const truth: readonly {
   readonly version: string;
-  readonly onto: 'a blank volume' | 'a tip';
-  readonly cells: Readonly<Record<Artifact, string>>;
+  readonly place: 'a blank volume' | 'a tip';
+  readonly cells: Cells;
 }[] = [
-  {
-    version: '3.4.18',
-    onto: 'a blank volume',
-    cells: {
-      good: '+ - - ~ - -',
-      missing: '- - - - - -',
-      empty: '- - - - - -',
-      truncated: '- - - - - -',
-      'half copied': '- - - - - -',
-      'without a file': '- - - - - -',
-      'of another store': '+ - - ~ - -', // there is none yet
-      'as it was': '+ - - ~ - -',
-      old: '+ - - ~ - -',
-    },
-  },
-  {
-    version: '3.4.18',
-    onto: 'a tip',
-    cells: {
-      good: '+ - - ~ - -',
-      missing: '- - - - - -',
-      empty: '- - - - - -',
-      truncated: '- - - - - -',
-      'half copied': '- - - - - -',
-      'without a file': '- - - - - -',
-      'of another store': '- - - - - -',
-      'as it was': '+ - - ~ - -', // nothing new on the server
-      old: '- - - - - -',
-    },
-  },
-  {
-    version: '3.0.7',
-    onto: 'a blank volume',
-    cells: {
-      good: '+ - - - - -',
-      missing: '- - - - - -',
-      empty: '- - - - - -',
-      truncated: '- - - - - -',
-      'half copied': '- - - - - -',
-      'without a file': '- - - - - -',
-      'of another store': '+ - - - - -',
-      'as it was': '+ - - - - -',
-      old: '+ - - - - -',
-    },
-  },
-  {
-    version: '3.0.7',
-    onto: 'a tip',
-    cells: {
-      good: '+ - - - - -',
-      missing: '- - - - - -',
-      empty: '- - - - - -',
-      truncated: '- - - - - -',
-      'half copied': '- - - - - -',
-      'without a file': '- - - - - -',
-      'of another store': '- - - - - -',
-      'as it was': '+ - - - - -',
-      old: '- - - - - -',
-    },
-  },
+  { version: '2.3.3', place: 'a tip', cells: onto('+ - - - - -') },
+  { version: '3.0.7', place: 'a blank volume', cells: full('+ - - - - -') },
+  { version: '3.0.7', place: 'a tip', cells: onto('+ - - - - -') },
+  { version: '3.3.5', place: 'a tip', cells: onto('+ - - ~ - -') },
+  { version: '3.4.18', place: 'a blank volume', cells: full('+ - - ~ - -') },
+  { version: '3.4.18', place: 'a tip', cells: onto('+ - - ~ - -') },
 ];
 
-describe.each(truth)('the tool of $version onto $onto', ({ version, onto, cells }) => {
+describe.each(truth)('the tool of $version onto $place', ({ version, place, cells }) => {
   const rows = Object.entries(cells).map(([artifact, row]) => ({ artifact: artifact as Artifact, row }));
   test.each(rows)('leaves what is $artifact: $row', async ({ artifact, row }) => {
     const outcomes: string[] = [];
     for (const exitCode of exitCodes) {
-      const world = onto === 'a tip' ? await withTip(version) : await aWorld();
+      const world = place === 'a tip' ? await withTip(version) : await aWorld();
       mkdirSync(join(world.root, folders.points), { recursive: true });
       const before = listing(join(world.root, folders.points));
       const ended = await attempt(world, run(2, version), leaving(artifact, exitCode));
@@ -200,33 +175,33 @@ describe.each(truth)('the tool of $version onto $onto', ({ version, onto, cells 
   });
 });
 
-describe.each(generations)(
-  'whatever the tool of $version prints and leaves',
-  ({ version, engine, captures }) => {
-    test('nothing is published but a complete store of the right identity, and none is thrown away that the tool vouches for', async () => {
-      const cell = fc.record({
-        capture: fc.constantFrom(...captures),
-        artifact: fc.constantFrom(...(Object.keys(artifacts) as Artifact[])),
-        cutAt: fc.double({ min: 0, max: 1, noNaN: true }),
-      });
-      await fc.assert(
-        fc.asyncProperty(cell, async ({ capture, artifact, cutAt }) => {
-          const world = await withTip(version);
-          const before = listing(join(world.root, folders.points));
-          const output = capture.output.slice(0, capture.output.length * cutAt);
-          const ended = await attempt(world, run(2, version), leaving(artifact, capture.exitCode, output));
-          expect(await wrongWith(world, before, ended)).toEqual([]);
-          const verdict = engine.judge({ exitCode: capture.exitCode, output });
-          const isSound = artifact === 'good' || artifact === 'as it was';
-          expect(outcomeOf(ended) !== '-').toBe(
-            isSound && verdict.kind === 'taken' && verdict.check !== 'failed',
-          );
-        }),
-        { numRuns: 40 },
-      );
+/** Those that make stores: what a stand-in leaves of later ones is another matter. */
+const stores = generations.filter(({ engine }) => engine.layout === 'store');
+
+describe.each(stores)('whatever the tool of $version prints and leaves', ({ version, engine, captures }) => {
+  test('nothing is published but a complete store of the right identity, and none is thrown away that the tool vouches for', async () => {
+    const cell = fc.record({
+      capture: fc.constantFrom(...captures),
+      artifact: fc.constantFrom(...(Object.keys(artifacts) as Artifact[])),
+      cutAt: fc.double({ min: 0, max: 1, noNaN: true }),
     });
-  },
-);
+    await fc.assert(
+      fc.asyncProperty(cell, async ({ capture, artifact, cutAt }) => {
+        const world = await withTip(version);
+        const before = listing(join(world.root, folders.points));
+        const output = capture.output.slice(0, capture.output.length * cutAt);
+        const ended = await attempt(world, run(2, version), leaving(artifact, capture.exitCode, output));
+        expect(await wrongWith(world, before, ended)).toEqual([]);
+        const verdict = engine.judge({ exitCode: capture.exitCode, output });
+        const isSound = artifact === 'good' || artifact === 'as it was';
+        expect(outcomeOf(ended) !== '-').toBe(
+          isSound && verdict.kind === 'taken' && verdict.check !== 'failed',
+        );
+      }),
+      { numRuns: 25 },
+    );
+  });
+});
 
 describe('a run that must not begin', () => {
   test('ends before anything is written where its server is at a refused address, and is not tried again', async () => {

@@ -88,6 +88,21 @@ describe('each name', () => {
       letIn: (value) => isWord(value, '-.') && value.length >= 3,
     },
     {
+      name: 'what is said to an option of the tool',
+      pattern: /^[A-Za-z0-9]+$/,
+      maxLength: 32,
+      inRequest: (value) => asks({ tool: { options: { 'parallel-recovery': value } } }),
+      letIn: (value) => isWord(value, ''),
+    },
+    {
+      name: 'the name of an option of the tool',
+      pattern: /^[a-z]([-a-z]*[a-z])?$/,
+      maxLength: 63,
+      // The reader of JSON drops a prototype without a word.
+      inRequest: (name) => name !== '__proto__' && asks({ tool: { options: { [name]: 'true' } } }),
+      letIn: (value) => isWord(value, '-'), // and the generation knows it, or refuses
+    },
+    {
       name: 'a trigger',
       pattern: triggerName,
       maxLength: 63,
