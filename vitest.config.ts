@@ -52,7 +52,14 @@ export default defineConfig({
           fileParallelism: false, // one server, and one CRD on it, which comes and goes
         },
       },
-      { test: { name: 'engine', include: ['test/engine/**/*.test.ts'], testTimeout: minutes(5) } },
+      {
+        test: {
+          name: 'engine',
+          include: ['test/engine/**/*.test.ts'],
+          testTimeout: minutes(5),
+          maxWorkers: 2, // each waits for its JVMs and its network for half of its time
+        },
+      },
       {
         test: {
           name: 'image',

@@ -42,7 +42,7 @@ export const adminBackupB1: Engine = {
 };
 
 /** The official images ask for the acceptance of their license since 3.3. */
-export const adminBackupB1Unlicensed: Engine = {
+export const adminBackupB1Before33: Engine = {
   ...adminBackupB1,
   versions: '3.1, 3.2',
   asksForLicense: false,

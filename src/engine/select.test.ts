@@ -2,14 +2,22 @@ import { expect, test } from 'vitest';
 import type { Engine } from './engine.ts';
 import { selectEngine, servedVersions } from './select.ts';
 
-const until2 = { listen: 'online_backup_server' } as const;
-const since3 = { listen: 'dbms.backup.address' } as const;
+const until2 = {
+  enabled: 'online_backup_enabled',
+  listen: 'online_backup_server',
+  retention: 'keep_logical_logs',
+} as const;
+const since3 = {
+  enabled: 'dbms.backup.enabled',
+  listen: 'dbms.backup.address',
+  retention: 'dbms.tx_log.rotation.retention_policy',
+} as const;
 
 interface Row {
   readonly versions: readonly string[];
   readonly generation: string;
-  /** The setting that people are told of. */
-  readonly settings: Pick<Engine['settings'], 'listen'>;
+  /** Those that people are told of. */
+  readonly settings: Engine['settings'];
   readonly asksForLicense: boolean;
 }
 
