@@ -143,17 +143,24 @@ function java(on: Engine, heap: string, program: readonly string[]): readonly st
   return ['java', `-Xmx${heap}`, ...javaFlags, '-Dfile.encoding=UTF-8', '-cp', classPath, ...program];
 }
 
+export interface ServerOptions {
+  readonly store: string;
+  /** The database's settings by their names, and ours: `x.nodes`, `x.rate`, `x.bytes` (engines/java/Server.java). */
+  readonly settings?: Readonly<Record<string, string>>;
+  /** Cluster: a causal cluster (engines/java-tls), which needs what `withTLS` gives. */
+  readonly program?: 'Server' | 'Cluster';
+}
+
 /**
  * A server with online backup enabled. It prints READY when it has its nodes; SIGTERM ends it in order, with code 0.
- * @param settings the database's settings by their names, and ours: `x.nodes`, `x.rate`, `x.bytes` (engines/java/Server.java)
  */
 export function serverCommand(
   on: Engine,
-  { store, settings = {} }: { readonly store: string; readonly settings?: Readonly<Record<string, string>> },
+  { store, settings = {}, program = 'Server' }: ServerOptions,
 ): Launch {
   const all = { [on.settings.enabled]: 'true', ...settings };
   const pairs = Object.entries(all).map(([key, value]) => `${key}=${value}`);
-  return { command: java(on, '512m', ['Server', `x.store=${store}`, ...pairs]), env: {} };
+  return { command: java(on, '512m', [program, `x.store=${store}`, ...pairs]), env: {} };
 }
 
 export interface ToolOptions {

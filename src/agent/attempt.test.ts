@@ -761,6 +761,73 @@ describe('an attempt that fails', () => {
   });
 });
 
+describe('what a run asks of the tool', () => {
+  const asked = { tls: {}, pageCacheMiB: 64, options: { timeout: '40m' } } as const;
+
+  test('reaches it in arguments and in the configuration', async () => {
+    const pod = aPod(await aWorld(), { ...run(1), tool: asked });
+    expect((await container('prepare', pod)).code).toBe(0);
+    const [call] = await runTool(pod, tool());
+    expect(call?.argv).toEqual(
+      expect.arrayContaining(['--protocol=catchup', '--pagecache=64m', '--timeout=40m']),
+    );
+    const { exchange: folder } = pod.context;
+    expect(readFileSync(join(folder, exchange.configuration, 'neo4j.conf'), 'utf8')).toContain(
+      '\ndbms.backup.ssl_policy=backup\n',
+    );
+    // The policy names it, and 3.4 ends where it is not there.
+    expect(await readdir(join(folder, exchange.revoked))).toEqual([]);
+  });
+
+  test.each([
+    { neo4jVersion: '3.4.18', tls: {}, from: '127.0.0.1' },
+    { neo4jVersion: '4.4.48', tls: {}, from: '127.0.0.1' },
+    { neo4jVersion: '4.4.48', tls: { verifyHostname: true }, from: 'localhost' },
+    { neo4jVersion: '5.26.28', tls: {}, from: '127.0.0.1' },
+    { neo4jVersion: '2025.11.2', tls: {}, from: 'localhost' },
+    { neo4jVersion: '2025.11.2', tls: { verifyHostname: false }, from: '127.0.0.1' },
+    { neo4jVersion: '2025.11.2', tls: undefined, from: '127.0.0.1' },
+  ])(
+    'has the name of the server where it is held against a certificate: $neo4jVersion, $tls',
+    async (one) => {
+      const world = await aWorld();
+      const pod = aPod(world, {
+        ...run(1),
+        neo4jVersion: one.neo4jVersion,
+        source: { host: 'localhost', port: world.port },
+        tool: { ...(one.tls === undefined ? {} : { tls: one.tls }), options: {} },
+      });
+      expect((await container('prepare', pod)).code).toBe(0);
+      const [call] = await runTool(pod, tool());
+      expect(call?.argv).toContain(`--from=${one.from}:${world.port}`);
+    },
+  );
+
+  test('is checked once more: no tool is started with a setting that is not allowed', async () => {
+    const world = await aWorld();
+    const { code, report, calls } = await attempt(
+      world,
+      { ...run(1), tool: { options: { 'backup-dir': 'x' } } },
+      tool(),
+    );
+    expect([code, report?.reason, calls]).toEqual([20, 'EngineFailed', []]);
+    expect(report?.message).toContain('there is no backup-dir');
+    expect(await stagingOf(world)).toEqual([]);
+  });
+
+  test.each([
+    { neo4jVersion: '3.4.18', setting: 'dbms.backup.ssl_policy' },
+    { neo4jVersion: '4.4.48', setting: 'dbms.ssl.policy.backup.enabled' },
+  ])('and where TLS fails, $setting of $neo4jVersion is named', async ({ neo4jVersion, setting }) => {
+    const output = 'Caused by: javax.net.ssl.SSLHandshakeException: Received fatal alert: bad_certificate\n';
+    const over = { ...run(1), neo4jVersion, tool: { tls: {}, options: {} } };
+    const { code, report } = await attempt(await aWorld(), over, failingTool(output));
+    expect([code, report?.reason]).toEqual([20, 'TLSHandshakeFailed']);
+    expect(report?.message).toContain(setting);
+    expect(report?.message).toContain('bad_certificate');
+  });
+});
+
 describe('a second attempt', () => {
   test('tells of the point that the first one published before it died, and publishes nothing', async () => {
     const world = await withFull();

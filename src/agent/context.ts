@@ -6,6 +6,7 @@ import type { RunRequest } from '../run/request.ts';
 import { errorCode, type Files } from '../volume/files.ts';
 import { pointEntries, stagingFolder } from '../volume/layout.ts';
 import type { Space } from '../volume/space.ts';
+import type { PreflightOptions } from './preflight.ts';
 
 export interface Context {
   readonly request: RunRequest;
@@ -35,6 +36,12 @@ export function foldersOf({ request, podUID, volume }: Context): Folders {
   const root = join(volume, request.path);
   const staging = join(root, stagingFolder(request.run, podUID));
   return { root, staging, reports: join(staging, 'reports') };
+}
+
+/** What is known of the server before anybody has spoken to it. */
+export function expectedOf({ engine, request, refusedAs }: Context): PreflightOptions {
+  const { listen, tls } = engine.settings;
+  return { listenSetting: listen, tlsSetting: tls, expectTLS: request.tool.tls !== undefined, refusedAs };
 }
 
 /** Name of the folder that the tool makes, or brings up to date, in the folder of a try. */

@@ -6,7 +6,7 @@ import { allDatabases, type BackupType, type Verdict } from '../engine/engine.ts
 import { parseInspection, type Inspected } from '../engine/inspection.ts';
 import { readArtifact } from '../volume/artifact.ts';
 import { listFolder } from '../volume/files.ts';
-import { copyName, foldersOf, type Context } from './context.ts';
+import { copyName, expectedOf, foldersOf, type Context } from './context.ts';
 import { cutShort, exitCodeOf, outputOf, verdictOf } from './output.ts';
 import type { Known, Plan, Target, Try } from './plan.ts';
 import { preflight } from './preflight.ts';
@@ -75,7 +75,7 @@ function becauseOf(verdict: Verdict): string {
 }
 
 async function failureOf(
-  { request, engine, refusedAs }: Context,
+  context: Context,
   database: string,
   verdict: Exclude<Verdict, { kind: 'taken' }>,
 ): Promise<Failure> {
@@ -86,8 +86,8 @@ async function failureOf(
   const { reason, detail, ifReachable } = verdict;
   if (ifReachable !== true) return { kind: 'failed', database, reason, detail };
   // Prepare has reached the server, but that may be hours ago: a tip was copied and an image pulled since.
-  const { host, port } = request.source;
-  const reached = await preflight(host, port, { listenSetting: engine.settings.listen, refusedAs });
+  const { host, port } = context.request.source;
+  const reached = await preflight(host, port, expectedOf(context));
   return reached.kind === 'failed'
     ? { kind: 'failed', database, reason: reached.reason, detail: reached.detail }
     : { kind: 'failed', database, reason, detail };

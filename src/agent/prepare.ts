@@ -10,7 +10,7 @@ import type { Manifest } from '../volume/manifest.ts';
 import { withdrawAbandoned } from '../volume/publish.ts';
 import { lackingForCopy } from '../volume/space.ts';
 import { stageCopy, stageLinks } from '../volume/stage.ts';
-import { copyName, foldersOf, type Context } from './context.ts';
+import { copyName, expectedOf, foldersOf, type Context } from './context.ts';
 import type { Known, Plan, Target } from './plan.ts';
 import { preflight } from './preflight.ts';
 import { failedReport, reportOf, type Result } from './results.ts';
@@ -31,7 +31,7 @@ const reportMarginSeconds = 20;
  * @throws the system error of a failed call on the volume
  */
 export async function prepare(context: Context): Promise<RunReport | undefined> {
-  const { request, engine, files } = context;
+  const { request, files } = context;
   const folders = foldersOf(context);
   const startedAt = context.now();
   const destination = await readDestination(folders.root);
@@ -51,11 +51,7 @@ export async function prepare(context: Context): Promise<RunReport | undefined> 
   }
 
   const { host, port } = request.source;
-  const { settings } = engine;
-  const reached = await preflight(host, port, {
-    listenSetting: settings.listen,
-    refusedAs: context.refusedAs,
-  });
+  const reached = await preflight(host, port, expectedOf(context));
   if (reached.kind === 'failed') return withPublished(context, published, missing, reached);
   context.say({ host, port, address: reached.address }, 'the backup port accepts connections');
 
@@ -171,11 +167,19 @@ async function tooLargeToCopy(
 
 /**
  * The tool is given the address that was checked and that answered, in the place of the name: it would resolve that once
- * more, and whoever answers for the name could say something else by then.
+ * more, and whoever answers for the name could say something else by then. But where it holds the name against a
+ * certificate it needs the name, and then it is the certificate that gives away another server.
  */
 function addressing(context: Context, address: string): Context {
   const { request } = context;
+  if (holdsName(context)) return context;
   return { ...context, request: { ...request, source: { ...request.source, host: address } } };
+}
+
+function holdsName({ engine, request }: Context): boolean {
+  const { tls } = request.tool;
+  if (tls === undefined) return false;
+  return tls.verifyHostname ?? engine.hostnameCheck(request.neo4jVersion) === 'on';
 }
 
 /** Copies what an increment goes on from. What turns out to be damaged there is not gone on from. */
@@ -220,7 +224,7 @@ function knownOf(points: readonly Manifest[]): Known[] {
 }
 
 async function writeSteps(context: Context, targets: readonly Target[], startedAt: Date): Promise<void> {
-  const { engine, files } = context;
+  const { engine, files, request } = context;
   const { staging } = foldersOf(context);
   // The tool makes the copy of a full backup itself, but not the folder around it.
   for (const { tries } of targets)
@@ -232,8 +236,9 @@ async function writeSteps(context: Context, targets: readonly Target[], startedA
     }
   const write = (name: string, content: string): Promise<void> =>
     files.writeNew(join(context.exchange, name), content);
-  await files.makeFolder(join(context.exchange, exchange.configuration));
-  for (const [name, content] of Object.entries(engine.configuration))
+  for (const folder of [exchange.configuration, exchange.revoked])
+    await files.makeFolder(join(context.exchange, folder));
+  for (const [name, content] of Object.entries(engine.configuration(request.tool)))
     await write(join(exchange.configuration, name), content);
   await write(exchange.deadline, String(deadlineOf(context, startedAt)));
   for (const [name, content] of formatSteps(stepsOf(context, targets))) await write(name, content);

@@ -38,9 +38,13 @@ export function failedReport(told: Told, reason: RunReason, detail?: string): Ru
 
 /** The server's settings that a reason is about, as this version of it calls them; once. */
 function settingsFor({ engine, request }: Told, reason: RunReason, detail = ''): string {
-  const { enabled, listen } = engine.settings;
-  if (reason !== 'PortUnreachable' || detail.includes(listen)) return '';
-  return ` With Neo4j ${request.neo4jVersion} these are ${enabled}=true and ${listen}=0.0.0.0:${request.source.port}.`;
+  const { enabled, listen, tls = '' } = engine.settings;
+  const ofVersion = `With Neo4j ${request.neo4jVersion}`;
+  if (reason === 'PortUnreachable' && !detail.includes(listen))
+    return ` ${ofVersion} these are ${enabled}=true and ${listen}=0.0.0.0:${request.source.port}.`;
+  if (reason === 'TLSHandshakeFailed' && !detail.includes(tls))
+    return ` ${ofVersion} the setting of the server is ${tls}.`;
+  return '';
 }
 
 /**

@@ -127,6 +127,7 @@ function commandOf(context: Context, database: string, type: BackupType, folder:
       Incremental: checksConsistency(request.consistencyCheck, 'Incremental'),
     },
     version: request.neo4jVersion,
+    tool: request.tool,
   };
 }
 

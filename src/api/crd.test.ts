@@ -114,6 +114,9 @@ describe('the schema', () => {
       '.spec.neo4j.version',
       '.spec.source',
       '.spec.source.serviceRef.name',
+      '.spec.source.tls.caSecretRef.name',
+      '.spec.source.tls.clientCertificateSecretRef',
+      '.spec.source.tls.clientCertificateSecretRef.name',
       '.spec.trigger.id',
     ]);
   });

@@ -42,6 +42,22 @@ describe('a spec is taken with', () => {
     { name: 'the longest path', over: destination({ path: 'p'.repeat(63) }) },
     { name: 'a path of one digit', over: destination({ path: '7' }) },
     { name: 'a trigger', over: { trigger: { id: 'Before_migration.2' } } },
+    { name: 'TLS', over: source({ host: 'a', tls: { clientCertificateSecretRef: { name: 'client' } } }) },
+    {
+      name: 'TLS with an authority of its own',
+      over: source({
+        host: 'a',
+        tls: {
+          clientCertificateSecretRef: { name: 'client' },
+          caSecretRef: { name: 'authority', key: 'root_ca.pem' },
+          verifyHostname: false,
+        },
+      }),
+    },
+    {
+      name: 'tuning',
+      over: neo4j({ tool: { heapSize: '1Gi', pageCacheSize: 67_108_864, options: { 'cc-graph': 'true' } } }),
+    },
     { name: 'a quantity as number', over: job({ resources: { limits: { cpu: 2 } } }) },
     ...['512Mi', '1.5Gi', '100m', '1k', '1Ki', '2', '1Ei'].map((memory) => ({
       name: `a quantity of ${memory}`,
@@ -78,6 +94,19 @@ describe('a spec is refused with', () => {
       name: 'a Service with a namespace in its name',
       over: source({ serviceRef: { name: 'other/orders' } }),
     },
+    { name: 'TLS without a certificate', over: source({ host: 'a', tls: {} }) },
+    ...['', '.', '..', '.x', 'a/b', '../ca.crt', 'a\n'].map((key) => ({
+      name: `the key ${JSON.stringify(key)} of a Secret`,
+      over: source({
+        host: 'a',
+        tls: { clientCertificateSecretRef: { name: 'client' }, caSecretRef: { name: 'a', key } },
+      }),
+    })),
+    ...['', 'a b', '$(id)', '/etc', '-x', 'a\n', 'é'].map((value) => ({
+      name: `the value ${JSON.stringify(value)} of a setting of the tool`,
+      over: neo4j({ tool: { options: { timeout: value } } }),
+    })),
+    { name: 'a setting of the tool that is no text', over: neo4j({ tool: { options: { timeout: 5 } } }) },
     { name: 'no version', over: { neo4j: {} } },
     { name: 'a version as number', over: neo4j({ version: 3.4 }) },
     { name: 'a version of one part', over: neo4j({ version: '3' }) },

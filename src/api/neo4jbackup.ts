@@ -20,6 +20,44 @@ const transactionID = z
   .max(20)
   .regex(/^[0-9]+$/);
 
+const secretKey = z
+  .string()
+  .min(1)
+  .max(253)
+  .regex(/^[-_a-zA-Z0-9][-._a-zA-Z0-9]*$/);
+
+const SourceTLS = z
+  .object({
+    clientCertificateSecretRef: z
+      .object({ name: objectName.describe('Name of the Secret, in the namespace of this resource.') })
+      .describe(
+        'Secret with the certificate and the key of the tool, in the keys tls.crt and tls.key, as cert-manager writes them. Neo4j asks for both, whatever the server demands. ' +
+          'The key must have no password; write it as PKCS#8 (cert-manager: privateKey.encoding: PKCS8), which every version takes.',
+      ),
+    caSecretRef: z
+      .object({
+        name: objectName.describe('Name of the Secret, in the namespace of this resource.'),
+        key: secretKey
+          .default('ca.crt')
+          .describe('Key of the Secret that holds the certificate of the authority, as PEM.'),
+      })
+      .describe(
+        'The authority that the certificate of the server is held against. Default: ca.crt of the Secret with the certificate of the tool.',
+      )
+      .optional(),
+    verifyHostname: z
+      .boolean()
+      .describe(
+        'Whether the certificate of the server must be for the name that the tool connects to: <Service>.<namespace>.svc, or the host. ' +
+          'Since 4.0: the tool of 3.4 never looks at it. Default: as the version has it, which is false up to 5 and true since 2025.01.',
+      )
+      .optional(),
+  })
+  .describe(
+    'TLS on the backup port, since 3.4: the server needs a policy for it, too. In 3.4 and 3.5 only members of a causal cluster speak it. ' +
+      "The Secrets are mounted into the container of Neo4j's tool alone: the operator never reads them.",
+  );
+
 const Source = z
   .object({
     serviceRef: z
@@ -45,6 +83,7 @@ const Source = z
         'Port of the backup service: 6362 unless the server sets it otherwise ' +
           '(online_backup_server in 2.3, dbms.backup.address up to 3.5, dbms.backup.listen_address in 4.x, server.backup.listen_address since 5).',
       ),
+    tls: SourceTLS.optional(),
   })
   .meta(
     cel({
@@ -55,6 +94,38 @@ const Source = z
   .describe(
     'The running server to copy from. Online backup must be enabled there, on an address other than loopback.',
   );
+
+const quantityPattern = /^[0-9]+([.][0-9]+)?([KMGTPE]i|[kMGTPEm])?$/;
+const quantity = z.union([z.int().min(0), z.string().max(32).regex(quantityPattern)]).meta({
+  'x-kubernetes-int-or-string': true,
+  pattern: quantityPattern.source,
+  maxLength: 32,
+});
+const ToolSettings = z
+  .object({
+    heapSize: quantity
+      .describe(
+        'Heap of the JVM, such as 1Gi; whole mebibytes are given to it. Default: half of spec.job.resources.limits.memory, less where the rest needs it; without a limit 256Mi.',
+      )
+      .optional(),
+    pageCacheSize: quantity
+      .describe('Page cache of the tool, such as 64Mi. Default: as the tool has it, 8Mi. Since 3.2.')
+      .optional(),
+    options: z
+      .record(
+        z.string(), // which names there are depends on the version: the controller knows
+        z
+          .string()
+          .max(32)
+          .regex(/^[A-Za-z0-9]+$/),
+      )
+      .meta({ maxProperties: 16 })
+      .describe(
+        'More settings of the tool, by its own names without dashes, such as timeout. What each version allows is in docs/tuning.md; everything else is refused.',
+      )
+      .optional(),
+  })
+  .describe("Tuning of Neo4j's tool. Heap and page cache must fit into the memory of its container.");
 
 const Neo4j = z
   .object({
@@ -81,6 +152,7 @@ const Neo4j = z
         'true says that you have a license for the Neo4j Enterprise Edition. Demanded for the default image from 3.3 on, as that image itself would.',
       )
       .optional(),
+    tool: ToolSettings.optional(),
   })
   .describe('Which Neo4j is backed up.');
 
@@ -128,12 +200,6 @@ const Trigger = z
     'Starts one run when its id changes. Works from git: removing it starts nothing, nor does reverting it. Without a trigger there is one run, at creation.',
   );
 
-const quantityPattern = /^[0-9]+([.][0-9]+)?([KMGTPE]i|[kMGTPEm])?$/;
-const quantity = z.union([z.int().min(0), z.string().max(32).regex(quantityPattern)]).meta({
-  'x-kubernetes-int-or-string': true,
-  pattern: quantityPattern.source,
-  maxLength: 32,
-});
 const resourceList = z.object({
   cpu: quantity.describe('Cores, such as 500m or 2.').optional(),
   memory: quantity.describe('Bytes of memory, such as 512Mi.').optional(),

@@ -69,6 +69,22 @@ export const reasons = {
     next: 'Set spec.neo4j.acceptLicenseAgreement to true if you have a license, or name another image in spec.neo4j.image.',
   },
 
+  TLSNotSupported: {
+    ...stalled,
+    says: 'The backup tool of this version of Neo4j speaks no TLS.',
+    next: 'Remove spec.source.tls, and let only the Pods of the runs through to the port: up to 3.3 a backup always travels in the clear.',
+  },
+  OptionNotSupported: {
+    ...stalled,
+    says: 'The backup tool of this version of Neo4j has no such setting, or takes no such value for it.',
+    next: 'Correct or remove it in spec.neo4j.tool.',
+  },
+  ToolMemoryInvalid: {
+    ...stalled,
+    says: 'The heap and the page cache in spec.neo4j.tool do not go together with the memory of the container.',
+    next: 'Ask for less in spec.neo4j.tool, or raise spec.job.resources.limits.memory.',
+  },
+
   // heals without an edit
   ServiceNotFound: {
     ...ready,
@@ -163,8 +179,17 @@ export const reasons = {
   },
   TLSHandshakeFailed: {
     ...failed,
-    says: 'One of server and tool speaks TLS on the backup port, and the other one does not.',
-    next: 'Give both sides the same: the TLS policy of the server for backups (dbms.backup.ssl_policy in 3.4 and 3.5, dbms.ssl.policy.backup.enabled since 4.0) and the resource; or correct spec.source.port, if it is another service that answers there. Then start a run with a new spec.trigger.id.',
+    says: 'The tool and the server did not agree on TLS on the backup port.',
+    next:
+      'Either side must have a policy, and trust the authority of the other one: spec.source.tls here, and on the server the policy for backups. ' +
+      '"PKIX path" means that the tool does not trust the certificate of the server, "fatal alert" that the server refuses that of the tool, "timed out" that the server speaks no TLS there. Then start a run with a new spec.trigger.id.',
+  },
+  TLSPolicyRejected: {
+    ...failed,
+    says: 'The tool cannot use the key and the certificates of spec.source.tls.',
+    next:
+      "The Secret must hold tls.key without a password, as PKCS#8 (cert-manager: spec.privateKey.encoding: PKCS8), tls.crt, and ca.crt as PEM. A tool that calls a policy unexpected was built without TLS: name the image of Neo4j's own edition in spec.neo4j.image. " +
+      'Then start a run with a new spec.trigger.id.',
   },
   ProtocolMismatch: {
     ...failed,

@@ -24,6 +24,11 @@ function namesOf(actions: readonly Action[]): readonly string[] {
 
 const current = { id: 'orders-1', requestedType: 'Auto', startTime: '2026-01-01T00:00:00Z' } as const;
 const withSource = (source: object): Observed['backup'] => aBackup({ spec: { source } });
+const ourTLS = { clientCertificateSecretRef: { name: 'backup-client' } } as const;
+const withTLS = { source: { serviceRef: { name: 'orders-neo4j' }, tls: ourTLS } } as const;
+const withTool = (tool: object, version = '3.4.18'): Observed['backup'] =>
+  aBackup({ spec: { neo4j: { version, acceptLicenseAgreement: true, tool } } });
+const oneGi = { resources: { limits: { memory: '1Gi' } } } as const;
 
 describe('how the resource stands', () => {
   interface Case {
@@ -105,6 +110,49 @@ describe('how the resource stands', () => {
       seen: { backup: withSource({ host: 'db.example.org' }), service: 'none' },
       standing: 'stalled',
       reason: 'HostNotAllowed',
+    },
+    {
+      name: 'is stalled by TLS that the tool of the version does not speak',
+      seen: { backup: aBackup({ spec: { ...withTLS, neo4j: { version: '3.0.7' } } }) },
+      standing: 'stalled',
+      reason: 'TLSNotSupported',
+    },
+    {
+      name: 'takes TLS where the tool speaks it',
+      seen: { backup: aBackup({ spec: withTLS }) },
+      standing: 'starting',
+    },
+    {
+      name: 'is stalled by a check of names that the tool cannot be told of',
+      seen: {
+        backup: withSource({ host: 'db.example.com', tls: { ...ourTLS, verifyHostname: true } }),
+        service: 'none',
+      },
+      standing: 'stalled',
+      reason: 'OptionNotSupported',
+    },
+    {
+      name: 'is stalled by a setting that the tool does not have',
+      seen: { backup: withTool({ options: { frobnicate: 'true' } }) },
+      standing: 'stalled',
+      reason: 'OptionNotSupported',
+    },
+    {
+      name: 'takes a setting that the tool has',
+      seen: { backup: withTool({ options: { timeout: '40m' } }) },
+      standing: 'starting',
+    },
+    {
+      name: 'is stalled by a page cache where the tool has none to set',
+      seen: { backup: withTool({ pageCacheSize: '64Mi' }, '3.0.7') },
+      standing: 'stalled',
+      reason: 'OptionNotSupported',
+    },
+    {
+      name: 'is stalled by a heap that does not go into the container',
+      seen: { backup: aBackup({ spec: { ...withTool({ heapSize: '1Gi' }).spec, job: oneGi } }) },
+      standing: 'stalled',
+      reason: 'ToolMemoryInvalid',
     },
     {
       name: 'takes a host that is allowed',

@@ -141,6 +141,7 @@ describe('the Job', () => {
       onIncrementalFailure: 'Fail',
       requestedType: 'Full',
       consistencyCheck: 'OnFull',
+      tool: { options: {} },
       podDeadlineSeconds: 86_390,
       triggerID: 'first',
       terminalPods: ['pod-uid'],
@@ -172,6 +173,102 @@ describe('the Job', () => {
   });
 });
 
+describe('over TLS, the Job', () => {
+  const own = { clientCertificateSecretRef: { name: 'backup-client' } };
+  const withTLS = (tls: object): V1Job =>
+    buildJob(aBackup({ spec: { source: { serviceRef: { name: 'orders-neo4j' }, tls } } }), input);
+  const tlsVolume = (made: V1Job): unknown => podOf(made).volumes?.find(({ name }) => name === 'tls');
+  const item = (name: string, key: string, path: string): object => ({
+    secret: { name, items: [{ key, path }] },
+  });
+
+  test('takes three keys of one Secret, each to where the tool looks for it, for its group alone', () => {
+    expect(tlsVolume(withTLS(own))).toEqual({
+      name: 'tls',
+      projected: {
+        defaultMode: 0o440,
+        sources: [
+          item('backup-client', 'tls.key', 'private.key'),
+          item('backup-client', 'tls.crt', 'public.crt'),
+          item('backup-client', 'ca.crt', 'trusted/ca.crt'),
+        ],
+      },
+    });
+  });
+
+  test.each([
+    { caSecretRef: { name: 'authority' }, key: 'ca.crt' },
+    { caSecretRef: { name: 'authority', key: 'root.pem' }, key: 'root.pem' },
+  ])('takes the authority from $caSecretRef', ({ caSecretRef, key }) => {
+    expect(tlsVolume(withTLS({ ...own, caSecretRef }))).toMatchObject({
+      projected: { sources: [{}, {}, item('authority', key, 'trusted/ca.crt')] },
+    });
+  });
+
+  test('shows them to the tool and to nobody else', () => {
+    const mounted = containersOf(withTLS(own)).filter(({ volumeMounts = [] }) =>
+      volumeMounts.some(({ name }) => name === 'tls'),
+    );
+    expect(mounted.map(({ name }) => name)).toEqual(['engine']);
+    expect(mounted[0]?.volumeMounts).toContainEqual({ name: 'tls', mountPath: '/tls', readOnly: true });
+    expect(breaches(withTLS(own))).toEqual([]);
+  });
+
+  test('says to the agent that it is so, and no more', () => {
+    const [request] = requestsOf(withTLS({ ...own, verifyHostname: true }));
+    expect(request?.tool).toEqual({ tls: { verifyHostname: true }, options: {} });
+    expect(requestsOf(withTLS(own))[0]?.tool).toEqual({ tls: {}, options: {} });
+    expect(JSON.stringify(request)).not.toContain('backup-client');
+  });
+
+  test('is another one than without', () => {
+    const source = { serviceRef: { name: 'orders-neo4j' } };
+    expect(specHash(aBackup({ spec: { source: { ...source, tls: own } } }), 'agent:1')).not.toBe(
+      specHash(aBackup({ spec: { source } }), 'agent:1'),
+    );
+    expect(tlsVolume(job)).toBeUndefined();
+  });
+});
+
+describe('the memory of the tool', () => {
+  const tuned = (tool: object, memory: string): V1Job =>
+    buildJob(
+      aBackup({
+        spec: {
+          neo4j: { version: '3.4.18', image: 'mine:1', tool },
+          job: { resources: { limits: { memory } } },
+        },
+      }),
+      input,
+    );
+  const heapOf = (made: V1Job): string | undefined =>
+    containersOf(made)[1]?.env?.find(({ name }) => name === 'HEAP_SIZE')?.value;
+
+  test('has a heap that fits', () => {
+    expect(heapOf(job)).toBe('256m');
+    expect(heapOf(tuned({}, '2Gi'))).toBe('1024m');
+    expect(heapOf(tuned({ heapSize: '1500Mi' }, '2Gi'))).toBe('1500m');
+  });
+
+  test('goes by JAVA_OPTS in generation A, whose launcher knows nothing else', () => {
+    const a = selectEngine('3.0.7');
+    if (a === undefined) throw new Error('no engine serves 3.0.7');
+    const backup = aBackup({ spec: { neo4j: { version: '3.0.7', tool: { heapSize: '64Mi' } } } });
+    expect(containersOf(buildJob(backup, { ...input, engine: a }))[1]?.env).toEqual([
+      { name: 'JAVA_OPTS', value: '-Xmx64m' },
+    ]);
+  });
+
+  test('and its other settings go to the agent', () => {
+    const [request] = requestsOf(tuned({ pageCacheSize: '64Mi', options: { timeout: '40m' } }, '1Gi'));
+    expect(request?.tool).toEqual({ pageCacheMiB: 64, options: { timeout: '40m' } });
+  });
+
+  test('is never asked for where it does not fit', () => {
+    expect(() => tuned({ heapSize: '1Gi' }, '1Gi')).toThrow('no Job can be made');
+  });
+});
+
 function isRestricted({ securityContext, ports = [] }: V1Container): boolean {
   const { privileged, allowPrivilegeEscalation, capabilities, runAsUser, runAsNonRoot } =
     securityContext ?? {};
@@ -188,7 +285,12 @@ function breaches(made: V1Job): readonly string[] {
     ['host namespaces', hostNetwork === true || hostPID === true || hostIPC === true],
     ['runs as root', securityContext?.runAsNonRoot !== true || securityContext.runAsUser === 0],
     ['seccomp', securityContext?.seccompProfile?.type !== 'RuntimeDefault'],
-    ['volumes', volumes.some(({ emptyDir, persistentVolumeClaim }) => !emptyDir && !persistentVolumeClaim)],
+    [
+      'volumes',
+      volumes.some(
+        ({ emptyDir, persistentVolumeClaim, projected }) => !emptyDir && !persistentVolumeClaim && !projected,
+      ),
+    ],
     ...containersOf(made).map((container) => [container.name, !isRestricted(container)] as const),
   ];
   return rules.filter(([, isBroken]) => isBroken).map(([rule]) => rule);

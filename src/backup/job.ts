@@ -1,11 +1,19 @@
 // The Job of a run. Pure.
 import { createHash } from 'node:crypto';
-import type { V1Container, V1EnvVar, V1Job, V1PodSpec, V1VolumeMount } from '@kubernetes/client-node';
+import type {
+  V1Container,
+  V1EnvVar,
+  V1Job,
+  V1PodSpec,
+  V1Volume,
+  V1VolumeMount,
+} from '@kubernetes/client-node';
 import { annotations, containers, group, kind, labels, managedBy, version } from '../api/names.ts';
 import type { Engine } from '../engine/engine.ts';
-import { engineScript, mounts } from '../run/exchange.ts';
+import { engineScript, mounts, tlsFiles } from '../run/exchange.ts';
 import { exitCodes } from '../run/report.ts';
 import { requestVariable, type RunRequest } from '../run/request.ts';
+import { shareMemory, type Memory } from './memory.ts';
 import type { Neo4jBackup } from './resources.ts';
 import { destinationPath, shortName, type DueRun } from './run.ts';
 
@@ -113,7 +121,8 @@ function podSpec(backup: Neo4jBackup, engine: Engine, input: JobInput): V1PodSpe
   const { job, neo4j, destination } = backup.spec;
   const { runAsUser = neo4jID, runAsGroup = neo4jID, fsGroup = neo4jID } = job.securityContext ?? {};
   const podDeadlineSeconds = job.activeDeadlineSeconds - deadlineStepSeconds;
-  const request = requestOf(backup, input, podDeadlineSeconds);
+  const memory = memoryOf(backup, engine);
+  const request = requestOf(backup, input, podDeadlineSeconds, memory);
   return {
     restartPolicy: 'Never',
     automountServiceAccountToken: false,
@@ -135,10 +144,16 @@ function podSpec(backup: Neo4jBackup, engine: Engine, input: JobInput): V1PodSpe
         image: neo4j.image ?? engine.defaultImage(neo4j.version),
         imagePullPolicy: 'IfNotPresent',
         command: ['/bin/sh', '-c', engineScript],
-        env: Object.entries(engine.environment).map(([name, value]) => ({ name, value })),
+        env: Object.entries(engine.environment(memory.heapMiB)).map(([name, value]) => ({ name, value })),
         resources: resourcesOf(backup),
         securityContext: hardenedContext(),
-        volumeMounts: [...volumeMounts(), { name: 'temporary', mountPath: mounts.temporary }],
+        volumeMounts: [
+          ...volumeMounts(),
+          { name: 'temporary', mountPath: mounts.temporary },
+          ...(backup.spec.source.tls === undefined
+            ? []
+            : [{ name: 'tls', mountPath: mounts.tls, readOnly: true }]),
+        ],
       },
     ],
     containers: [agentContainer(containers.report, input.agentImage, request)],
@@ -146,8 +161,34 @@ function podSpec(backup: Neo4jBackup, engine: Engine, input: JobInput): V1PodSpe
       { name: 'backup', persistentVolumeClaim: { claimName: destination.persistentVolumeClaim.claimName } },
       { name: 'exchange', emptyDir: { sizeLimit: exchangeSizeLimit } },
       { name: 'temporary', emptyDir: { sizeLimit: '1Gi' } },
+      ...tlsVolumes(backup),
     ],
   };
+}
+
+/** @throws Error where the settings do not fit: the operator objects to them before it makes a Job */
+function memoryOf(backup: Neo4jBackup, engine: Engine): Memory {
+  const shared = shareMemory(backup, engine.memory);
+  if (shared.kind === 'unfit') throw new Error(`no Job can be made: ${shared.problem}`);
+  return shared.memory;
+}
+
+/**
+ * Of the Secrets only what the tool needs, under the names that it looks for. Readable for the group of the Pod, which
+ * `fsGroup` makes theirs, and for nobody else. A Secret or key that is missing keeps the Pod from starting.
+ */
+function tlsVolumes({ spec }: Neo4jBackup): V1Volume[] {
+  const { tls } = spec.source;
+  if (tls === undefined) return [];
+  const own = tls.clientCertificateSecretRef.name;
+  const authority = tls.caSecretRef ?? { name: own, key: 'ca.crt' };
+  const files = [
+    [own, 'tls.key', tlsFiles.privateKey],
+    [own, 'tls.crt', tlsFiles.certificate],
+    [authority.name, authority.key, tlsFiles.authority],
+  ] as const;
+  const sources = files.map(([name, key, path]) => ({ secret: { name, items: [{ key, path }] } }));
+  return [{ name: 'tls', projected: { defaultMode: 0o440, sources } }];
 }
 
 /** What of the settings stands in a Pod as it stands in the resource. */
@@ -180,8 +221,11 @@ function requestOf(
   backup: Neo4jBackup,
   { run, now, terminalPods }: JobInput,
   podDeadlineSeconds: number,
+  { pageCacheMiB }: Memory,
 ): RunRequest {
   const { metadata, spec } = backup;
+  const { tls } = spec.source;
+  const verifyHostname = tls?.verifyHostname;
   return {
     schemaVersion: 1,
     run: run.id,
@@ -195,6 +239,11 @@ function requestOf(
     onIncrementalFailure: spec.onIncrementalFailure,
     requestedType: run.requestedType,
     consistencyCheck: spec.consistencyCheck,
+    tool: {
+      ...(tls === undefined ? {} : { tls: verifyHostname === undefined ? {} : { verifyHostname } }),
+      ...(pageCacheMiB === undefined ? {} : { pageCacheMiB }),
+      options: spec.neo4j.tool?.options ?? {},
+    },
     podDeadlineSeconds,
     ...(run.triggerID === undefined ? {} : { triggerID: run.triggerID }),
     terminalPods: terminalPods.slice(-64),

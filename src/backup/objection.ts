@@ -1,9 +1,11 @@
 // What speaks against a run, given everything seen in this pass and what the operator is configured to allow. Pure.
 import { isIP } from 'node:net';
 import type { StalledReason, WaitingReason } from '../api/reasons.ts';
+import { refuseOptions } from '../engine/options.ts';
 import { selectEngine, servedVersions } from '../engine/select.ts';
 import { refusedAs } from '../run/address.ts';
 import { isAllowedHost, isAllowedImage } from './allowed.ts';
+import { shareMemory } from './memory.ts';
 import type { Observed } from './observe.ts';
 
 /** What the operator's configuration decides. */
@@ -30,6 +32,9 @@ const always: readonly Rule[] = [
   licenseAccepted,
   imageAllowed,
   hostAllowed,
+  tlsServed,
+  toolSettable,
+  memoryFits,
   sourceThere,
   claimThere,
 ];
@@ -104,6 +109,48 @@ function imageAllowed({ backup }: Observed, { allowedImages }: Policy): Objectio
     image === undefined ? `The default image of spec.neo4j.version ${version}` : 'spec.neo4j.image';
   const detail = `${what} is ${used}; allowed are: ${allowedImages.join(', ')}`;
   return { kind: 'stalled', reason: 'ImageNotAllowed', detail };
+}
+
+function tlsServed({ backup }: Observed): Objection | undefined {
+  const { source, neo4j } = backup.spec;
+  const engine = selectEngine(neo4j.version);
+  if (source.tls === undefined || engine === undefined) return undefined;
+  const { version } = neo4j;
+  if (engine.settings.tls === undefined)
+    return stalled('TLSNotSupported', `spec.source.tls is set, and the tool of ${version} speaks no TLS`);
+  if (source.tls.verifyHostname === undefined || engine.hostnameCheck(version) !== 'never') return undefined;
+  return stalled(
+    'OptionNotSupported',
+    `spec.source.tls.verifyHostname is set, and the tool of ${version} cannot be told so`,
+  );
+}
+
+function toolSettable({ backup }: Observed): Objection | undefined {
+  const { version, tool = {} } = backup.spec.neo4j;
+  const engine = selectEngine(version);
+  if (engine === undefined) return undefined;
+  if (tool.pageCacheSize !== undefined && !engine.memory.takesPageCache(version))
+    return stalled(
+      'OptionNotSupported',
+      `spec.neo4j.tool.pageCacheSize is set, and the tool of ${version} cannot be told so`,
+    );
+  const refused = refuseOptions(engine.options(version), tool.options ?? {});
+  return refused === undefined
+    ? undefined
+    : stalled('OptionNotSupported', `spec.neo4j.tool.options: with the tool of ${version}, ${refused}`);
+}
+
+function memoryFits({ backup }: Observed): Objection | undefined {
+  const engine = selectEngine(backup.spec.neo4j.version);
+  if (engine === undefined) return undefined;
+  const shared = shareMemory(backup, engine.memory);
+  return shared.kind === 'fits'
+    ? undefined
+    : stalled('ToolMemoryInvalid', `In spec.neo4j.tool, ${shared.problem}`);
+}
+
+function stalled(reason: StalledReason, detail: string): Objection {
+  return { kind: 'stalled', reason, detail };
 }
 
 function sourceThere({ backup, service }: Observed): Objection | undefined {

@@ -20,6 +20,7 @@ const command: Command = {
   name: 'graph.db',
   reports: '/w/reports',
   check: { Full: true, Incremental: true },
+  tool: { options: {} },
 };
 
 const captures = join(import.meta.dirname, '../../test/engine/captures');

@@ -1,6 +1,7 @@
 // Generation B1: `neo4j-admin backup` of Neo4j 3.1 to 3.3. What it prints was taken from real runs: test/engine/captures.
 import { adminBackupB2 } from './admin-backup-b2.ts';
 import type { Command, Ended, Engine, Verdict } from './engine.ts';
+import { atLeast } from './version.ts';
 
 /** The official images of 3.1 do not have it on their PATH. */
 const tool = '/var/lib/neo4j/bin/neo4j-admin';
@@ -27,12 +28,15 @@ function judge(ended: Ended): Verdict {
  * unless it is forbidden: where an increment fails, for whatever cause, it renames away the good backup and takes a full
  * one; with a server that is merely down nothing is left.
  */
-const { causeMarks: _, ...later } = adminBackupB2; // this one always names the cause
+const { causeMarks: _, settings, memory, ...later } = adminBackupB2; // this one always names the cause
+const { tls: _none, ...plain } = settings; // there is no setting for it
 
 export const adminBackupB1: Engine = {
   ...later,
   generation: 'B1',
   versions: '3.3',
+  settings: plain,
+  memory: { ...memory, takesPageCache: (version) => atLeast(version, 3, 2) },
   commandLine,
   judge,
 };

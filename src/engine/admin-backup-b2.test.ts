@@ -4,9 +4,10 @@ import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { RunReason } from '../api/reasons.ts';
 import { adminBackupB2 } from './admin-backup-b2.ts';
+import type { ToolSettings } from '../run/request.ts';
 import type { Command, Ended, Verdict } from './engine.ts';
 
-const { prunedMarks, environment, configuration } = adminBackupB2;
+const { prunedMarks } = adminBackupB2;
 const commandLine = (given: Command): readonly string[] => adminBackupB2.commandLine(given);
 const judge = (ended: Ended): Verdict => adminBackupB2.judge(ended);
 
@@ -21,6 +22,7 @@ const command: Command = {
   temporary: '/backup/orders/.staging/x/first.tmp',
   check: { Full: true, Incremental: true },
   version: '3.4.18',
+  tool: { options: {} },
 };
 
 describe('commandLine', () => {
@@ -71,11 +73,71 @@ describe('commandLine', () => {
 });
 
 test('the tool is made to say why: without it, most failures print the same line', () => {
-  expect(environment).toMatchObject({ NEO4J_DEBUG: '1' });
+  expect(adminBackupB2.environment(256)).toMatchObject({ NEO4J_DEBUG: '1' });
 });
 
 test('the tool writes its logs where it may, not below its home', () => {
-  expect(configuration).toEqual({ 'neo4j.conf': expect.stringMatching(/^dbms\.directories\.logs=\/tmp\//) });
+  expect(configured({ options: {} })[0]).toMatch(/^dbms\.directories\.logs=\/tmp\//);
+});
+
+/** The lines of the only file of the configuration. */
+function configured(settings: ToolSettings): readonly string[] {
+  const files = adminBackupB2.configuration(settings);
+  expect(Object.keys(files)).toEqual(['neo4j.conf']);
+  return files['neo4j.conf']?.split('\n') ?? [];
+}
+
+describe('TLS', () => {
+  const overTLS = { tls: {}, options: {} };
+
+  test('is a policy in the configuration, whose files are where the Job mounts them', () => {
+    const plain = configured({ options: {} });
+    const added = configured(overTLS).filter((line) => !plain.includes(line));
+    expect(added).toEqual([
+      'dbms.backup.ssl_policy=backup',
+      'dbms.ssl.policy.backup.base_directory=/tls',
+      'dbms.ssl.policy.backup.revoked_dir=/exchange/revoked',
+      'dbms.ssl.policy.backup.client_auth=REQUIRE',
+      'dbms.ssl.policy.backup.trust_all=false',
+    ]);
+    expect(plain.join()).not.toMatch(/ssl/);
+  });
+
+  test('leaves only the protocol that knows it: with the other one, the tool takes a backup in the clear', () => {
+    expect(commandLine(command).join()).not.toMatch(/protocol/);
+    expect(commandLine({ ...command, tool: overTLS })).toContain('--protocol=catchup');
+  });
+
+  test('was recorded with what the operator gives, and shows why', () => {
+    expect(read('tls-full', 'cmd')).toContain(' --protocol=catchup\n');
+    expect(read('tls-client-only-any', 'cmd')).not.toContain('--protocol');
+    expect(judged('tls-client-only-any')).toEqual({ kind: 'taken', check: 'none' });
+  });
+});
+
+describe('tuning', () => {
+  test('gives the heap and the page cache in mebibytes', () => {
+    expect(adminBackupB2.environment(48)).toMatchObject({ HEAP_SIZE: '48m' });
+    expect(commandLine({ ...command, tool: { pageCacheMiB: 64, options: {} } })).toContain('--pagecache=64m');
+  });
+
+  test('passes on what is allowed, in one order', () => {
+    const options = { 'cc-graph': 'false', timeout: '90s' };
+    expect(commandLine({ ...command, tool: { options } }).slice(-2)).toEqual([
+      '--timeout=90s',
+      '--cc-graph=false',
+    ]);
+  });
+
+  const refused: readonly Readonly<Record<string, string>>[] = [
+    { frobnicate: 'yes' },
+    { timeout: 'x' },
+    { 'cc-graph': 'true --name=x' },
+    { toString: 'x' },
+  ];
+  test.each(refused)('never passes on %j', (options) => {
+    expect(() => commandLine({ ...command, tool: { options } })).toThrow('not allowed');
+  });
 });
 
 const captures = join(import.meta.dirname, '../../test/engine/captures/3.4.18');
@@ -100,6 +162,7 @@ describe('judge, over all that the real tool was seen to print,', () => {
     reason,
     detail: expect.stringMatching(detail) as string,
   });
+  const twoStores = /^The destination holds store [0-9a-f-]+, the server has store [0-9a-f-]+$/;
   const lost = /ComException: Channel has been closed$/;
   const notEmpty = /Can only perform a full backup into an empty directory/;
   const silentRefusal = /Failed to run a backup using the available strategies/;
@@ -115,10 +178,7 @@ describe('judge, over all that the real tool was seen to print,', () => {
     pruned: { kind: 'pruned' },
     'pruned-full': taken(),
     'pruned-fallback': taken(),
-    'other-store': failed(
-      'StoreMismatch',
-      /The destination holds store [0-9a-f-]+, the server has store [0-9a-f-]+$/,
-    ),
+    'other-store': failed('StoreMismatch', twoStores),
     refused: failed('PortUnreachable', /Connection refused: \/127\.0\.0\.1:6399$/),
     'refused-fallback': failed('PortUnreachable', /Connection refused: \/127\.0\.0\.1:6399$/),
     'refused-incremental': failed('PortUnreachable', /Connection refused: \/127\.0\.0\.1:6399$/),
@@ -172,6 +232,33 @@ describe('judge, over all that the real tool was seen to print,', () => {
     'two-at-once-early-first': taken('failed'),
     'two-at-once-early-second': taken('inconsistent'),
     usage: failed('EngineFailed', /^unrecognized option: 'frobnicate'$/),
+    'tls-full': taken(),
+    'tls-incremental': taken(),
+    'tls-wrong-name': taken(),
+    'tls-key-pkcs1': taken(),
+    'tls-key-ec': taken(),
+    'tls-client-only-any': taken(),
+    'tls-server-single': taken(),
+    'tls-unserved': failed('TLSPolicyRejected', /Unexpected SSL policy/),
+    'tls-key-sec1': failed('TLSPolicyRejected', /Failed to load private key: \S+\/private\.key$/),
+    'tls-key-encrypted': failed('TLSPolicyRejected', /Failed to load private key: \S+\/private\.key$/),
+    'tls-key-missing': failed('TLSPolicyRejected', /Failed to load private key: \S+\/private\.key$/),
+    'tls-authority-missing': failed('TLSPolicyRejected', /no trust anchors found in: \S+\/trusted$/),
+    'tls-key-of-another': failed('TLSHandshakeFailed', /Received fatal alert: handshake_failure$/),
+    'tls-client-not-trusted': failed('TLSHandshakeFailed', /Received fatal alert: bad_certificate$/),
+    'tls-client-expired': failed('TLSHandshakeFailed', /Received fatal alert: certificate_unknown$/),
+    'tls-server-not-trusted': failed('TLSHandshakeFailed', /PKIX path building failed: .*unable to find/),
+    'tls-server-expired': failed('TLSHandshakeFailed', /CertificateExpiredException: NotAfter: /),
+    'tls-client-only': failed('TLSHandshakeFailed', /handshake timed out$/),
+    // Nothing in it speaks of TLS: prepare asks the server itself before that.
+    'tls-server-only': failed('ServerClosedConnection', lost),
+    'cluster-full': taken(),
+    'cluster-pruned': { kind: 'pruned' },
+    'cluster-other-store': failed('StoreMismatch', twoStores),
+    'cluster-other-store-single': failed('StoreMismatch', twoStores),
+    'tls-refused': failed('PortUnreachable', /Connection refused$/),
+    'tls-unknown-host': failed('HostNotFound', /no-such-host\.invalid$/),
+    'tls-http': failed('TLSHandshakeFailed', /NotSslRecordException/),
   };
   const recorded = readdirSync(captures)
     .filter((name) => name.endsWith('.rc'))
@@ -192,9 +279,9 @@ describe('judge, over all that the real tool was seen to print,', () => {
     expect(detail).not.toMatch(/\n|^\s|^at |^Caused by/);
   });
 
-  test('finds the mark of pruned logs in no other capture: it starts a second command', () => {
+  test('finds the marks of pruned logs in no other capture: it starts a second command', () => {
     const marked = recorded.filter((name) => prunedMarks.some((mark) => outputOf(name).includes(mark)));
-    expect(marked).toEqual(['pruned']);
+    expect(marked).toEqual(['cluster-pruned', 'pruned']);
   });
 });
 

@@ -2,21 +2,41 @@
 // is taken from manuals and from what people pasted (docs/engines.md says what that is). So little of it is relied upon: a
 // failed increment whose cause is not plain is followed by a full backup, which counts only where the store is the same.
 import { exchange, mounts } from '../run/exchange.ts';
+import type { ToolSettings } from '../run/request.ts';
 import { allDatabases, type Command, type Ended, type Engine, type Verdict } from './engine.ts';
 import { judgeFailure, modernFailures, stayingMarks } from './failure.ts';
+import { oneOf, optionArguments, switches, type ToolOptions } from './options.ts';
+import { enablePolicy, policySettings } from './policy.ts';
+import { atLeast } from './version.ts';
 
 /** The tool makes these folders below its home, which is read-only here. */
-const configuration = {
-  'neo4j.conf': [
-    `dbms.directories.logs=${mounts.temporary}/logs`,
-    `dbms.directories.metrics=${mounts.temporary}/metrics`,
-    'metrics.enabled=false',
-    '',
-  ].join('\n'),
-} as const;
+const folders = [
+  `dbms.directories.logs=${mounts.temporary}/logs`,
+  `dbms.directories.metrics=${mounts.temporary}/metrics`,
+  'metrics.enabled=false',
+];
+
+function configuration({ tls }: ToolSettings): Readonly<Record<string, string>> {
+  const policy = tls === undefined ? [] : [enablePolicy, ...policySettings(tls)];
+  return { 'neo4j.conf': [...folders, ...policy, ''].join('\n') };
+}
+
+function environment(heapMiB: number): Readonly<Record<string, string>> {
+  return { NEO4J_CONF: `${mounts.exchange}/${exchange.configuration}`, HEAP_SIZE: `${heapMiB}m` };
+}
+
+/** As the manuals have them. What a copy consists of, and where it lies, is not for a resource to say. */
+function options(version: string): ToolOptions {
+  return {
+    'check-graph': switches,
+    'check-indexes': switches,
+    ...(atLeast(version, 4, 4) ? { 'check-index-structure': switches } : {}),
+    ...(atLeast(version, 4, 2) ? { 'include-metadata': oneOf('all', 'users', 'roles') } : {}),
+  };
+}
 
 function commandLine(command: Command): readonly string[] {
-  const { type, host, port, database, parent, reports, check } = command;
+  const { type, host, port, database, parent, reports, check, tool, version } = command;
   return [
     'neo4j-admin',
     'backup',
@@ -28,6 +48,8 @@ function commandLine(command: Command): readonly string[] {
     ...(type === 'Incremental' ? ['--fallback-to-full=false'] : []),
     `--check-consistency=${check[type]}`,
     `--report-dir=${reports}`,
+    ...(tool.pageCacheMiB === undefined ? [] : [`--pagecache=${tool.pageCacheMiB}m`]),
+    ...optionArguments(options(version), tool.options, '--'),
     '--verbose', // or else a failure is one line without its cause
   ];
 }
@@ -62,12 +84,17 @@ export const adminBackupB3: Engine = {
     enabled: 'dbms.backup.enabled',
     listen: 'dbms.backup.listen_address',
     retention: 'dbms.tx_log.rotation.retention_policy',
+    tls: 'dbms.ssl.policy.backup.enabled',
   },
   databases: 'named',
   layout: 'store',
   defaultImage: (version) => `neo4j:${version}-enterprise`,
   asksForLicense: true,
-  environment: { NEO4J_CONF: `${mounts.exchange}/${exchange.configuration}` },
+  environment,
+  // Its launcher may be a JVM of its own, which stays.
+  memory: { leastHeapMiB: 64, besideHeapMiB: 256, takesPageCache: () => true },
+  hostnameCheck: () => 'off',
+  options,
   configuration,
   commandLine,
   checks: ['Full', 'Incremental'],

@@ -18,6 +18,7 @@ const command: Command = {
   name: 'data',
   reports: '/backup/orders/.staging/x/reports',
   temporary: '/backup/orders/.staging/x/first.tmp',
+  tool: { options: {} },
   check: { Full: true, Incremental: true },
   version: '3.0.7',
 };
@@ -173,6 +174,7 @@ describe('judge, over all that the real tools were seen to print,', () => {
     },
     '3.0.7': {
       ...both,
+      'silent-timeout': unsure(/^Couldn't connect to '127\.0\.0\.1:6365'$/),
       'older-server': otherVersion,
       'older-version': failed('OlderVersion', /UpgradeNotAllowed/),
       'newer-server': unsure(/^Couldn't connect to '127\.0\.0\.1:6362'$/),

@@ -1,6 +1,8 @@
 // Generation A: `neo4j-backup` of Neo4j 2.3 and 3.0. What it prints was taken from real runs: test/engine/captures.
 import type { Command, Ended, Engine, Verdict } from './engine.ts';
 import { judgeFailure, type FailureMark } from './failure.ts';
+import { durations, optionArguments, type ToolOptions } from './options.ts';
+import { atLeast } from './version.ts';
 
 /** The official images of 2.3 and 3.0 do not have it on their PATH. */
 const tool = '/var/lib/neo4j/bin/neo4j-backup';
@@ -34,7 +36,20 @@ const failures: readonly FailureMark[] = [
   [/^Couldn't connect to '/, 'ProtocolMismatch'],
 ];
 
-function commandLine({ host, port, parent, name, check }: Command): readonly string[] {
+/** What it does not know it ignores, with exit code 0: so nothing is taken that was not seen to have an effect. */
+function options(version: string): ToolOptions {
+  return atLeast(version, 3, 0) ? { timeout: durations } : {};
+}
+
+function commandLine({
+  host,
+  port,
+  parent,
+  name,
+  check,
+  tool: settings,
+  version,
+}: Command): readonly string[] {
   return [
     tool,
     `-host=${host}`, // the tool puts the brackets around an IPv6 address itself
@@ -42,6 +57,7 @@ function commandLine({ host, port, parent, name, check }: Command): readonly str
     `-to=${parent}/${name}`,
     // It is never an increment that is checked, but an increment may end as a full backup.
     `-verify=${check.Full}`,
+    ...optionArguments(options(version), settings.options, '-'),
   ];
 }
 
@@ -73,8 +89,11 @@ export const backupA: Engine = {
   layout: 'store',
   defaultImage: (version) => `neo4j:${version}-enterprise`,
   asksForLicense: false, // the official images do since 3.3
-  environment: {},
-  configuration: {},
+  environment: (heapMiB) => ({ JAVA_OPTS: `-Xmx${heapMiB}m` }), // its launcher does not know HEAP_SIZE
+  memory: { leastHeapMiB: 24, besideHeapMiB: 128, takesPageCache: () => false },
+  hostnameCheck: () => 'never',
+  options,
+  configuration: () => ({}),
   commandLine,
   checks: ['Full'],
   prunedMarks: [], // it takes a full backup by itself

@@ -2,20 +2,42 @@
 // tool, which cannot be had: what it prints is taken from manuals and from what people pasted (docs/engines.md says what that
 // is). The artifact is what counts: it tells of itself, and the tool's own listing must agree.
 import { exchange, mounts } from '../run/exchange.ts';
+import type { ToolSettings } from '../run/request.ts';
 import { allDatabases, type Command, type Ended, type Engine, type Verdict } from './engine.ts';
 import { judgeFailure, modernFailures, stayingMarks } from './failure.ts';
+import { flag, oneOf, optionArguments, switches, type ToolOptions } from './options.ts';
+import { enablePolicy, policySettings } from './policy.ts';
 import { atLeast } from './version.ts';
 
-const environment = {
-  NEO4J_CONF: `${mounts.exchange}/${exchange.configuration}`,
-  TZ: 'UTC', // some versions name an artifact by the local time
-} as const;
+function environment(heapMiB: number): Readonly<Record<string, string>> {
+  return {
+    NEO4J_CONF: `${mounts.exchange}/${exchange.configuration}`,
+    HEAP_SIZE: `${heapMiB}m`,
+    TZ: 'UTC', // some versions name an artifact by the local time
+  };
+}
 
-const configuration = {
-  'neo4j.conf': [`server.directories.logs=${mounts.temporary}/logs`, 'server.metrics.enabled=false', ''].join(
-    '\n',
-  ),
-} as const;
+const folders = [`server.directories.logs=${mounts.temporary}/logs`, 'server.metrics.enabled=false'];
+
+function configuration({ tls }: ToolSettings): Readonly<Record<string, string>> {
+  const policy = tls === undefined ? [] : [enablePolicy, ...policySettings(tls)];
+  return { 'neo4j.conf': [...folders, ...policy, ''].join('\n') };
+}
+
+/**
+ * As the manuals have them, by the version that brought them. Not there is what would leave something else than an artifact
+ * that is whole: `keep-failed`, `skip-recovery`.
+ */
+function options(version: string): ToolOptions {
+  return {
+    compress: switches,
+    'include-metadata': oneOf('none', 'all', 'users', 'roles'),
+    'parallel-recovery': switches,
+    ...(atLeast(version, 2025, 4) ? { 'prefer-diff-as-parent': flag } : {}),
+    ...(atLeast(version, 2025, 9) ? { 'remote-address-resolution': switches } : {}),
+    ...(atLeast(version, 2025, 11) ? { 'parallel-download': switches } : {}),
+  };
+}
 
 /** With all databases AUTO: some of them are new, and each artifact tells what it is. */
 function typeOf({ type, database }: Command): string {
@@ -24,7 +46,7 @@ function typeOf({ type, database }: Command): string {
 }
 
 function commandLine(command: Command): readonly string[] {
-  const { host, port, database, parent, version, temporary } = command;
+  const { host, port, database, parent, version, temporary, tool } = command;
   return [
     'neo4j-admin',
     'database',
@@ -34,6 +56,8 @@ function commandLine(command: Command): readonly string[] {
     `--type=${typeOf(command)}`,
     // The default is the working folder, which is small here.
     ...(atLeast(version, 5, 24) ? [`--temp-path=${temporary}/backup`] : []),
+    ...(tool.pageCacheMiB === undefined ? [] : [`--pagecache=${tool.pageCacheMiB}m`]),
+    ...optionArguments(options(version), tool.options, '--'),
     '--verbose',
     database === allDatabases ? '*' : database,
   ];
@@ -103,12 +127,17 @@ export const databaseBackupC: Engine = {
     enabled: 'server.backup.enabled',
     listen: 'server.backup.listen_address',
     retention: 'db.tx_log.rotation.retention_policy',
+    tls: 'dbms.ssl.policy.backup.enabled',
   },
   databases: 'named',
   layout: 'artifacts',
   defaultImage: (version) => `neo4j:${version}-enterprise`,
   asksForLicense: true,
   environment,
+  // Its launcher is a JVM of its own, which stays.
+  memory: { leastHeapMiB: 64, besideHeapMiB: 256, takesPageCache: () => true },
+  hostnameCheck: (version) => (atLeast(version, 2025, 1) ? 'on' : 'off'),
+  options,
   configuration,
   commandLine,
   companions: { inspect, check },

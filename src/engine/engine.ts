@@ -1,5 +1,7 @@
 // What every generation of Neo4j's backup tool is to us: command lines, and a reading of what it said.
 import type { RunReason } from '../api/reasons.ts';
+import type { ToolSettings } from '../run/request.ts';
+import type { ToolOptions } from './options.ts';
 
 export type BackupType = 'Full' | 'Incremental';
 
@@ -27,6 +29,7 @@ export interface Command {
   readonly check: Readonly<Record<BackupType, boolean>>;
   /** The tool's version: some flags came late. */
   readonly version: string;
+  readonly tool: ToolSettings;
 }
 
 /** How the tool ended. */
@@ -64,6 +67,18 @@ interface ServerSettings {
   readonly listen: string;
   /** For how long the logical logs stay that an increment needs. */
   readonly retention: string;
+  /** Whether the backup service speaks TLS. Absent: in this generation it never does. */
+  readonly tls?: string;
+}
+
+/** What a container of the tool needs, and what of it can be set. Sizes in MiB. */
+export interface MemoryNeeds {
+  /** The smallest heap that was seen to serve. Below it the tools fail in ways that name no memory. */
+  readonly leastHeapMiB: number;
+  /** What the JVM needs beside its heap and page cache: code, classes, threads, network buffers. */
+  readonly besideHeapMiB: number;
+  /** Whether the tool can be told the size of its page cache. */
+  takesPageCache(version: string): boolean;
 }
 
 /** Commands of a tool that does by itself what others do within the backup: it must be told to look at what it took. */
@@ -82,10 +97,18 @@ export interface Engine {
   defaultImage(version: string): string;
   /** Whether that image refuses to start until its license is accepted. We bypass its entry point, so we ask instead. */
   readonly asksForLicense: boolean;
-  /** Environment of the tool. Fixed: nothing of the user's goes in. */
-  readonly environment: Readonly<Record<string, string>>;
+  /** Environment of the tool. Nothing of the user's goes in but the size of the heap, a number. */
+  environment(heapMiB: number): Readonly<Record<string, string>>;
+  readonly memory: MemoryNeeds;
+  /**
+   * Whether the tool holds the name of the server against its certificate unless it is told: `off`, `on`. `never`: it cannot
+   * be told either.
+   */
+  hostnameCheck(version: string): 'never' | 'off' | 'on';
+  /** What else a resource may set: some settings came late. */
+  options(version: string): ToolOptions;
   /** Files of the tool's configuration folder, by name. */
-  readonly configuration: Readonly<Record<string, string>>;
+  configuration(settings: ToolSettings): Readonly<Record<string, string>>;
   /** `one`: the server has no names for them. `named`: each is backed up by itself, `neo4j` where none is named. */
   readonly databases: 'one' | 'named';
   /** `store`: a folder that is a database, changed in place by increments. `artifacts`: files that are never changed. */

@@ -3,13 +3,22 @@
 import { exitCodes } from './report.ts';
 
 /** Where the containers see the volume, the exchange folder and their scratch space. */
-export const mounts = { backup: '/backup', exchange: '/exchange', temporary: '/tmp' } as const;
+export const mounts = { backup: '/backup', exchange: '/exchange', temporary: '/tmp', tls: '/tls' } as const;
+
+/** What lies below `mounts.tls`, for the tool alone: the names that a policy of Neo4j has in each version. */
+export const tlsFiles = {
+  privateKey: 'private.key',
+  certificate: 'public.crt',
+  authority: 'trusted/ca.crt',
+} as const;
 
 /** What lies in the exchange folder. */
 export const exchange = {
   plan: 'plan.json',
   /** Folder of the tool's own configuration. */
   configuration: 'conf',
+  /** An empty folder: 3.4 wants one of revoked certificates, and a Secret cannot be mounted as one. */
+  revoked: 'revoked',
   /** Present: there is nothing for the tool to do. */
   skip: 'skip',
   /** Unix time at which the tool is ended. */

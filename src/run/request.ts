@@ -5,6 +5,20 @@ import { databaseName, hostName, pathSegment, triggerName, versionNumber } from 
 /** Name of the environment variable that carries the request. */
 export const requestVariable = 'NEO4J_BACKUP_RUN';
 
+/** What the tool is asked for beside the copy. Each generation says it in its own way, in arguments or in a file. */
+const ToolSettings = z.object({
+  /** Present: it speaks TLS, with what is below `mounts.tls`. */
+  tls: z.object({ verifyHostname: z.boolean().optional() }).optional(),
+  /** Absent: as large as the tool itself makes it. */
+  pageCacheMiB: z.int().min(1).max(1_048_576).optional(),
+  /** Settings of the tool by their names. Which ones there are is the generation's to say. */
+  options: z
+    .record(z.string().regex(/^[a-z]([-a-z]{0,61}[a-z])?$/), z.string().regex(/^[A-Za-z0-9]{1,32}$/))
+    .refine((options) => Object.keys(options).length <= 16),
+});
+
+export type ToolSettings = Readonly<z.output<typeof ToolSettings>>;
+
 export const RunRequest = z.object({
   schemaVersion: z.literal(1),
   /** Name of the run and of its Job. */
@@ -27,6 +41,7 @@ export const RunRequest = z.object({
   onIncrementalFailure: z.enum(['Fail', 'NewChain']),
   requestedType: z.enum(['Auto', 'Full']),
   consistencyCheck: z.enum(['OnFull', 'Always', 'Never']),
+  tool: ToolSettings,
   /** Seconds that the Pod may take, all containers together. */
   podDeadlineSeconds: z.int().min(1),
   triggerID: z.string().max(63).regex(triggerName).optional(),

@@ -61,6 +61,32 @@ const accepted: readonly { readonly name: string; readonly spec: Spec }[] = [
     spec: { neo4j: { version: '3.4', image: `neo4j@sha256:${'a'.repeat(64)}` } },
   },
   {
+    name: 'TLS, with an authority of its own',
+    spec: {
+      source: {
+        serviceRef: { name: 'orders-neo4j' },
+        tls: {
+          clientCertificateSecretRef: { name: 'backup-client' },
+          caSecretRef: { name: 'authority', key: 'root_ca.pem' },
+          verifyHostname: false,
+        },
+      },
+    },
+  },
+  {
+    name: 'tuning',
+    spec: {
+      neo4j: {
+        version: '3.4.18',
+        tool: {
+          heapSize: '1Gi',
+          pageCacheSize: 67_108_864,
+          options: { timeout: '40m', 'cc-graph': 'false' },
+        },
+      },
+    },
+  },
+  {
     name: 'all settings of the Job',
     spec: {
       consistencyCheck: 'Always',
@@ -88,6 +114,46 @@ const rejected: readonly { readonly name: string; readonly spec: Spec; readonly 
     name: 'a reference into another namespace',
     spec: { source: { serviceRef: { name: 'a', namespace: 'b' } } },
     says: /unknown field "spec\.source\.serviceRef\.namespace"/,
+  },
+  {
+    name: 'a Secret of another namespace',
+    spec: {
+      source: { host: 'a', tls: { clientCertificateSecretRef: { name: 'a', namespace: 'b' } } },
+    },
+    says: /unknown field "spec\.source\.tls\.clientCertificateSecretRef\.namespace"/,
+  },
+  {
+    name: 'TLS without a certificate',
+    spec: { source: { host: 'a', tls: { caSecretRef: { name: 'a' } } } },
+    says: /clientCertificateSecretRef: Required value/,
+  },
+  {
+    name: 'a key of a Secret that climbs',
+    spec: {
+      source: {
+        host: 'a',
+        tls: {
+          clientCertificateSecretRef: { name: 'a' },
+          caSecretRef: { name: 'a', key: '../../token' },
+        },
+      },
+    },
+    says: /spec\.source\.tls\.caSecretRef\.key/,
+  },
+  {
+    name: 'a value of a setting that is two arguments',
+    spec: { neo4j: { version: '3.4.18', tool: { options: { timeout: '1m --name=x' } } } },
+    says: /spec\.neo4j\.tool\.options\.timeout/,
+  },
+  {
+    name: 'free text for the tool',
+    spec: { neo4j: { version: '3.4.18', tool: { extraArgs: '--name=x' } } },
+    says: /unknown field "spec\.neo4j\.tool\.extraArgs"/,
+  },
+  {
+    name: 'a heap of words',
+    spec: { neo4j: { version: '3.4.18', tool: { heapSize: 'lots' } } },
+    says: /spec\.neo4j\.tool\.heapSize/,
   },
   {
     name: 'both a Service and a host',

@@ -30,6 +30,7 @@ export function aRequest(over: Partial<RunRequest> = {}): RunRequest {
     onIncrementalFailure: 'Fail',
     requestedType: 'Auto',
     consistencyCheck: 'OnFull',
+    tool: { options: {} },
     podDeadlineSeconds: 3600,
     terminalPods: [],
     ...over,

@@ -28,7 +28,9 @@ export function bareClaim(): Manifest {
 function barePod(name: string, type: BackupType, series: string): Manifest {
   const parent = join(mounts.backup, series);
   const reports = join(parent, 'reports');
+  const tool = { options: {} };
   const argv = adminBackupB2.commandLine({
+    tool,
     type,
     host: 'orders-neo4j.shop.svc',
     port: 6362,
@@ -41,8 +43,8 @@ function barePod(name: string, type: BackupType, series: string): Manifest {
     check: { Full: true, Incremental: false }, // what a Neo4jBackup has where it says nothing of it
   });
   const environment = {
-    ...adminBackupB2.environment,
-    CONFIGURATION: adminBackupB2.configuration['neo4j.conf'] ?? '',
+    ...adminBackupB2.environment(256), // as in a run of ours without a limit
+    CONFIGURATION: adminBackupB2.configuration(tool)['neo4j.conf'] ?? '',
     PARENT: parent,
     REPORTS: reports,
   };

@@ -21,8 +21,10 @@ import { createServer, type AddressInfo, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { createServer as createTLSServer } from 'node:tls';
 import type { BackupType, Command } from '../../src/engine/engine.ts';
 import { selectEngine } from '../../src/engine/select.ts';
+import type { ToolSettings } from '../../src/run/request.ts';
 import { parseNeostore } from '../../src/volume/neostore.ts';
 import {
   countNodes,
@@ -36,6 +38,7 @@ import { must } from '../run.ts';
 import { steps } from '../steps.ts';
 import { freePort, startServer, type RunningServer } from './server.ts';
 import { slowProxy, type SlowProxy } from './slow-proxy.ts';
+import { homeWith, layOut, makeCertificate, withTLS, type Material } from './tls.ts';
 import { runTool, type Ended, type RunOptions } from './tool.ts';
 
 const [asked, ...wanted] = process.argv.slice(2);
@@ -75,8 +78,9 @@ interface Case extends RunOptions {
   readonly port: number;
   readonly host?: string;
   readonly more?: readonly string[];
-  /** Another version's tool. */
+  /** Another tool, of this version or another one. */
   readonly by?: Engine;
+  readonly settings?: ToolSettings;
 }
 
 const reports = join(work, 'reports');
@@ -101,6 +105,7 @@ function argumentsOf(c: Case): readonly string[] {
     reports,
     temporary: reports,
     check: { Full: check, Incremental: check },
+    tool: c.settings ?? { options: {} },
   });
   return [...args, ...(c.more ?? [])];
 }
@@ -268,6 +273,44 @@ async function upgraded(
   return { backup, running: await server(name, { 'x.nodes': '600', ...to.upgrading }, to) };
 }
 
+const overTLS: ToolSettings = { tls: {}, options: {} };
+function homeFor(name: string, policy: string): string {
+  const rendered = selectEngine(on.version)?.configuration(overTLS)['neo4j.conf'] ?? '';
+  return homeWith(rendered, { home: join(work, `${name}-home`), policy });
+}
+
+const good: Material = { key: 'client.key', certificate: 'client.crt', trusted: 'ca.crt' };
+
+/** What stands in the way of a policy, or of a handshake with a server that demands a certificate of `ca`. */
+const materials: Readonly<Record<string, Material>> = {
+  'tls-key-pkcs1': { ...good, key: 'client-pkcs1.key' },
+  'tls-key-ec': { ...good, key: 'client-ec.key', certificate: 'client-ec.crt' },
+  'tls-key-sec1': { ...good, key: 'client-sec1.key', certificate: 'client-ec.crt' },
+  'tls-key-encrypted': { ...good, key: 'client-encrypted.key' },
+  'tls-key-missing': { trusted: 'ca.crt' },
+  'tls-authority-missing': { key: 'client.key', certificate: 'client.crt' },
+  'tls-key-of-another': { ...good, key: 'stranger.key' },
+  'tls-server-not-trusted': { ...good, trusted: 'stranger-ca.crt' },
+  'tls-client-not-trusted': { key: 'stranger.key', certificate: 'stranger.crt', trusted: 'ca.crt' },
+  'tls-client-expired': { ...good, key: 'client-expired.key', certificate: 'client-expired.crt' },
+};
+
+async function makeCertificates(folder: string): Promise<void> {
+  const at = (name: string): string => join(folder, name);
+  mkdirSync(folder);
+  for (const name of ['ca', 'stranger-ca']) await makeCertificate(folder, { name });
+  for (const name of ['server', 'client']) await makeCertificate(folder, { name, by: 'ca' });
+  await makeCertificate(folder, { name: 'client-ec', by: 'ca', key: 'ec' });
+  await makeCertificate(folder, { name: 'stranger', by: 'stranger-ca' });
+  for (const name of ['client-expired', 'server-expired'])
+    await makeCertificate(folder, { name, by: 'ca', days: -1 });
+  const convert = ['openssl', 'pkey', '-traditional', '-in'];
+  await must([...convert, at('client.key'), '-out', at('client-pkcs1.key')]);
+  await must([...convert, at('client-ec.key'), '-out', at('client-sec1.key')]);
+  const encrypt = ['openssl', 'pkcs8', '-topk8', '-v2', 'aes-256-cbc', '-passout', 'pass:secret'];
+  await must([...encrypt, '-in', at('client.key'), '-out', at('client-encrypted.key')]);
+}
+
 const groups: Readonly<Record<string, () => Promise<void>>> = {
   async versions() {
     const previous = older[on.version];
@@ -313,6 +356,146 @@ const groups: Readonly<Record<string, () => Promise<void>>> = {
     const away = blank('refused-fallback');
     cpSync(base, away, { recursive: true });
     await record({ name: 'refused-fallback', to: away, port: nobody });
+  },
+
+  /** A setting of the tool that takes effect; for 3.4.18, what TLS changes where there is no server at all. */
+  async away() {
+    if (on.version === '3.0.7') {
+      const silent = createServer(() => {}).listen(0, '127.0.0.1');
+      const port = await portOf(silent);
+      ports.set(port, 6365);
+      const settings = { options: { timeout: '5s' } };
+      await record({
+        name: 'silent-timeout',
+        to: blank('silent-timeout'),
+        port,
+        settings,
+        timeoutMs: 90_000,
+      });
+      silent.close();
+    }
+    if (on.version !== '3.4.18') return;
+    const from = join(work, 'away-certificates');
+    await makeCertificates(from);
+    const home = homeFor('away', layOut(from, join(work, 'away-policy'), good));
+    const secure = { by: await withTLS(on), home, settings: overTLS } as const;
+    const nobody = await freePort();
+    ports.set(nobody, 6399);
+    await record({ name: 'tls-refused', to: blank('tls-refused'), port: nobody, ...secure });
+    const host = 'no-such-host.invalid';
+    await record({ name: 'tls-unknown-host', to: blank('tls-unknown'), port: 6362, host, ...secure });
+    const web = createWebServer((_, response) => response.end('hello\n')).listen(0, '127.0.0.1');
+    const port = await portOf(web);
+    ports.set(port, 6364);
+    await record({ name: 'tls-http', to: blank('tls-http'), port, timeoutMs: 45_000, ...secure });
+    web.closeAllConnections();
+    web.close();
+  },
+
+  /** A member of a causal cluster, which serves backups by another protocol than a single server. */
+  async cluster() {
+    if (on.version !== '3.4.18') return;
+    const cluster = await startServer(await withTLS(on), {
+      store: join(work, 'plain-cluster'),
+      program: 'Cluster',
+      settings: {
+        'x.nodes': '500',
+        'x.rate': '300',
+        'x.bytes': '3000',
+        ...on.pruning,
+      },
+    });
+    ports.set(cluster.port, 6362);
+    const to = blank('cluster');
+    await record({ name: 'cluster-full', to, port: cluster.port });
+    const single = await server('cluster-single', { 'x.nodes': '500' });
+    ports.set(single.port, 6366);
+    const other = blank('cluster-other');
+    await run({ name: 'base', to: other, port: single.port });
+    await record({ name: 'cluster-other-store', to: other, port: cluster.port, ...incremental });
+    await record({ name: 'cluster-other-store-single', to, port: single.port, ...incremental });
+    await single.stop();
+    await sleep(25_000);
+    await record({ name: 'cluster-pruned', to, port: cluster.port, ...incremental });
+    await measure('after an increment that met pruned logs', to);
+    await cluster.stop();
+  },
+
+  async tls() {
+    if (on.version !== '3.4.18') return;
+    const from = join(work, 'certificates');
+    await makeCertificates(from);
+    const by = await withTLS(on);
+    const serverPolicy = layOut(from, join(work, 'server-policy'), {
+      key: 'server.key',
+      certificate: 'server.crt',
+      trusted: 'ca.crt',
+    });
+    const cluster = await startServer(by, {
+      store: join(work, 'cluster'),
+      program: 'Cluster',
+      settings: {
+        'x.nodes': '500',
+        'x.rate': '5',
+        'dbms.backup.ssl_policy': 'backup',
+        'dbms.ssl.policy.backup.base_directory': serverPolicy,
+        'dbms.ssl.policy.backup.client_auth': 'REQUIRE',
+      },
+    });
+    ports.set(cluster.port, 6362);
+    const homeOf = (name: string, material: Material): string =>
+      homeFor(name, layOut(from, join(work, `${name}-policy`), material));
+    const home = homeOf('tls', good);
+    const secure = { by, home, settings: overTLS } as const;
+
+    // The tool and the server as they are published.
+    await record({
+      name: 'tls-unserved',
+      to: blank('unserved'),
+      port: cluster.port,
+      home,
+      settings: overTLS,
+    });
+    const single = await server('single', {
+      'x.nodes': '500',
+      'dbms.backup.ssl_policy': 'backup',
+      'dbms.ssl.policy.backup.base_directory': serverPolicy,
+    });
+    ports.set(single.port, 6366);
+    await record({ name: 'tls-server-single', to: blank('single'), port: single.port });
+    await record({ name: 'tls-server-only', to: blank('server-only'), port: cluster.port });
+
+    const to = blank('tls');
+    await record({ name: 'tls-full', to, port: cluster.port, ...secure });
+    await measure('full over TLS', to);
+    await sleep(3000);
+    await record({ name: 'tls-incremental', to, port: cluster.port, ...secure, ...incremental });
+    await measure('incremental over TLS', to);
+    await record({
+      name: 'tls-wrong-name',
+      to: blank('name'),
+      port: cluster.port,
+      host: 'localhost',
+      ...secure,
+    });
+    for (const [name, material] of Object.entries(materials)) {
+      const its = homeOf(name, material);
+      await record({ name, to: blank(name), port: cluster.port, by, home: its, settings: overTLS });
+    }
+    // Without --protocol=catchup, which the operator gives: in the clear, and nobody says so.
+    await record({ name: 'tls-client-only-any', to: blank('any'), port: single.port, by, home });
+    await record({ name: 'tls-client-only', to: blank('client-only'), port: single.port, ...secure });
+    await single.stop();
+    await cluster.stop();
+
+    const expired = createTLSServer({
+      key: readFileSync(join(from, 'server-expired.key')),
+      cert: readFileSync(join(from, 'server-expired.crt')),
+    }).listen(0, '127.0.0.1');
+    const expiredPort = await portOf(expired);
+    ports.set(expiredPort, 6367);
+    await record({ name: 'tls-server-expired', to: blank('expired'), port: expiredPort, ...secure });
+    expired.close();
   },
 
   async plain() {

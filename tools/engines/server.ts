@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
 import { createInterface } from 'node:readline';
-import { serverCommand, type Engine } from '../engines.ts';
+import { serverCommand, type Engine, type ServerOptions } from '../engines.ts';
 
 export interface RunningServer {
   readonly port: number;
@@ -30,11 +30,11 @@ export async function freePort(): Promise<number> {
  */
 export async function startServer(
   on: Engine,
-  { store, settings = {} }: { readonly store: string; readonly settings?: Readonly<Record<string, string>> },
+  { settings = {}, ...options }: ServerOptions,
 ): Promise<RunningServer> {
   const port = await freePort();
   const { command, env } = serverCommand(on, {
-    store,
+    ...options,
     settings: { [on.settings.address]: `127.0.0.1:${port}`, ...settings },
   });
   const [program = '', ...args] = command;
