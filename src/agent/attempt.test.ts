@@ -779,6 +779,30 @@ describe('what a run asks of the tool', () => {
     expect(await readdir(join(folder, exchange.revoked))).toEqual([]);
   });
 
+  test.each([
+    { neo4jVersion: '3.4.18', tls: {}, from: '127.0.0.1' },
+    { neo4jVersion: '4.4.48', tls: {}, from: '127.0.0.1' },
+    { neo4jVersion: '4.4.48', tls: { verifyHostname: true }, from: 'localhost' },
+    { neo4jVersion: '5.26.28', tls: {}, from: '127.0.0.1' },
+    { neo4jVersion: '2025.11.2', tls: {}, from: 'localhost' },
+    { neo4jVersion: '2025.11.2', tls: { verifyHostname: false }, from: '127.0.0.1' },
+    { neo4jVersion: '2025.11.2', tls: undefined, from: '127.0.0.1' },
+  ])(
+    'has the name of the server where it is held against a certificate: $neo4jVersion, $tls',
+    async (one) => {
+      const world = await aWorld();
+      const pod = aPod(world, {
+        ...run(1),
+        neo4jVersion: one.neo4jVersion,
+        source: { host: 'localhost', port: world.port },
+        tool: { ...(one.tls === undefined ? {} : { tls: one.tls }), options: {} },
+      });
+      expect((await container('prepare', pod)).code).toBe(0);
+      const [call] = await runTool(pod, tool());
+      expect(call?.argv).toContain(`--from=${one.from}:${world.port}`);
+    },
+  );
+
   test('is checked once more: no tool is started with a setting that is not allowed', async () => {
     const world = await aWorld();
     const { code, report, calls } = await attempt(

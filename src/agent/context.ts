@@ -41,7 +41,7 @@ export function foldersOf({ request, podUID, volume }: Context): Folders {
 /** What is known of the server before anybody has spoken to it. */
 export function expectedOf({ engine, request, refusedAs }: Context): PreflightOptions {
   const { listen, tls } = engine.settings;
-  return { listenSetting: listen, refusedAs, tlsSetting: tls, expectTLS: request.tool.tls !== undefined };
+  return { listenSetting: listen, tlsSetting: tls, expectTLS: request.tool.tls !== undefined, refusedAs };
 }
 
 /** Name of the folder that the tool makes, or brings up to date, in the folder of a try. */

@@ -167,13 +167,19 @@ async function tooLargeToCopy(
 
 /**
  * The tool is given the address that was checked and that answered, in the place of the name: it would resolve that once
- * more, and whoever answers for the name could say something else by then. With TLS it needs the name, which the
- * certificate of the server is held against, and is safe from somebody else by that.
+ * more, and whoever answers for the name could say something else by then. But where it holds the name against a
+ * certificate it needs the name, and then it is the certificate that gives away another server.
  */
 function addressing(context: Context, address: string): Context {
   const { request } = context;
-  if (request.tool.tls !== undefined) return context;
+  if (holdsName(context)) return context;
   return { ...context, request: { ...request, source: { ...request.source, host: address } } };
+}
+
+function holdsName({ engine, request }: Context): boolean {
+  const { tls } = request.tool;
+  if (tls === undefined) return false;
+  return tls.verifyHostname ?? engine.hostnameCheck(request.neo4jVersion) === 'on';
 }
 
 /** Copies what an increment goes on from. What turns out to be damaged there is not gone on from. */

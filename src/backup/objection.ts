@@ -118,7 +118,7 @@ function tlsServed({ backup }: Observed): Objection | undefined {
   const { version } = neo4j;
   if (engine.settings.tls === undefined)
     return stalled('TLSNotSupported', `spec.source.tls is set, and the tool of ${version} speaks no TLS`);
-  if (source.tls.verifyHostname === undefined || engine.verifiesHostname) return undefined;
+  if (source.tls.verifyHostname === undefined || engine.hostnameCheck(version) !== 'never') return undefined;
   return stalled(
     'OptionNotSupported',
     `spec.source.tls.verifyHostname is set, and the tool of ${version} cannot be told so`,

@@ -123,7 +123,7 @@ export const adminBackupB2: Engine = {
   environment,
   // Resident beside the heap were 96 MiB, with Java 17 (docs/engines.md).
   memory: { leastHeapMiB: 32, besideHeapMiB: 128, takesPageCache: () => true },
-  verifiesHostname: false,
+  hostnameCheck: () => 'never',
   options,
   configuration,
   commandLine,

@@ -93,7 +93,7 @@ export const adminBackupB3: Engine = {
   environment,
   // Its launcher may be a JVM of its own, which stays.
   memory: { leastHeapMiB: 64, besideHeapMiB: 256, takesPageCache: () => true },
-  verifiesHostname: true,
+  hostnameCheck: () => 'off',
   options,
   configuration,
   commandLine,

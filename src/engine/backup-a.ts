@@ -91,7 +91,7 @@ export const backupA: Engine = {
   asksForLicense: false, // the official images do since 3.3
   environment: (heapMiB) => ({ JAVA_OPTS: `-Xmx${heapMiB}m` }), // its launcher does not know HEAP_SIZE
   memory: { leastHeapMiB: 24, besideHeapMiB: 128, takesPageCache: () => false },
-  verifiesHostname: false,
+  hostnameCheck: () => 'never',
   options,
   configuration: () => ({}),
   commandLine,

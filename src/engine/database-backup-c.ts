@@ -136,7 +136,7 @@ export const databaseBackupC: Engine = {
   environment,
   // Its launcher is a JVM of its own, which stays.
   memory: { leastHeapMiB: 64, besideHeapMiB: 256, takesPageCache: () => true },
-  verifiesHostname: true,
+  hostnameCheck: (version) => (atLeast(version, 2025, 1) ? 'on' : 'off'),
   options,
   configuration,
   commandLine,

@@ -100,8 +100,11 @@ export interface Engine {
   /** Environment of the tool. Nothing of the user's goes in but the size of the heap, a number. */
   environment(heapMiB: number): Readonly<Record<string, string>>;
   readonly memory: MemoryNeeds;
-  /** Whether the tool can be told to hold the name of the server against its certificate. */
-  readonly verifiesHostname: boolean;
+  /**
+   * Whether the tool holds the name of the server against its certificate unless it is told: `off`, `on`. `never`: it cannot
+   * be told either.
+   */
+  hostnameCheck(version: string): 'never' | 'off' | 'on';
   /** What else a resource may set: some settings came late. */
   options(version: string): ToolOptions;
   /** Files of the tool's configuration folder, by name. */

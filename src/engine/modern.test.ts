@@ -174,6 +174,80 @@ test('a flag is written without its value', () => {
   );
 });
 
+describe.each(all)('the settings of generation $generation', (engine) => {
+  const { version } = engine === adminBackupB3 ? { version: '4.4.48' } : { version: '2026.06.0' };
+  const lines = (tls: ToolSettings['tls']): readonly string[] =>
+    engine.configuration({ ...(tls === undefined ? {} : { tls }), options: {} })['neo4j.conf']?.split('\n') ??
+    [];
+
+  test('have a policy only where TLS is asked for', () => {
+    const added = lines({}).filter((line) => !lines(undefined).includes(line));
+    expect(added).toEqual([
+      'dbms.ssl.policy.backup.enabled=true',
+      'dbms.ssl.policy.backup.base_directory=/tls',
+      'dbms.ssl.policy.backup.revoked_dir=/exchange/revoked',
+      'dbms.ssl.policy.backup.client_auth=REQUIRE',
+      'dbms.ssl.policy.backup.trust_all=false',
+    ]);
+    expect(lines(undefined).join()).not.toContain('ssl');
+  });
+
+  test.each([true, false])(
+    'leave the check of names to the version, unless it is set: %s',
+    (verifyHostname) => {
+      expect(lines({}).join()).not.toContain('verify_hostname');
+      expect(lines({ verifyHostname })).toContain(`dbms.ssl.policy.backup.verify_hostname=${verifyHostname}`);
+    },
+  );
+
+  test('give heap, page cache and what is allowed, before the name of a database', () => {
+    expect(engine.environment(300)).toMatchObject({ HEAP_SIZE: '300m' });
+    const tool = { pageCacheMiB: 64, options: { 'include-metadata': 'users' } };
+    const argv = engine.commandLine({ ...command, version, tool });
+    const plain = engine.commandLine({ ...command, version });
+    expect(argv.filter((argument) => !plain.includes(argument))).toEqual([
+      '--pagecache=64m',
+      '--include-metadata=users',
+    ]);
+    expect(argv.at(-1)).toBe(plain.at(-1));
+  });
+
+  test('never give what is not allowed', () => {
+    const tool = { options: { 'to-path': 'x' } };
+    expect(() => engine.commandLine({ ...command, version, tool })).toThrow('not allowed');
+  });
+});
+
+test.each([
+  { version: '4.0.12', names: ['check-graph', 'check-indexes'] },
+  { version: '4.2.0', names: ['check-graph', 'check-indexes', 'include-metadata'] },
+  { version: '5.26.28', names: ['compress', 'include-metadata', 'parallel-recovery'] },
+  {
+    version: '2025.04.0',
+    names: ['compress', 'include-metadata', 'parallel-recovery', 'prefer-diff-as-parent'],
+  },
+  {
+    version: '2025.11.2',
+    names: [
+      'compress',
+      'include-metadata',
+      'parallel-recovery',
+      'prefer-diff-as-parent',
+      'remote-address-resolution',
+      'parallel-download',
+    ],
+  },
+])('what $version allows is what it has', ({ version, names }) => {
+  expect(Object.keys(selectEngine(version)?.options(version) ?? {})).toEqual(names);
+});
+
+test('a flag is written without its value', () => {
+  const tool = { options: { 'prefer-diff-as-parent': 'true' } };
+  expect(databaseBackupC.commandLine({ ...command, version: '2025.11.2', tool })).toContain(
+    '--prefer-diff-as-parent',
+  );
+});
+
 interface Failure {
   readonly name: string;
   readonly output: string;
