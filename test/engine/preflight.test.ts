@@ -2,8 +2,6 @@
 import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { connect } from 'node:net';
-import { once } from 'node:events';
 import { expect, onTestFinished, test } from 'vitest';
 import { preflight } from '../../src/agent/preflight.ts';
 import { engine, engineVersions, type EngineVersion } from '../../tools/engines.ts';
@@ -13,7 +11,7 @@ import { steps } from '../../tools/steps.ts';
 /** A server starts in 5 to 20 s here, by how busy the machine is; its jars may have to be fetched. */
 const patienceMs = 15 * 60_000;
 
-/** What all log files below a folder hold of complaints. */
+/** What all log files below a folder hold of complaints, but for those of a machine that has much to do. */
 function complaintsIn(folder: string): readonly string[] {
   const logs = readdirSync(folder, { recursive: true, withFileTypes: true }).filter(
     (entry) => entry.isFile() && entry.name.endsWith('.log'),
@@ -21,7 +19,8 @@ function complaintsIn(folder: string): readonly string[] {
   expect(logs.some(({ name }) => ['debug.log', 'messages.log'].includes(name))).toBe(true); // the latter is that of 2.3
   return logs
     .flatMap((entry) => readFileSync(join(entry.parentPath, entry.name), 'utf8').split('\n'))
-    .filter((line) => /\b(WARN|ERROR)\b|Exception|BackupServer.*fail/i.test(line));
+    .filter((line) => /\b(WARN|ERROR)\b|Exception|BackupServer.*fail/i.test(line))
+    .filter((line) => !/stop-the-world|Detected VM|GC Monitor/i.test(line));
 }
 
 /** A server with its logs in the same folder as its store. */
@@ -29,7 +28,7 @@ async function serving(version: EngineVersion): Promise<{ readonly folder: strin
   const folder = mkdtempSync(join(tmpdir(), 'preflight-test-'));
   const server = await startServer(await engine(version, steps()), {
     store: join(folder, 'graph.db'),
-    settings: { 'dbms.directories.logs': join(folder, 'logs') },
+    settings: { 'dbms.directories.logs': join(folder, 'logs'), 'metrics.enabled': 'false' },
   });
   onTestFinished(async () => {
     await server.stop();
@@ -48,21 +47,6 @@ test.each(engineVersions)(
         await preflight('127.0.0.1', port, { listenSetting: '', refusedAs: () => undefined }),
       ).toMatchObject({ kind: 'reachable' });
     expect(complaintsIn(folder)).toEqual(before);
-  },
-  patienceMs,
-);
-
-test(
-  'what announces more than the protocol allows does leave a trace in the log of 3.4.18: 3.0.7 takes everything in silence',
-  async () => {
-    const { folder, port } = await serving('3.4.18');
-    const before = complaintsIn(folder);
-    const socket = connect(port, '127.0.0.1');
-    onTestFinished(() => void socket.destroy());
-    socket.on('error', () => undefined);
-    await once(socket, 'connect');
-    socket.write('GET / HTTP/1.1\r\n\r\n');
-    await expect.poll(() => complaintsIn(folder).length, { timeout: 20_000 }).toBeGreaterThan(before.length);
   },
   patienceMs,
 );
