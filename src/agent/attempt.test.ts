@@ -779,6 +779,23 @@ describe('what a run asks of the tool', () => {
     expect(await readdir(join(folder, exchange.revoked))).toEqual([]);
   });
 
+  test.each([
+    { how: 'with TLS under its name, which a certificate may be held against', tls: {}, from: 'localhost' },
+    { how: 'without under the address that was checked', tls: undefined, from: '127.0.0.1' },
+  ])('is to reach the server $how', async ({ tls, from }) => {
+    const world = await aWorld();
+    const { calls } = await attempt(
+      world,
+      {
+        ...run(1),
+        source: { host: 'localhost', port: world.port },
+        tool: { ...(tls === undefined ? {} : { tls }), options: {} },
+      },
+      failingTool(''),
+    );
+    expect(calls[0]?.argv).toContain(`--from=${from}:${world.port}`);
+  });
+
   test('is checked once more: no tool is started with a setting that is not allowed', async () => {
     const world = await aWorld();
     const { code, report, calls } = await attempt(
