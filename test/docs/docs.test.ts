@@ -75,12 +75,23 @@ const commands = toRead.flatMap((page) =>
   ),
 );
 
-const verbs = [...new Set(commands.map((command) => command.split(' ').slice(0, 2).join(' ')))];
+const ours = commands.filter((command) => /^(npm|node) /.test(command));
+const others = commands.filter((command) => !ours.includes(command));
+const verbs = [...new Set(others.map((command) => command.split(' ').slice(0, 2).join(' ')))];
 
 test.each(verbs)('the runbook names a command that there is: %s', async (command) => {
   const [program, verb = ''] = command.split(' ');
   const { code } = await kubectl([verb, '--help'], '');
   expect([program, code]).toEqual(['kubectl', 0]);
+});
+
+test('the runbook names scripts and a program of this repository that there are', () => {
+  const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+    readonly scripts: Readonly<Record<string, string>>;
+  };
+  const known = [...Object.keys(scripts).map((name) => `npm run ${name}`), 'node dist/agent.js explain'];
+  expect(ours.length).toBeGreaterThan(0);
+  for (const command of ours) expect(known).toContain(command.split(' ').slice(0, 3).join(' '));
 });
 
 test('the patches of the runbook are accepted', async () => {
