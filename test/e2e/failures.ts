@@ -116,6 +116,27 @@ export function theSource(): void {
       expect(run.message).toContain('activeDeadlineSeconds');
     });
 
+    test('SecretNotFound: the certificates are not there, until they are; then the tool of 3.4 rejects them, which has no TLS', async () => {
+      const tls = { clientCertificateSecretRef: { name: 'backup-client' } };
+      await wish('encrypted', { source: { ...toService('orders-neo4j'), tls } });
+      const status = await becomes('encrypted', 'Ready', 'SecretNotFound');
+      expect(messageOf(status, 'Ready')).toContain('backup-client');
+
+      const canary = 'c2VjcmV0LWNhbmFyeQ';
+      await on().apply({
+        apiVersion: 'v1',
+        kind: 'Secret',
+        metadata: { name: 'backup-client' },
+        stringData: { 'tls.crt': canary, 'tls.key': canary, 'ca.crt': canary },
+      });
+      const run = await runEnds('encrypted');
+
+      // The public jars were built without it: the kubelet has mounted what the tool was told to use (docs/tls.md).
+      expect(run).toMatchObject({ result: 'Failed', reason: 'TLSPolicyRejected' });
+      for (const kind of ['jobs', 'pods', 'events', 'neo4jbackups'])
+        expect(await on().kubectl(['get', kind, '-o', 'yaml'])).not.toContain(canary);
+    });
+
     test('PortNotExposed: the Service has another port', async () => {
       await on().apply(aService('other-port', { ports: [{ port: 7687 }] }));
       await wish('wrong-port', { source: toService('other-port') });
@@ -161,12 +182,18 @@ export function theSource(): void {
       expect(run.message).toContain('nowhere.invalid');
     });
 
-    test('HostNotAllowed: only an edit can help, and no Job is made', async () => {
-      await wish('elsewhere', { source: { host: '169.254.169.254' } });
-      const status = await becomes('elsewhere', 'Stalled', 'HostNotAllowed');
-      expect(messageOf(status, 'Stalled')).toContain('nowhere.invalid');
-      expect(await jobsOf('elsewhere')).toBe(0);
-    });
+    test.each([
+      { name: 'elsewhere', host: 'db.example.org', says: 'nowhere.invalid' },
+      { name: 'at-the-metadata', host: '169.254.169.254', says: 'a link-local address' },
+    ])(
+      'HostNotAllowed: only an edit can help, and no Job is made for $host',
+      async ({ name, host, says }) => {
+        await wish(name, { source: { host } });
+        const status = await becomes(name, 'Stalled', 'HostNotAllowed');
+        expect(messageOf(status, 'Stalled')).toContain(says);
+        expect(await jobsOf(name)).toBe(0);
+      },
+    );
   });
 }
 
