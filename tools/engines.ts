@@ -100,7 +100,7 @@ export async function engine(version: EngineVersion, steps: Steps): Promise<Engi
   const jarsHash = hashOf([pom], [version]);
   const jars = await cached(`neo4j-${version}-jars`, jarsHash, (folder) =>
     steps.run(`fetching Neo4j ${version} from Maven Central (50 to 100 MB, for tests only)`, () =>
-      fetchJars(version, folder),
+      fetchJars(pom, version, folder, 'neo4j-backup'),
     ),
   );
   const files = programs.map((name) => join(sources, `${name}.java`));
@@ -121,21 +121,29 @@ export async function engine(version: EngineVersion, steps: Steps): Promise<Engi
   return { ...row, version, jars, classes };
 }
 
-async function fetchJars(version: string, folder: string): Promise<void> {
+/**
+ * Fetches what a pom names, of one version, from Maven Central.
+ * @throws Error when the jar that all this is about is not among it
+ */
+export async function fetchJars(
+  pomFile: string,
+  version: string,
+  folder: string,
+  jar: string,
+): Promise<void> {
   await must([
     'mvn',
     '--batch-mode',
     '--quiet',
     '--strict-checksums',
-    `--file=${pom}`,
+    `--file=${pomFile}`,
     `-Dneo4j.version=${version}`,
     '-DincludeScope=runtime',
     `-DoutputDirectory=${folder}`,
     'dependency:copy-dependencies',
   ]);
-  if (!readdirSync(folder).some((name) => name === `neo4j-backup-${version}.jar`)) {
-    throw new Error(`neo4j-backup ${version} is not among what Maven fetched`);
-  }
+  if (!readdirSync(folder).includes(`${jar}-${version}.jar`))
+    throw new Error(`${jar} ${version} is not among what Maven fetched`);
 }
 
 function java(on: Engine, heap: string, program: readonly string[]): readonly string[] {

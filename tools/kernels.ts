@@ -1,9 +1,8 @@
 // The community edition of Neo4j 4.0 and later for the tests: its kernel makes stores, its writer packs artifacts. Fetched
 // from Maven Central, never committed, never shipped. The online backup itself is in no public package of these versions.
-import { readdirSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { cached, hashOf } from './cache.ts';
-import { javaFlags } from './engines.ts';
+import { fetchJars, javaFlags } from './engines.ts';
 import { must } from './run.ts';
 import type { Steps } from './steps.ts';
 
@@ -43,7 +42,7 @@ export async function kernel(version: KernelVersion, steps: Steps): Promise<Kern
   const jarsHash = hashOf([pom], [version]);
   const jars = await cached(`neo4j-community-${version}-jars`, jarsHash, (target) =>
     steps.run(`fetching Neo4j ${version} from Maven Central (65 to 150 MB, for tests only)`, () =>
-      fetchJars(version, target),
+      fetchJars(pom, version, target, 'neo4j-kernel'),
     ),
   );
   const files = programs.map((name) => join(folder, `${name}.java`));
@@ -66,23 +65,6 @@ export async function kernel(version: KernelVersion, steps: Steps): Promise<Kern
     },
   );
   return { version, jars, classes };
-}
-
-async function fetchJars(version: KernelVersion, target: string): Promise<void> {
-  await must([
-    'mvn',
-    '--batch-mode',
-    '--quiet',
-    '--strict-checksums',
-    `--file=${pom}`,
-    `-Dneo4j.version=${version}`,
-    '-DincludeScope=runtime',
-    `-DoutputDirectory=${target}`,
-    'dependency:copy-dependencies',
-  ]);
-  if (!readdirSync(target).some((name) => name === `neo4j-kernel-${version}.jar`)) {
-    throw new Error(`the kernel of ${version} is not among what Maven fetched`);
-  }
 }
 
 /** A program of the kernel's, as an argument vector for `must` and `output`. */

@@ -52,17 +52,15 @@ export async function judgeTarget(
 }
 
 async function judgeStore(context: Context, target: Target, plan: Plan): Promise<Judged> {
-  const [first] = target.tries;
-  const { tried, verdict } = await decisiveTry(context, target, plan);
+  const { tried, verdict, before } = await decisiveTry(context, target, plan);
   if (verdict.kind !== 'taken') return failureOf(context, target.database, verdict);
-  if (tried === first)
+  if (before === undefined)
     return storeCandidate(context, {
       target,
       tried,
       verdict,
       fellBack: verdict.fellBack === true ? 'LogsPruned' : undefined,
     });
-  const before = await verdictOf(context, plan, first?.backup ?? '');
   return storeCandidate(context, { target, tried, verdict, fellBack: becauseOf(before) });
 }
 
@@ -149,17 +147,17 @@ async function judgeAllStores(context: Context, target: Target, plan: Plan): Pro
   ];
 }
 
-/** The first try where it ended well, or nothing followed it. */
+/** The first try where it ended well, or nothing followed it; else the second, and `before` how the first had ended. */
 async function decisiveTry(
   context: Context,
   { tries: [first, second] }: Target,
   plan: Plan,
-): Promise<{ readonly tried: Try; readonly verdict: Verdict }> {
+): Promise<{ readonly tried: Try; readonly verdict: Verdict; readonly before?: Verdict }> {
   if (first === undefined) throw new Error('a target has a try');
   const verdict = await verdictOf(context, plan, first.backup);
   const isFollowed = second !== undefined && (await exitCodeOf(context, second.backup)) !== undefined;
   if (verdict.kind === 'taken' || !isFollowed) return { tried: first, verdict };
-  return { tried: second, verdict: await verdictOf(context, plan, second.backup) };
+  return { tried: second, verdict: await verdictOf(context, plan, second.backup), before: verdict };
 }
 
 /** The databases that the output names as failed. */

@@ -268,6 +268,12 @@ describe.each(all)('generation $generation', (engine) => {
   });
 });
 
+test.each(all)('of $generation: the kernel’s own name for a database that is not there is read', (engine) => {
+  const output =
+    'org.neo4j.dbms.api.DatabaseNotFoundException: Database does not exist. Database name: `orders`.';
+  expect(engine.judge({ exitCode: 1, output })).toMatchObject({ kind: 'failed', reason: 'DatabaseNotFound' });
+});
+
 test('4.4 names the databases that failed, and how each ended', () => {
   const output = [
     '2026-01-01 03:00:00.000+0000 ERROR [c.n.b.v.OnlineBackupExecutor] Error in database orders',
