@@ -32,7 +32,7 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
-          include: ['src/**/*.test.ts', 'test/support/**/*.test.ts', 'test/flow/**/*.test.ts'],
+          include: ['src', 'tools', 'test/support', 'test/flow'].map((folder) => `${folder}/**/*.test.ts`),
           testTimeout: minutes(1), // a property test on a machine that does something else, too
         },
       },

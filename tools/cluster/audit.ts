@@ -9,7 +9,7 @@ export interface AuditEntry {
   readonly time: number;
   /** When it was answered, in milliseconds since 1970. */
   readonly answered: number;
-  /** In whose name, also when somebody else spoke for them. */
+  /** In whose name, also when somebody else spoke for them; empty when the credentials were refused. */
   readonly user: string;
   /** Which program, as it calls itself; empty when it does not. */
   readonly userAgent: string;
@@ -55,7 +55,8 @@ export function auditPolicy(): unknown {
   };
 }
 
-const person = z.object({ username: z.string() });
+/** A request that nobody could be found for, answered with 401, has an empty person. */
+const person = z.object({ username: z.string().default('') });
 
 const event = z
   .object({
