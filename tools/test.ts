@@ -39,6 +39,11 @@ const suites: readonly Suite[] = [
   { name: 'unit', says: 'functions and stories on fakes', needsRoot: false },
   { name: 'faults', says: 'every write, request and event of every story goes wrong once', needsRoot: false },
   {
+    name: 'volume',
+    says: 'what lies on the volume: crashes, full disks, flipped bits, hostile hands',
+    needsRoot: false,
+  },
+  {
     name: 'contract',
     says: 'the fake API server and its controllers, and the real ones: one suite for both',
     needsRoot: false,

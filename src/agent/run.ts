@@ -14,6 +14,7 @@ import { endBefore } from './past.ts';
 import { prepare, refuse } from './prepare.ts';
 import { report } from './report.ts';
 import { failedReport } from './results.ts';
+import { tidy } from './tidy.ts';
 
 /**
  * Runs a verb and ends the attempt where it ends: record on the volume, own staging removed, termination message.
@@ -24,8 +25,9 @@ export async function runContainer(
   context: Context,
   terminationLog: string,
 ): Promise<number> {
-  const ended = await attempt(verb, context);
-  if (ended === undefined) return 0;
+  const end = await attempt(verb, context);
+  if (end === undefined) return 0;
+  const ended = verb === 'report' ? { ...end, ...(await tidy(context)) } : end;
   // The message goes last: who reads it may count on the record. Without the record it is still the truth.
   await leave(context, ended).catch((error: unknown) =>
     context.say({ err: error }, 'the record of the run could not be written'),

@@ -118,6 +118,7 @@ describe('the schema', () => {
       '.spec.source.tls.clientCertificateSecretRef',
       '.spec.source.tls.clientCertificateSecretRef.name',
       '.spec.trigger.id',
+      '.spec.verification.schedule',
     ]);
   });
 

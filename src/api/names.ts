@@ -17,7 +17,7 @@ export const labels = {
 } as const;
 
 /** Values of that label. */
-export const tasks = { inspect: 'inspect' } as const;
+export const tasks = { inspect: 'inspect', scrub: 'scrub', prune: 'prune' } as const;
 
 export const managedBy = 'neo4j-backup-operator';
 
@@ -37,6 +37,8 @@ export const containers = {
   engine: 'engine',
   report: 'report',
   inspect: 'inspect',
+  scrub: 'scrub',
+  prune: 'prune',
 } as const;
 
 /** The port of Neo4j's backup service, in all versions. */

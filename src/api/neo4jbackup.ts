@@ -1,7 +1,17 @@
 // Our kind. Types, validation, CRD and reference docs all come from these schemas: the text of a field is its documentation.
 import * as z from 'zod';
 import { backupPort } from './names.ts';
-import { databaseName, hostName, imageName, pathSegment, triggerName, versionNumber } from './patterns.ts';
+import {
+  cronSchedule,
+  databaseName,
+  hostName,
+  imageName,
+  pathSegment,
+  timeSpan,
+  triggerName,
+  versionNumber,
+  volumePath,
+} from './patterns.ts';
 import { cel } from './structural.ts';
 
 const objectName = z
@@ -170,6 +180,16 @@ const Destination = z
         'Folder of the volume: one segment of lower-case letters, digits and dashes. Default: the name of the resource.',
       )
       .optional(),
+    adoptFrom: z
+      .string()
+      .min(1)
+      .max(255)
+      .regex(volumePath)
+      .describe(
+        'Folder of the same volume with a backup that others took: a cron script, or a Helm chart. It is verified and copied into a first chain, once, while ' +
+          'the destination is blank; the next run goes on from it. The original stays as it is. A dot is the root of the volume.',
+      )
+      .optional(),
   })
   .meta(
     cel({
@@ -178,6 +198,57 @@ const Destination = z
     }),
   )
   .describe('Where the backups are kept. Cannot be changed.');
+
+const kept = z.int().min(1).max(10_000);
+
+export const Retention = z
+  .object({
+    keepLast: kept.describe('The newest so many.').optional(),
+    keepHourly: kept.describe('The newest of each of the last so many hours that have one.').optional(),
+    keepDaily: kept.describe('The newest of each of the last so many days that have one.').optional(),
+    keepWeekly: kept
+      .describe('The newest of each of the last so many weeks (from Monday) that have one.')
+      .optional(),
+    keepMonthly: kept.describe('The newest of each of the last so many months that have one.').optional(),
+    keepYearly: kept.describe('The newest of each of the last so many years that have one.').optional(),
+    keepWithin: z
+      .string()
+      .max(6)
+      .regex(timeSpan)
+      .describe('All that are no older than this, such as 36h, 30d or 8w, counted back from the newest one.')
+      .optional(),
+    mode: z
+      .enum(['Enforce', 'Plan'])
+      .default('Enforce')
+      .describe('Enforce: what nothing keeps is removed. Plan: status.retention only shows what would go.'),
+  })
+  .meta(
+    cel({
+      rule: '[has(self.keepLast), has(self.keepHourly), has(self.keepDaily), has(self.keepWeekly), has(self.keepMonthly), has(self.keepYearly), has(self.keepWithin)].exists(is, is)',
+      message:
+        'at least one of keepLast, keepHourly, keepDaily, keepWeekly, keepMonthly, keepYearly and keepWithin must be set',
+    }),
+  )
+  .describe(
+    'What is kept on the volume; absent: everything. A restore point stays when any rule keeps it. Up to 4.4 each point is kept or goes by itself, since 5 a whole chain. ' +
+      'Whatever the rules say, the newest good one of each database and the one before it stay. Hours to years are those of UTC, and time is counted back from the newest ' +
+      'verified point, never from a clock.',
+  );
+
+const Verification = z
+  .object({
+    schedule: z
+      .string()
+      .min(1)
+      .max(100)
+      .regex(cronSchedule)
+      .describe(
+        'When to read back all that lies on the volume: five fields of cron in UTC, or @hourly, @daily, @weekly, @monthly, @yearly. A backup that is due goes before.',
+      ),
+  })
+  .describe(
+    'Regular verification of what was published before. Absent: each backup is read back once, before it is published.',
+  );
 
 const Trigger = z
   .object({
@@ -298,6 +369,8 @@ const specFields = z.object({
     .optional(),
   destination: Destination,
   trigger: Trigger.optional(),
+  retention: Retention.optional(),
+  verification: Verification.optional(),
   onIncrementalFailure: z
     .enum(['Fail', 'NewChain'])
     .default('Fail')
@@ -408,6 +481,88 @@ const DatabaseStatus = z.object({
   lastTransactionID: transactionID.describe('The newest transaction in the newest backup.'),
 });
 
+const pointID = z.string().max(32);
+
+/** What the volume looked like when a Job last left it. */
+export const VolumeStatus = z.object({
+  time: time.describe('When this was seen.'),
+  totalBytes: bytes.describe('Size of the file system.').optional(),
+  freeBytes: bytes.describe('What is left of it for others than root.').optional(),
+  backupBytes: bytes.describe('Sizes of all restore points of this destination, added up.'),
+  points: z.int().min(0).describe('How many restore points this destination has.'),
+  growthBytesPerDay: z
+    .int()
+    .describe(
+      'What the volume fills by each day, as it has since the oldest restore point. Absent while there are too few to tell.',
+    )
+    .optional(),
+  fullTime: time
+    .describe('When the volume will be full if it goes on so. Absent: not foreseeable.')
+    .optional(),
+  policyBytes: bytes
+    .describe(
+      'What the policy of retention comes to at most: restore points that it keeps, times their size today.',
+    )
+    .optional(),
+});
+
+/** What retention found when a Job last applied it. */
+export const RetentionStatus = z.object({
+  time: time.describe('When the policy was applied.'),
+  mode: z.enum(['Enforce', 'Plan']).describe('Plan: nothing was removed.'),
+  kept: z.int().min(0).describe('Restore points that stay.'),
+  condemned: z.int().min(0).describe('Restore points that no rule keeps and that are still there.'),
+  removed: z.int().min(0).describe('Restore points that went this time.'),
+  condemnedBytes: bytes.describe('What those weigh that are condemned.').optional(),
+  blockedBecause: reasonText
+    .describe(
+      'Why nothing was removed though something is condemned: the reason of a run that found the destination damaged.',
+    )
+    .optional(),
+  points: z
+    .array(
+      z.object({
+        point: pointID.describe('Name of the restore point.'),
+        database: z.string().max(63).optional(),
+        verdict: z
+          .enum(['Kept', 'Condemned', 'Removed'])
+          .describe('Condemned: it goes with the next run in mode Enforce.'),
+        because: z.string().max(96).describe('The rules that keep it, or why it goes.'),
+      }),
+    )
+    .max(40)
+    .meta({ 'x-kubernetes-list-type': 'atomic' })
+    .describe('The verdicts: those that go first, then the newest.')
+    .optional(),
+  truncated: z
+    .literal(true)
+    .describe('true: the list of points is not whole; the catalogue on the volume is.')
+    .optional(),
+});
+
+/** How the last verification of everything ended. */
+export const VerificationStatus = z.object({
+  id: z.string().max(63).describe('Name of its Job.'),
+  result: z.enum(['Succeeded', 'Failed']),
+  reason: reasonText.describe('Verified, ArtifactCorrupt, or why it could not be done.'),
+  message: text.describe('What was found, and what to do next.'),
+  completionTime: time.describe('When it ended.'),
+  points: z.int().min(0).describe('Restore points that were read.').optional(),
+  readBytes: bytes.describe('Bytes that were read.').optional(),
+  damaged: z
+    .array(
+      z.object({
+        point: pointID.describe('The restore point.'),
+        database: z.string().max(63).optional(),
+        file: z.string().max(256).describe('The first file of it that is not what was written.'),
+      }),
+    )
+    .max(16)
+    .meta({ 'x-kubernetes-list-type': 'atomic' })
+    .describe('Restore points that cannot be trusted any more.')
+    .optional(),
+});
+
 export const Neo4jBackupStatus = z.object({
   observedGeneration: z
     .int()
@@ -461,6 +616,11 @@ export const Neo4jBackupStatus = z.object({
     .meta({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['name'] })
     .describe('What the newest backup of each database holds. At most 64: those that were backed up last.')
     .optional(),
+  volume: VolumeStatus.describe('What the volume looked like when a Job last left it.').optional(),
+  retention: RetentionStatus.describe('What retention found when a Job last applied it.').optional(),
+  lastVerification: VerificationStatus.describe(
+    'How the last verification of everything on the volume ended.',
+  ).optional(),
   history: z
     .array(PastRun)
     .max(20)
@@ -474,3 +634,7 @@ export type Neo4jBackupSpec = z.output<typeof Neo4jBackupSpec>;
 export type Neo4jBackupStatus = Readonly<z.output<typeof Neo4jBackupStatus>>;
 export type RunStatus = Readonly<z.output<typeof RunStatus>>;
 export type Condition = Readonly<z.output<typeof Condition>>;
+export type RetentionPolicy = Readonly<z.output<typeof Retention>>;
+export type VolumeStatus = Readonly<z.output<typeof VolumeStatus>>;
+export type RetentionStatus = Readonly<z.output<typeof RetentionStatus>>;
+export type VerificationStatus = Readonly<z.output<typeof VerificationStatus>>;

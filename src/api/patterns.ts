@@ -36,3 +36,16 @@ export const imageName = /^[a-zA-Z0-9][-a-zA-Z0-9._:/@]*$/;
 
 /** A version chooses an engine and is part of an image's name. */
 export const versionNumber = /^[0-9]+\.[0-9]+(\.[0-9]+)?([-+.][0-9A-Za-z.]+)?$/;
+
+/**
+ * A folder of the volume that others wrote: `.` for its root, or segments with slashes between them. No segment begins with
+ * a dot or a dash, so the path never leaves the volume and never is an option.
+ */
+export const volumePath = /^(\.|[A-Za-z0-9_][-A-Za-z0-9_.]*(\/[A-Za-z0-9_][-A-Za-z0-9_.]*){0,15})$/;
+
+/** A length of time: hours, days or weeks. */
+export const timeSpan = /^[1-9][0-9]{0,4}[hdw]$/;
+
+/** Five fields of cron, or one of the names of the usual ones. Whether it means anything is for the one who reads it to say. */
+export const cronSchedule =
+  /^(@(hourly|daily|midnight|weekly|monthly|yearly|annually)|[-0-9A-Za-z*,/?#LW]+( [-0-9A-Za-z*,/?#LW]+){4})$/;

@@ -10,7 +10,7 @@ import { plain } from './plain.ts';
  * `next`: what to do. Every reason that warns has one.
  */
 export interface ReasonRow {
-  readonly condition: 'Ready' | 'Stalled' | 'Reconciling' | 'LastRunSucceeded';
+  readonly condition: 'Ready' | 'Stalled' | 'Reconciling' | 'LastRunSucceeded' | 'LastVerificationSucceeded';
   readonly event: 'Normal' | 'Warning' | 'none';
   readonly retryable: boolean;
   readonly says: string;
@@ -22,13 +22,17 @@ const stalled = { condition: 'Stalled', event: 'Warning', retryable: false } as 
 const under = { condition: 'Reconciling', event: 'none', retryable: false } as const;
 const taken = { condition: 'LastRunSucceeded', event: 'Normal', retryable: false } as const;
 const failed = { condition: 'LastRunSucceeded', event: 'Warning', retryable: false } as const;
+const tended = { condition: 'LastVerificationSucceeded', event: 'none', retryable: false } as const;
 const passing = { condition: 'LastRunSucceeded', event: 'Warning', retryable: true } as const;
 
 export const reasons = {
   // the wish is good
   Accepted: { ...ready, event: 'none', says: 'The resource is valid and can be acted on.' },
   Idle: { ...under, says: 'Nothing is under way and nothing is due.' },
-  Queued: { ...under, says: 'A run is due, and its Job is about to be made.' },
+  Queued: {
+    ...under,
+    says: 'A run is due, and its Job is about to be made, or waits for another Pod to leave the volume.',
+  },
   Running: { ...under, says: 'A run is under way.' },
   Inspecting: {
     ...under,
@@ -119,6 +123,11 @@ export const reasons = {
     ...ready,
     says: 'A Secret that the Pod of the run needs, or a key of it, does not exist.',
     next: 'Create the Secret with that key, or correct its name: a run that waits goes on by itself, one that has ended needs a new spec.trigger.id.',
+  },
+  DestinationConflict: {
+    ...ready,
+    says: 'Another resource, which is older, writes to the same folder of the same claim.',
+    next: 'Give one of the two another spec.destination.path by creating it anew, or delete one of them: what it has published stays on the volume.',
   },
   NameConflict: {
     ...ready,
@@ -262,6 +271,11 @@ export const reasons = {
     says: 'Another run published to the destination meanwhile.',
     next: 'Give each resource a path of its own. Then start a run with a new spec.trigger.id.',
   },
+  AdoptionFailed: {
+    ...failed,
+    says: 'The folder that spec.destination.adoptFrom names holds no backup that could be adopted.',
+    next: 'Correct spec.destination.adoptFrom by creating the resource anew, or leave it out to begin with a full backup; nothing was changed.',
+  },
   LayoutTooNew: {
     ...failed,
     says: 'A newer version of the operator wrote to the destination.',
@@ -339,6 +353,16 @@ export const reasons = {
     says: 'The tool failed for a reason that the operator does not know.',
     next: 'Read the output of the tool in runs/<run>.log.gz on the volume; then start a run with a new spec.trigger.id.',
   },
+
+  // what tends the volume
+  Verified: { ...tended, says: 'All that lies on the volume was read back, and is what was written.' },
+  RetentionApplied: { ...tended, says: 'The policy of retention was applied.' },
+  UpkeepFailed: {
+    ...tended,
+    event: 'Warning',
+    says: 'The Job that was to verify the volume, or to apply retention, failed.',
+    next: 'Read the log of its Pod; it starts again by itself when it is due the next time. Nothing was taken from the volume that it had not told of.',
+  },
 } as const satisfies Record<string, ReasonRow>;
 
 export type Reason = keyof typeof reasons;
@@ -362,6 +386,8 @@ export const waitedInVain = [
   'JobRejected',
 ] as const;
 
+/** How what tends the volume ended: as one of its own reasons, or as a run may. */
+export type UpkeepReason = WithCondition<'LastVerificationSucceeded'>;
 /** Why a run ended as it did. */
 export type RunReason =
   Exclude<WithCondition<'LastRunSucceeded'>, 'NoRunYet'> | (typeof waitedInVain)[number];

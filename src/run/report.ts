@@ -1,5 +1,6 @@
 // What the agent tells the operator: the termination message of a Pod. The whole truth is in runs/<run>.json on the volume.
 import * as z from 'zod';
+import { RetentionStatus, VolumeStatus } from '../api/neo4jbackup.ts';
 import { plain } from '../api/plain.ts';
 import { isRunReason, isSuccess, reasons, type RunReason } from '../api/reasons.ts';
 
@@ -56,6 +57,9 @@ const Report = z.object({
   /** True: the list above is not whole; runs/<run>.json is. */
   truncated: z.literal(true).optional(),
   completionTime: z.iso.datetime(),
+  /** How the run left the volume, and what retention did there. Neither is ever worth the rest: they go first when room is scarce. */
+  volume: VolumeStatus.optional(),
+  retention: RetentionStatus.optional(),
 });
 
 type WithReason<T> = Readonly<Omit<T, 'reason'>> & { readonly reason: RunReason };

@@ -1,6 +1,14 @@
 // What the operator asks of the agent: one JSON value in the environment of our two containers.
 import * as z from 'zod';
-import { databaseName, hostName, pathSegment, triggerName, versionNumber } from '../api/patterns.ts';
+import { Retention } from '../api/neo4jbackup.ts';
+import {
+  databaseName,
+  hostName,
+  pathSegment,
+  triggerName,
+  versionNumber,
+  volumePath,
+} from '../api/patterns.ts';
 
 /** Name of the environment variable that carries the request. */
 export const requestVariable = 'NEO4J_BACKUP_RUN';
@@ -28,6 +36,10 @@ export const RunRequest = z.object({
   createdTime: z.iso.datetime(),
   /** Folder of the volume. One segment: checked here once more, since it becomes a path. */
   path: z.string().regex(pathSegment),
+  /** A folder of the volume with a backup that others took, to begin with. */
+  adoptFrom: z.string().max(255).regex(volumePath).optional(),
+  /** What is kept. Absent: everything. */
+  retention: Retention.optional(),
   source: z.object({
     host: z.string().max(253).regex(hostName),
     port: z.int().min(1).max(65535),
