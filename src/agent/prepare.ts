@@ -5,12 +5,13 @@ import { exchange, formatSteps } from '../run/exchange.ts';
 import type { RunReport } from '../run/report.ts';
 import { pointsOf, pointsOfRun, readDestination, tipOf, type Destination } from '../volume/catalogue.ts';
 import { listFolder } from '../volume/files.ts';
+import { LockBusy, withLock } from '../volume/lock.ts';
 import { folders as layoutFolders, placeOf, stagingOwner } from '../volume/layout.ts';
 import type { Manifest } from '../volume/manifest.ts';
-import { withdrawAbandoned } from '../volume/publish.ts';
+import { abandonedClaims, withdrawAbandoned } from '../volume/publish.ts';
 import { lackingForCopy } from '../volume/space.ts';
 import { stageCopy, stageLinks } from '../volume/stage.ts';
-import { copyName, expectedOf, foldersOf, type Context } from './context.ts';
+import { copyName, expectedOf, foldersOf, holderOf, type Context } from './context.ts';
 import type { Known, Plan, Target } from './plan.ts';
 import { preflight } from './preflight.ts';
 import { failedReport, reportOf, type Result } from './results.ts';
@@ -254,17 +255,32 @@ async function writePlan({ files, exchange: folder }: Context, plan: Plan): Prom
   await files.writeNew(join(folder, exchange.plan), JSON.stringify(plan));
 }
 
-/** Removes what Pods left behind that will never write again. What is of others, and what is not ours, stays. */
+/**
+ * Removes what Pods left behind that will never write again. What is of others, and what is not ours, stays. While another
+ * holds the lock all of it does: a later run has the same to do.
+ */
 async function removeLeftovers(context: Context, points: readonly Manifest[]): Promise<void> {
   const { files, request } = context;
   const { root } = foldersOf(context);
   const staging = join(root, layoutFolders.staging);
-  for (const entry of (await listFolder(staging)) ?? []) {
-    const owner = stagingOwner(entry);
-    if (owner === undefined || !request.terminalPods.includes(owner)) continue;
-    context.say({ folder: entry }, 'removing what an earlier attempt left behind');
-    await files.remove(join(staging, entry));
+  const isOver = (pod: string | undefined): boolean =>
+    pod !== undefined && request.terminalPods.includes(pod);
+  const leftovers = ((await listFolder(staging)) ?? []).filter((entry) => isOver(stagingOwner(entry)));
+  const claims = await abandonedClaims(root, request.terminalPods);
+  if (leftovers.length === 0 && claims.length === 0) return;
+  try {
+    await withLock(files, root, holderOf(context), async () => {
+      for (const entry of leftovers) {
+        context.say({ folder: entry }, 'removing what an earlier attempt left behind');
+        await files.remove(join(staging, entry));
+      }
+      for (const claim of claims) {
+        context.say({ claim }, 'withdrawing what an earlier attempt had not published');
+        await withdrawAbandoned(files, root, claim, points);
+      }
+    });
+  } catch (error) {
+    if (!(error instanceof LockBusy)) throw error;
+    context.say({ err: error }, 'what earlier attempts left behind stays for now');
   }
-  for (const claim of await withdrawAbandoned(files, root, request.terminalPods, points))
-    context.say({ claim }, 'withdrew what an earlier attempt had not published');
 }
