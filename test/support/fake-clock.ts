@@ -80,12 +80,12 @@ export async function quiet(): Promise<void> {
 
 /** Moves time on, a timer at a time, until something has ended; never while files are read or written for it. */
 export async function until<T>(clock: FakeClock, work: Promise<T>): Promise<T> {
-  let isOver = false;
+  const state = { isOver: false };
   const end = work.finally(() => {
-    isOver = true;
+    state.isOver = true;
   });
   end.catch(() => undefined);
-  for (let idle = 0; !isOver; idle = isBusy() ? 0 : idle + 1) {
+  for (let idle = 0; !state.isOver; idle = isBusy() ? 0 : idle + 1) {
     await new Promise((resolve) => setImmediate(resolve));
     if (idle > 0 && idle % 3 === 0) await clock.advanceToNext();
   }
