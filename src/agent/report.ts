@@ -139,7 +139,13 @@ async function publishLocked(context: Context, held: Held, made: Made, put: Put)
   if (objection !== undefined) return failedResult(database, objection);
 
   const manifest = manifestOf(context, made, nextSequence(points));
-  if ((await put(held, manifest)) === 'published') return { kind: 'published', manifest };
+  const outcome = await put(held, manifest);
+  if (outcome === 'published') return { kind: 'published', manifest };
+  if (outcome === 'taken')
+    return failedResult(database, {
+      reason: 'DestinationBusy',
+      detail: `A file of another run has the name ${manifest.files[0]?.path}`,
+    });
   const other = await pointOfRun(context, database);
   return other === undefined
     ? failedResult(database, { reason: 'ArtifactMissing', detail: 'The point of this run is gone' })
@@ -284,7 +290,7 @@ function compare(
 }
 
 /** Publishes what was settled. */
-type Put = (held: Held, manifest: Manifest) => Promise<'published' | 'exists'>;
+type Put = (held: Held, manifest: Manifest) => ReturnType<typeof publishArtifacts>;
 
 /** All that can be done to a candidate before it is published, and what is left to do then. */
 async function settle(context: Context, { candidate, found }: Made): Promise<Put> {

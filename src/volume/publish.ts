@@ -123,7 +123,8 @@ export async function settleArtifacts(
  * Guarantees: what has no manifest is not published, and no published file is ever replaced. When the process dies on any
  * line, all is published, or a claim beside the manifests (named by the Pod) tells which files of the chain's folder are
  * not: {@link withdrawAbandoned} finds it. Who has lost the lock publishes nothing.
- * @returns `exists` when an earlier attempt of the same run was faster: then that one counts, and nothing of this one stays
+ * @returns `exists` when an earlier attempt of the same run was faster: then that one counts, and nothing of this one stays;
+ * `taken` when a file of another run has the name of one of these
  * @throws LockLost, or the system error of a failed call
  */
 export async function publishArtifacts(
@@ -131,7 +132,7 @@ export async function publishArtifacts(
   held: Held,
   staged: SettledArtifacts,
   facts: Omit<Manifest, 'files'>,
-): Promise<'published' | 'exists'> {
+): Promise<'published' | 'exists' | 'taken'> {
   const manifest: Manifest = { ...facts, files: [...staged.files] };
   const place = placeOf(manifest);
   const chain = join(held.root, place.data);
@@ -143,11 +144,10 @@ export async function publishArtifacts(
   const claim = join(manifests, claimName(manifest.point, staged.podUID));
   await files.writeNew(claim, formatManifest(manifest));
   await files.sync(manifests);
-  for (const { path } of manifest.files) {
-    await files.link(join(staged.folder, path), join(chain, path));
-    await files.sync(join(chain, path)); // where there are no links it is a copy
+  if (!(await placeIn(files, staged, chain))) {
+    await files.remove(claim);
+    return 'taken';
   }
-  await files.sync(chain);
   const passage = held.passage(manifest.point);
   await files.writeNew(passage, formatManifest(manifest));
   // A rename replaces what is there; under the lock, nobody else can have put it there after this look.
@@ -155,6 +155,17 @@ export async function publishArtifacts(
   if (outcome === 'exists') await withdraw(files, chain, claim, manifest.files);
   else await files.remove(claim);
   return outcome;
+}
+
+/** @returns false, and has placed nothing, when a name is taken: the tool names files by the second, and others have that tool, too */
+async function placeIn(files: Files, staged: SettledArtifacts, chain: string): Promise<boolean> {
+  for (const { path } of staged.files) if (await isThere(join(chain, path))) return false;
+  for (const { path } of staged.files) {
+    await files.link(join(staged.folder, path), join(chain, path));
+    await files.sync(join(chain, path)); // where there are no links it is a copy
+  }
+  await files.sync(chain);
+  return true;
 }
 
 async function isThere(path: string): Promise<boolean> {
@@ -171,7 +182,7 @@ function claimName(point: string, podUID: string): string {
   return `${point}.${podUID}.claim`;
 }
 
-/** Removes what a claim placed, then the claim: in this order, or a crash would leave files that nobody knows. */
+/** Removes what a claim placed, then the claim: in this order, and durably so, or a crash would leave files that nobody knows. */
 async function withdraw(
   files: Files,
   chain: string,
@@ -179,6 +190,7 @@ async function withdraw(
   placed: readonly FileEntry[],
 ): Promise<void> {
   for (const { path } of placed) await files.remove(join(chain, path));
+  await files.sync(chain);
   await files.remove(claim);
 }
 
