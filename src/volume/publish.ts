@@ -70,7 +70,6 @@ async function commit(
     await files.rename(passage, target);
   } catch (error) {
     if (['ENOTEMPTY', 'EEXIST'].includes(errorCode(error) ?? '')) return 'exists';
-    if (errorCode(error) === 'ENOENT') await held.check(); // it went with the lock
     throw error;
   }
   await keep(files, target, passage);

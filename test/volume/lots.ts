@@ -13,12 +13,19 @@ export function draw(from: number): () => number {
   };
 }
 
-/** As many of the plans as `PLANS=` says, or else as a minute has room for; all of them when there are no more. */
-export function chosen<T>(plans: readonly T[], usually: number, random: () => number): readonly T[] {
+/**
+ * As many of the plans as `PLANS=` says, or else as a minute has room for, by lot; all of them when there are no more.
+ * @param first what is played before anything else
+ */
+export function chosen<T>(
+  plans: readonly T[],
+  usually: number,
+  random: () => number,
+  first: (plan: T) => boolean = () => false,
+): readonly T[] {
   const count = Number(process.env['PLANS'] ?? usually);
-  if (count >= plans.length) return plans;
   return plans
-    .map((plan) => ({ plan, lot: random() }))
+    .map((plan) => ({ plan, lot: random() - Number(first(plan)) }))
     .toSorted((a, b) => a.lot - b.lot)
     .slice(0, count)
     .map(({ plan }) => plan);
