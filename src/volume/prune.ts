@@ -50,14 +50,14 @@ export async function prune(files: Files, root: string, options: PruneOptions): 
   if (policy.mode === 'Plan' || plan.blockedBecause !== undefined)
     return { plan, removed: [], untouched: [] };
   const removed: Manifest[] = [];
-  const untouched: { folder: string; why: string }[] = [];
+  const untouched: { folder: string; look: number; why: string }[] = [];
   for (const unit of plan.condemned) {
     await held.check();
-    // A point that goes after another one of its chain may be what tells on that one.
-    const isAfter = untouched.some(({ folder }) => dirname(folder) === dirname(unit.folder));
-    const why = isAfter ? 'a newer point of its chain stays' : await remove(files, root, unit);
+    const { folder, look } = unit;
+    const isBound = untouched.some((one) => one.look < look || dirname(one.folder) === dirname(folder));
+    const why = isBound ? 'what tells on it stays, too' : await remove(files, root, unit);
     if (why === undefined) removed.push(...unit.points);
-    else untouched.push({ folder: unit.folder, why });
+    else untouched.push({ folder, look, why });
   }
   return { plan, removed, untouched };
 }

@@ -35,6 +35,12 @@ export function consistentOnes(points: readonly Manifest[]): readonly Manifest[]
 }
 
 function parents(points: readonly Manifest[]): (point: Manifest) => Manifest | undefined {
-  const byName = new Map(points.map((point) => [`${point.database}/${point.chain}/${point.point}`, point]));
-  return ({ database, chain, parent }) => byName.get(`${database}/${chain}/${parent}`);
+  const byDatabase = Map.groupBy(points, ({ database }) => database);
+  const named = new Map(
+    [...byDatabase].map(([database, those]) => [database, new Map(those.map((one) => [one.point, one]))]),
+  );
+  return ({ database, chain, parent }) => {
+    const found = parent === undefined ? undefined : named.get(database)?.get(parent);
+    return found?.chain === chain ? found : undefined;
+  };
 }

@@ -1,7 +1,6 @@
 // Which restore points stay, and why. Pure: it goes by manifests, in the order of their sequence, and never by a clock.
 import type { RetentionPolicy } from '../api/neo4jbackup.ts';
 import type { RunReason } from '../api/reasons.ts';
-import { tipOf } from './catalogue.ts';
 import { chainFolder, pointFolder } from './layout.ts';
 import type { Manifest } from './manifest.ts';
 
@@ -25,12 +24,14 @@ export interface Unit {
   /** Relative to <path>. */
   readonly folder: string;
   readonly points: readonly Manifest[];
+  /** What goes only because that of an earlier look goes has a later one: where that stays, this does, too. */
+  readonly look: number;
 }
 
 export interface RetentionPlan {
   /** One for each point, by sequence. */
   readonly verdicts: readonly Verdict[];
-  /** What goes, in the order in which it must: the newest first, so that no point outlives the one that it inherits its flaws from. */
+  /** What goes, in the order in which it must: look by look, the newest first, so that no point outlives the one that tells on it. */
   readonly condemned: readonly Unit[];
   /** The newest good ones of each database, on which all that goes relies. */
   readonly leansOn: readonly Manifest[];
@@ -65,11 +66,11 @@ export function planRetention(
   const leansOn = databasesOf(ordered).flatMap((those) => goodOf(those, damaged).slice(-2));
   let verdicts: readonly Verdict[] = [];
   // What goes may be all that spoke against the time of another point: so look once more, without it.
-  for (let standing = ordered; ;) {
+  for (let look = 1, standing = ordered; ; look += 1) {
     const reasons = databasesOf(standing).flatMap((those) => [...reasonsToStay(those, policy, damaged)]);
     const judged = byUnit(standing, new Map(reasons), damaged);
     const gone = new Set(judged.condemned.flatMap((unit) => unit.points));
-    condemned.push(...judged.condemned);
+    condemned.push(...judged.condemned.map((unit) => ({ ...unit, look })));
     verdicts = [...verdicts.filter(({ stays }) => !stays), ...judged.verdicts];
     if (gone.size === 0) break;
     standing = standing.filter((point) => !gone.has(point));
@@ -77,13 +78,13 @@ export function planRetention(
   const blockedBecause = newestRun.find((reason) => doubtful.has(reason));
   return {
     verdicts: verdicts.toSorted((a, b) => a.point.sequence - b.point.sequence),
-    condemned: condemned.toSorted((a, b) => newestOf(b) - newestOf(a)),
+    condemned: condemned.toSorted((a, b) => a.look - b.look || newestOf(b) - newestOf(a)),
     leansOn,
     ...(blockedBecause === undefined ? {} : { blockedBecause }),
   };
 }
 
-function newestOf({ points }: Unit): number {
+function newestOf({ points }: Pick<Unit, 'points'>): number {
   return Math.max(...points.map(({ sequence }) => sequence));
 }
 
@@ -98,7 +99,7 @@ export function unitOf({ layout, database, chain, point }: Manifest): string {
 
 interface Judged {
   readonly verdicts: readonly Verdict[];
-  readonly condemned: readonly Unit[];
+  readonly condemned: readonly Omit<Unit, 'look'>[];
 }
 
 /** A unit stays when any of its points does, or when something in it is damaged. */
@@ -108,7 +109,7 @@ function byUnit(
   damaged: readonly string[],
 ): Judged {
   const verdicts: Verdict[] = [];
-  const condemned: Unit[] = [];
+  const condemned: Omit<Unit, 'look'>[] = [];
   for (const [folder, those] of Map.groupBy(points, unitOf)) {
     const isKept = those.some((point) => reasons.has(point)) || isDamaged(folder, damaged);
     if (!isKept) condemned.push({ folder, points: those });
@@ -148,15 +149,13 @@ function reasonsToStay(
   keep('the newest good one', good.slice(-1));
   keep('the one before it', good.slice(-2, -1));
   for (const rule of rulesOf(policy)) for (const [point, because] of rule(counted)) keep(because, [point]);
+  if (!hasRule(policy)) keep('there is no rule', points);
   keep('ClockSkewed', skewed);
   keep('damaged: never removed by itself', brokenOf(points, damaged));
   const isNeeded = (point: Manifest): boolean =>
     reasons.has(point) || point.sequence > (good.at(-2)?.sequence ?? 0);
+  // That keeps the tip of the next run, too, where nothing is good: nothing good is newer than it then.
   keep('inconsistent', flawedThatStay(points, isNeeded, withinOf(policy, counted)));
-  keep(
-    'the next run goes on from it',
-    [tipOf(points)].flatMap((tip) => (tip === undefined || reasons.has(tip) ? [] : [tip])),
-  );
   return reasons;
 }
 
@@ -182,22 +181,32 @@ function goodOf(points: readonly Manifest[], damaged: readonly string[]): readon
  */
 function brokenOf(points: readonly Manifest[], damaged: readonly string[]): ReadonlySet<Manifest> {
   const broken = new Set<Manifest>();
-  const whole = new Set<string>();
   const marked = new Set(damaged);
+  const parentOf = parentsIn(points);
   for (const point of points) {
-    const { layout, chain, parent, type } = point;
-    const isMarked = layout === 'store' ? marked.has(unitOf(point)) : isMarkedArtifact(point, marked);
-    const isOrphan = layout === 'artifacts' && type === 'Incremental' && !whole.has(`${chain}/${parent}`);
-    if (isMarked || isOrphan) broken.add(point);
-    else whole.add(`${chain}/${point.point}`);
+    const { layout, type } = point;
+    const parent = parentOf(point);
+    const isOrphan =
+      layout === 'artifacts' && type === 'Incremental' && (parent === undefined || broken.has(parent));
+    if (isOrphan || isMarked(point, marked)) broken.add(point);
   }
   return broken;
 }
 
-/** An artifact is marked by its file or by its manifest. */
-function isMarkedArtifact(point: Manifest, marked: ReadonlySet<string>): boolean {
+/** The point that another one was taken on top of: one of a lower sequence, in the same chain, if it is there. */
+function parentsIn(points: readonly Manifest[]): (point: Manifest) => Manifest | undefined {
+  const names = new Map(points.map((point) => [point.point, point]));
+  return ({ parent, chain, sequence }) => {
+    const found = parent === undefined ? undefined : names.get(parent);
+    return found?.chain === chain && found.sequence < sequence ? found : undefined;
+  };
+}
+
+/** A store is marked by its folder, an artifact by its file or its manifest. */
+function isMarked(point: Manifest, marked: ReadonlySet<string>): boolean {
   if (marked.size === 0) return false;
   const folder = unitOf(point);
+  if (point.layout === 'store') return marked.has(folder);
   return [`.manifests/${point.point}.json`, ...point.files.map(({ path }) => path)].some((name) =>
     marked.has(`${folder}/${name}`),
   );
@@ -209,13 +218,10 @@ function isMarkedArtifact(point: Manifest, marked: ReadonlySet<string>): boolean
  */
 function flawedOf(points: readonly Manifest[]): ReadonlySet<Manifest> {
   const flawed = new Set<Manifest>();
-  const names = new Set<string>();
+  const parentOf = parentsIn(points);
   for (const point of points) {
-    const { chain, parent, consistent } = point;
-    const inherits = consistent === undefined && names.has(`${chain}/${parent}`);
-    if (consistent !== false && !inherits) continue;
-    flawed.add(point);
-    names.add(`${chain}/${point.point}`);
+    const parent = point.consistent === undefined ? parentOf(point) : undefined;
+    if (point.consistent === false || (parent !== undefined && flawed.has(parent))) flawed.add(point);
   }
   return flawed;
 }
@@ -256,6 +262,11 @@ function rulesOf(policy: RetentionPolicy): readonly Rule[] {
   ];
 }
 
+/** A policy without one asks for nothing to go: a slip, such as an empty object, costs no backup. */
+function hasRule(policy: RetentionPolicy): boolean {
+  return Object.entries(policy).some(([name, value]) => name !== 'mode' && value !== undefined);
+}
+
 /** The newest of each of the last so many buckets that have one. */
 function ofBuckets(name: string, most: number | undefined, bucketOf: (time: string) => string): Rule {
   return (counted) => {
@@ -276,7 +287,8 @@ function isoWeek(time: string): string {
   const date = new Date(time);
   const thursday = new Date(date.getTime() + (4 - (date.getUTCDay() || 7)) * dayMs);
   const year = thursday.getUTCFullYear();
-  const week = Math.ceil(((thursday.getTime() - Date.UTC(year, 0, 1)) / dayMs + 1) / 7);
+  const days = Math.floor((thursday.getTime() - Date.UTC(year, 0, 1)) / dayMs);
+  const week = Math.floor(days / 7) + 1;
   return `${year}-W${String(week).padStart(2, '0')}`;
 }
 
@@ -293,7 +305,7 @@ function withinOf(
   const newest = counted.at(-1);
   if (keepWithin === undefined || newest === undefined) return () => false;
   const span = Number(keepWithin.slice(0, -1)) * spanMs[keepWithin.slice(-1) as keyof typeof spanMs];
-  const before = timeOf(counted.at(-2) ?? newest);
-  const from = Math.min(timeOf(newest), before + span) - span;
-  return (point) => timeOf(point) >= from;
+  const before = counted.at(-2) ?? newest;
+  const last = timeOf(newest) - timeOf(before) > span ? before : newest;
+  return (point) => timeOf(point) >= timeOf(last) - span;
 }
