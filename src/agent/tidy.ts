@@ -1,12 +1,30 @@
 // What is done for the destination as a whole once a run has ended: retention, the catalogue, the guide for restoring.
 import type { RunReport } from '../run/report.ts';
-import type { Context } from './context.ts';
+import { readDestination } from '../volume/catalogue.ts';
+import { withLock, type Held } from '../volume/lock.ts';
+import { foldersOf, holderOf, type Context } from './context.ts';
+import { refuse } from './prepare.ts';
 
 /** Facts about the volume that a report may carry. */
 export type Tidied = Pick<RunReport, 'volume' | 'retention'>;
 
-/** Puts the destination in order. It never makes a backup that was taken a failure: what goes wrong here is said in the log. */
+/**
+ * Puts the destination in order, under its lock. It never makes a backup that was taken a failure: what goes wrong here is
+ * said in the log, and the next run does it.
+ */
 export async function tidy(context: Context): Promise<Tidied> {
+  const { root } = foldersOf(context);
+  try {
+    if (refuse(context, await readDestination(root)) !== undefined) return {};
+    return await withLock(context.files, root, holderOf(context), (held) => putInOrder(context, held));
+  } catch (error) {
+    context.say({ err: error }, 'the destination could not be put in order');
+    return {};
+  }
+}
+
+async function putInOrder(context: Context, held: Held): Promise<Tidied> {
   void context;
-  return Promise.resolve({});
+  await held.check();
+  return {};
 }

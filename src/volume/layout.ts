@@ -9,7 +9,7 @@ const known: ReadonlyMap<string, EntryKind> = new Map([
   ['runs', 'folder'],
   ['catalog.json', 'file'],
   ['RESTORE.md', 'file'],
-  ['.lock', 'file'],
+  ['.lock', 'folder'],
   ['.staging', 'folder'],
   ['.trash', 'folder'],
   ['lost+found', 'folder'],
@@ -28,6 +28,9 @@ export const folders = {
   staging: '.staging',
   trash: '.trash',
 } as const;
+
+/** Where the lock is while somebody holds it. */
+export const lockFolder = '.lock';
 
 /** In a chain's folder: what tells which artifacts are published. */
 export const manifestsFolder = '.manifests';
