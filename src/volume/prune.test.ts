@@ -8,12 +8,12 @@ import { readDestination } from './catalogue.ts';
 import { realFiles, type Files } from './files.ts';
 import { placeOf, pointFolder } from './layout.ts';
 import { formatManifest, type Manifest } from './manifest.ts';
-import { emptyTrash, prune, type Held, type Pruned } from './prune.ts';
+import { emptyTrash, prune, type Pruned } from './prune.ts';
 import { restorable } from './restorable.ts';
 import { unitOf } from './retention.ts';
 import { verifyFiles } from './stage.ts';
 
-const held: Held = { check: () => Promise.resolve() };
+const held = { check: () => Promise.resolve() };
 const keepLast: RetentionPolicy = { keepLast: 1, mode: 'Enforce' };
 const content = {
   text: 'twelve bytes',
@@ -90,7 +90,7 @@ describe('prune', () => {
     const root = aDestination();
     const before = listing(root);
     const { removed, untouched } = await pruned(root);
-    expect(removed.map(({ sequence }) => sequence).toSorted()).toEqual(whatGoes);
+    expect(removed.map(({ sequence }) => sequence).toSorted((a, b) => a - b)).toEqual(whatGoes);
     expect(untouched).toEqual([]);
     expect(await sequences(root)).toEqual([2, 3, 6, 7]);
     const isLeft = ([path]: [string, string]): boolean =>
@@ -265,10 +265,14 @@ describe('what is not as it was told is not touched', () => {
     expect(untouched).toEqual([
       expect.objectContaining({ folder: folderOf(at), why: expect.stringMatching(says) }),
     ]);
-    expect(removed.map(({ sequence }) => sequence).toSorted()).toEqual(at === 1 ? [4, 5] : [1]);
-    const after = listing(dirname(root));
-    for (const [path, what] of Object.entries(before))
-      if (path.includes('elsewhere') || path.includes(folderOf(at))) expect(after[path]).toBe(what);
+    expect(removed.map(({ sequence }) => sequence).toSorted((a, b) => a - b)).toEqual(
+      at === 1 ? [4, 5] : [1],
+    );
+    const mattering = ([path]: readonly [string, string]): boolean =>
+      path.includes('elsewhere') || path.includes(folderOf(at));
+    expect(Object.entries(listing(dirname(root))).filter(mattering)).toEqual(
+      Object.entries(before).filter(mattering),
+    );
   });
 
   test('a manifest that is another one by now', async () => {

@@ -7,21 +7,16 @@ import type { RunReason } from '../api/reasons.ts';
 import { readDestination, type Destination } from './catalogue.ts';
 import { errorCode, listFolder, readText, type Files } from './files.ts';
 import { folders, isTrash, placeOf, trashFolder } from './layout.ts';
+import type { Held } from './lock.ts';
 import { parseManifest, type Manifest } from './manifest.ts';
 import { consistentOnes, restorable } from './restorable.ts';
 import { planRetention, unitOf, type RetentionPlan, type Unit } from './retention.ts';
-
-/** The lock on the destination, held by the caller. */
-export interface Held {
-  /** @throws when it was lost */
-  check(): Promise<void>;
-}
 
 export interface PruneOptions {
   readonly policy: RetentionPolicy;
   /** How the newest run ended, and each of its databases. */
   readonly newestRun: readonly RunReason[];
-  readonly held: Held;
+  readonly held: Pick<Held, 'check'>;
 }
 
 export interface Pruned {
@@ -65,7 +60,7 @@ export async function prune(files: Files, root: string, options: PruneOptions): 
 const emptyPlan: RetentionPlan = { verdicts: [], condemned: [], leansOn: [] };
 
 /** Removes what an earlier one left between its two steps. It is in nobody's catalogue any more. */
-export async function emptyTrash(files: Files, root: string, held: Held): Promise<void> {
+export async function emptyTrash(files: Files, root: string, held: Pick<Held, 'check'>): Promise<void> {
   const trash = join(root, folders.trash);
   if (!(await isFolder(trash))) return;
   for (const name of ((await listFolder(trash)) ?? []).filter(isTrash)) {

@@ -226,8 +226,8 @@ function flawedOf(points: readonly Manifest[]): ReadonlySet<Manifest> {
   return flawed;
 }
 
-/** Points whose time is older than that of one that was there before them. */
-function skewedOf(points: readonly Manifest[]): ReadonlySet<Manifest> {
+/** Points whose time is older than that of one that was there before them. In the order of their sequence. */
+export function skewedOf(points: readonly Manifest[]): ReadonlySet<Manifest> {
   const skewed = new Set<Manifest>();
   let newest = -Infinity;
   for (const point of points) {
@@ -294,6 +294,11 @@ function isoWeek(time: string): string {
 
 const spanMs = { h: 3_600_000, d: dayMs, w: 7 * dayMs } as const;
 
+/** The length of time that keepWithin says, such as 36h. Milliseconds. */
+export function msOf(span: string): number {
+  return Number(span.slice(0, -1)) * spanMs[span.slice(-1) as keyof typeof spanMs];
+}
+
 /**
  * Whether a point is no older than keepWithin says, counted back from the newest one. One time alone never condemns all
  * that came before it, since that clock may have been wrong: then it is counted back from the one before.
@@ -304,7 +309,7 @@ function withinOf(
 ): (point: Manifest) => boolean {
   const newest = counted.at(-1);
   if (keepWithin === undefined || newest === undefined) return () => false;
-  const span = Number(keepWithin.slice(0, -1)) * spanMs[keepWithin.slice(-1) as keyof typeof spanMs];
+  const span = msOf(keepWithin);
   const before = counted.at(-2) ?? newest;
   const last = timeOf(newest) - timeOf(before) > span ? before : newest;
   return (point) => timeOf(point) >= timeOf(last) - span;
