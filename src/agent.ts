@@ -1,8 +1,9 @@
 // The program inside the Pod of a run: `agent prepare` before Neo4j's tool, `agent report` after it; or in the place of all:
-// `agent inspect`. And for people, anywhere: `agent explain`.
+// `agent inspect` and `agent prune`. And for people, anywhere: `agent explain`.
 import type { Context } from './agent/context.ts';
 import { explainFiles } from './agent/explain.ts';
 import { runInspection } from './agent/inspect.ts';
+import { runPrune } from './agent/prune.ts';
 import { runContainer } from './agent/run.ts';
 import { agentConfig, ConfigError, explainConfig } from './config.ts';
 import { selectEngine } from './engine/select.ts';
@@ -35,6 +36,7 @@ async function main(): Promise<number> {
     say: (fields, message) => log.info(fields, message),
   };
   if (verb === 'inspect') return runInspection(context, terminationLog);
+  if (verb === 'prune') return runPrune(context, terminationLog);
   return runContainer(verb, context, terminationLog);
 }
 

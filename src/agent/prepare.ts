@@ -9,12 +9,14 @@ import { LockBusy, LockLost, withLock } from '../volume/lock.ts';
 import { folders as layoutFolders, placeOf, stagingOwner } from '../volume/layout.ts';
 import type { Manifest } from '../volume/manifest.ts';
 import { abandonedClaims, withdrawAbandoned } from '../volume/publish.ts';
-import { lackingForCopy } from '../volume/space.ts';
+import { expectedBytes } from '../volume/forecast.ts';
+import { lackingForCopy, tightFor } from '../volume/space.ts';
 import { stageCopy, stageLinks } from '../volume/stage.ts';
 import { copyName, expectedOf, foldersOf, holderOf, type Context } from './context.ts';
 import type { Known, Plan, Target } from './plan.ts';
 import { preflight } from './preflight.ts';
 import { failedReport, reportOf, type Result } from './results.ts';
+import { makeRoom } from './retain.ts';
 import { folderOf, planTries, stepsOf, temporaryOf, type Wanted } from './steps.ts';
 
 /**
@@ -35,12 +37,11 @@ export async function prepare(context: Context): Promise<RunReport | undefined> 
   const { request, files } = context;
   const folders = foldersOf(context);
   const startedAt = context.now();
-  const destination = await readDestination(folders.root);
-  const refused = refuse(context, destination);
+  const found = await readDestination(folders.root);
+  const refused = refuse(context, found);
   if (refused !== undefined) return refused;
-  const points = destination.kind === 'ours' ? destination.points : [];
 
-  const published = pointsOfRun(points, request.run, request.resource.uid);
+  const published = pointsOfRun(pointsIn(found), request.run, request.resource.uid);
   const missing = wantedDatabases(context).filter((name) =>
     published.every(({ database }) => database !== name),
   );
@@ -59,6 +60,9 @@ export async function prepare(context: Context): Promise<RunReport | undefined> 
   await files.makeFolder(folders.root);
   await files.sync(context.volume); // or else a loss of power could take the folder with all that was published in it
   await removeLeftovers(context);
+  await makeRoom(context);
+  const destination = await readDestination(folders.root);
+  const points = pointsIn(destination);
   await files.makeFolder(folders.reports);
   const decided = missing.map((name) => decide(context, destination, name));
   const objection = decided.find((one) => 'reason' in one);
@@ -66,6 +70,7 @@ export async function prepare(context: Context): Promise<RunReport | undefined> 
   const possible = decided.filter((one): one is Wanted => !('reason' in one));
   const tooLarge = await tooLargeToCopy(context, possible);
   if (tooLarge !== undefined) return withPublished(context, published, missing, tooLarge);
+  await warnOfLittleRoom(context, possible, points);
   const wanted: Wanted[] = [];
   for (const one of possible) wanted.push(await stage(context, one, points));
 
@@ -75,6 +80,10 @@ export async function prepare(context: Context): Promise<RunReport | undefined> 
   for (const { database, tries, fullBecause } of targets)
     context.say({ database, type: tries[0]?.type, fullBecause }, 'prepared');
   return undefined;
+}
+
+function pointsIn(destination: Destination): readonly Manifest[] {
+  return destination.kind === 'ours' ? destination.points : [];
 }
 
 /** The report for a destination that must not be touched. */
@@ -164,6 +173,26 @@ async function tooLargeToCopy(
     copied.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
   );
   return detail === undefined ? undefined : { reason: 'NoSpaceLeft', detail };
+}
+
+/** What is merely likely is said, and tried. */
+async function warnOfLittleRoom(
+  { readSpace, volume, say }: Context,
+  wanted: readonly Wanted[],
+  points: readonly Manifest[],
+): Promise<void> {
+  const space = await readSpace(volume).catch(() => undefined);
+  const expected = wanted.flatMap(({ database, type }) => {
+    const names = database === allDatabases ? new Set(points.map((point) => point.database)) : [database];
+    return [...names].map((name) => expectedBytes(points, name, type));
+  });
+  const tight =
+    space &&
+    tightFor(
+      space,
+      expected.reduce((sum, bytes) => sum + bytes, 0),
+    );
+  if (tight !== undefined) say({ volume }, tight);
 }
 
 /**
