@@ -1,6 +1,7 @@
 // The one port for everything that changes the volume: small, so that every story can be recorded, replayed and cut short.
-import { constants } from 'node:fs';
-import { copyFile, link, mkdir, open, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { constants, type Dirent } from 'node:fs';
+import { copyFile, link, mkdir, open, opendir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
 
 export interface Files {
   /** Makes a folder and what is missing above it. */
@@ -72,14 +73,31 @@ export function errorCode(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
 }
 
-/** The names in a folder, sorted. Undefined: there is no such folder. */
-export async function listFolder(path: string): Promise<readonly string[] | undefined> {
+/**
+ * The names in a folder, sorted. Undefined: there is no such folder.
+ * @param wanted which of them are kept: a folder that others can write to may hold a million
+ */
+export async function listFolder(
+  path: string,
+  wanted: (name: string) => boolean = () => true,
+): Promise<readonly string[] | undefined> {
+  const entries = await listEntries(path, ({ name }) => wanted(name));
+  return entries?.map(({ name }) => name);
+}
+
+/** The same with what kind each one is. A link is a link, wherever it leads. */
+export async function listEntries(
+  path: string,
+  wanted: (entry: Dirent) => boolean = () => true,
+): Promise<readonly Dirent[] | undefined> {
+  const found: Dirent[] = [];
   try {
-    return (await readdir(path)).toSorted();
+    for await (const entry of await opendir(path, { bufferSize: 256 })) if (wanted(entry)) found.push(entry);
   } catch (error) {
     if (['ENOENT', 'ENOTDIR'].includes(errorCode(error) ?? '')) return undefined;
     throw error;
   }
+  return found.toSorted((a, b) => (a.name < b.name ? -1 : 1));
 }
 
 /** The text of a file. Undefined: there is no such file, or something else that can never be read as one. */
@@ -90,4 +108,54 @@ export async function readText(path: string): Promise<string | undefined> {
     if (['ENOENT', 'ENOTDIR', 'EISDIR', 'ELOOP'].includes(errorCode(error) ?? '')) return undefined;
     throw error;
   }
+}
+
+/** What a small file turned out to hold. */
+export type SmallFile =
+  | { readonly kind: 'text'; readonly text: string }
+  | { readonly kind: 'absent' }
+  | { readonly kind: 'damaged'; readonly why: string };
+
+/** What opening says of links, sockets and devices, and reading of a disk that cannot. */
+const unfit: ReadonlySet<string> = new Set(['ELOOP', 'EMLINK', 'ENXIO', 'ENODEV', 'EISDIR', 'EIO']);
+
+/**
+ * Reads a file of at most so many bytes. Follows no link, and waits for nobody: the opening of a pipe would.
+ * @throws the system error of a call that fails for another reason than what stands there
+ */
+export async function readSmallFile(path: string, mostBytes: number): Promise<SmallFile> {
+  let file;
+  try {
+    file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    const found = await file.stat();
+    if (!found.isFile()) return { kind: 'damaged', why: 'it is no file' };
+    if (found.size > mostBytes) return { kind: 'damaged', why: `it is larger than ${mostBytes} bytes` };
+    const { bytesRead, buffer } = await file.read(Buffer.allocUnsafe(found.size), 0, found.size);
+    return { kind: 'text', text: buffer.toString('utf8', 0, bytesRead) };
+  } catch (error) {
+    const code = errorCode(error) ?? '';
+    if (['ENOENT', 'ENOTDIR'].includes(code)) return { kind: 'absent' };
+    if (unfit.has(code))
+      return { kind: 'damaged', why: code === 'EIO' ? 'it cannot be read' : 'it is no file' };
+    throw error;
+  } finally {
+    await file?.close();
+  }
+}
+
+/**
+ * Puts a file in the place of what has its name: the old one stays whole until the new one is, wherever power goes.
+ * @param aside where the new one is written first, on the same file system. What a process left there that died is removed
+ */
+export async function replaceFile(
+  files: Files,
+  path: string,
+  content: string | Uint8Array,
+  aside: string,
+): Promise<void> {
+  await files.makeFolder(dirname(aside));
+  await files.remove(aside);
+  await files.writeNew(aside, content);
+  await files.rename(aside, path);
+  await files.sync(dirname(path));
 }

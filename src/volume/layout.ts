@@ -7,6 +7,7 @@ const known: ReadonlyMap<string, EntryKind> = new Map([
   ['chains', 'folder'],
   ['runs', 'folder'],
   ['catalog.json', 'file'],
+  ['verification.json', 'file'],
   ['RESTORE.md', 'file'],
   ['.lock', 'file'],
   ['.staging', 'folder'],
@@ -20,6 +21,14 @@ export function isKnown(name: string, kind: EntryKind): boolean {
 }
 
 export const folders = { points: 'points', chains: 'chains', runs: 'runs', staging: '.staging' } as const;
+
+/** Files directly below <path>. */
+export const rootFiles = { catalogue: 'catalog.json', marks: 'verification.json' } as const;
+
+/** Where a file directly below <path> is written before it is put into its place. One at a time: whoever writes holds the lock. */
+export function partialOf(name: string): string {
+  return `${folders.staging}/${name}.partial`;
+}
 
 /** In a chain's folder: what tells which artifacts are published. */
 export const manifestsFolder = '.manifests';
