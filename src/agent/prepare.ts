@@ -7,6 +7,7 @@ import { pointsOf, pointsOfRun, readDestination, tipOf, type Destination } from 
 import { listFolder } from '../volume/files.ts';
 import { folders as layoutFolders, placeOf, stagingOwner } from '../volume/layout.ts';
 import type { Manifest } from '../volume/manifest.ts';
+import { progressOf } from '../volume/progress.ts';
 import { withdrawAbandoned } from '../volume/publish.ts';
 import { lackingForCopy } from '../volume/space.ts';
 import { stageCopy, stageLinks } from '../volume/stage.ts';
@@ -190,10 +191,15 @@ async function stage(context: Context, wanted: Wanted, points: readonly Manifest
   const good: Manifest[] = [];
   for (const tip of wanted.tips) {
     const from = join(root, placeOf(tip).data);
+    const progress = progressOf(context, tip.sizeBytes, 'staging the newest backup');
     const damaged =
       tip.layout === 'store'
-        ? await stageCopy(files, from, join(parent, copyName(context, tip.database)), tip.files)
-        : await stageLinks(files, { from, to: parent }, olderInChain(points, tip), tip.files);
+        ? await stageCopy(
+            files,
+            { from, to: join(parent, copyName(context, tip.database)), progress },
+            tip.files,
+          )
+        : await stageLinks(files, { from, to: parent, progress }, olderInChain(points, tip), tip.files);
     if (damaged === undefined) {
       good.push(tip);
       continue;

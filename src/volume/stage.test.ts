@@ -36,14 +36,14 @@ describe('stageCopy', () => {
   test('makes a copy that equals the original, folders and all, and leaves the original alone', async () => {
     const { from, to, entries } = await aPoint();
     const before = listing(from);
-    expect(await stageCopy(realFiles, from, to, entries)).toBeUndefined();
+    expect(await stageCopy(realFiles, { from, to }, entries)).toBeUndefined();
     expect(await filesIn(to)).toEqual(await filesIn(from));
     expect(listing(from)).toEqual(before);
   });
 
   test('makes a copy that shares no bytes: what the tool does to it stays there', async () => {
     const { from, to, entries } = await aPoint();
-    await stageCopy(realFiles, from, to, entries);
+    await stageCopy(realFiles, { from, to }, entries);
     const before = listing(from);
     await writeFile(join(to, 'neostore'), 'overwritten', { flag: 'r+' });
     await truncate(join(to, 'neostore.nodestore.db'), 0);
@@ -53,7 +53,7 @@ describe('stageCopy', () => {
   test('copies nothing that the manifest does not name', async () => {
     const { from, to, entries } = await aPoint();
     await writeFile(join(from, 'store_lock'), '');
-    expect(await stageCopy(realFiles, from, to, entries)).toBeUndefined();
+    expect(await stageCopy(realFiles, { from, to }, entries)).toBeUndefined();
     expect(Object.keys(listing(to))).not.toContain('store_lock');
   });
 
@@ -94,7 +94,7 @@ describe('stageCopy', () => {
   test.each(cases)('names the file that has $name', async ({ damage }) => {
     const { from, to, entries } = await aPoint();
     await damage(join(from, nested));
-    expect(await stageCopy(realFiles, from, to, entries)).toBe(nested);
+    expect(await stageCopy(realFiles, { from, to }, entries)).toBe(nested);
   });
 
   test('names the file that the disk can no longer read', async () => {
@@ -103,7 +103,7 @@ describe('stageCopy', () => {
       'EIO',
       ({ verb, paths }) => verb === 'copy' && paths[0] === join(from, nested),
     );
-    expect(await stageCopy(files, from, to, entries)).toBe(nested);
+    expect(await stageCopy(files, { from, to }, entries)).toBe(nested);
   });
 
   test.each(['ENOSPC', 'EACCES', 'EDQUOT'])(
@@ -111,7 +111,7 @@ describe('stageCopy', () => {
     async (code) => {
       const { from, to, entries } = await aPoint();
       const files = failingFiles(code, ({ verb }) => verb === 'copy');
-      await expect(stageCopy(files, from, to, entries)).rejects.toMatchObject({ code });
+      await expect(stageCopy(files, { from, to }, entries)).rejects.toMatchObject({ code });
     },
   );
 });
