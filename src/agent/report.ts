@@ -1,16 +1,17 @@
 // The last container of a run: judges what the tool did, verifies what arrived, publishes it, and says so.
-import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import type { BackupType } from '../engine/engine.ts';
 import { exchange } from '../run/exchange.ts';
 import type { RunReport } from '../run/report.ts';
 import { nextSequence, pointsOf, pointsOfRun, readDestination, tipOf } from '../volume/catalogue.ts';
+import { isOtherStore } from '../volume/chain.ts';
 import { listFolder, readText } from '../volume/files.ts';
 import { placeOf, pointEntries, pointName } from '../volume/layout.ts';
 import type { FileEntry, Manifest } from '../volume/manifest.ts';
 import { publishArtifacts, publishPoint } from '../volume/publish.ts';
-import { hashFile, verifyFiles } from '../volume/stage.ts';
+import { progressOf } from '../volume/progress.ts';
+import { verifyFiles } from '../volume/stage.ts';
 import { inspectStore, isLeftover } from '../volume/verify.ts';
 import { foldersOf, type Context } from './context.ts';
 import { judgeTarget, type Candidate, type Failure, type Judged } from './judge.ts';
@@ -82,6 +83,7 @@ async function isIntact(data: string, { layout, files }: Manifest): Promise<bool
 interface Found {
   readonly storeID: string;
   readonly storeVersion: string;
+  readonly artifact?: NonNullable<Manifest['artifact']>;
   readonly firstTransactionID?: string;
   readonly lastTransactionID: string;
   readonly files: readonly FileEntry[];
@@ -97,7 +99,7 @@ async function publish(context: Context, plan: Plan, candidate: Candidate): Prom
     ...(detail === undefined ? {} : { detail }),
   });
   const known = plan.known.find((one) => one.database === database);
-  const found = await readBack(candidate, known);
+  const found = await readBack(context, candidate, known);
   if (typeof found === 'string')
     return failed({ reason: 'ArtifactMissing', detail: `The tool reported success, but ${found}` });
 
@@ -120,38 +122,44 @@ async function publish(context: Context, plan: Plan, candidate: Candidate): Prom
 }
 
 /** @returns what is there, or why it is no backup */
-function readBack(candidate: Candidate, known: Known | undefined): Promise<Found | string> {
-  return candidate.layout === 'store' ? readStore(candidate, known) : measureArtifact(candidate, known);
+async function readBack(
+  context: Context,
+  candidate: Candidate,
+  known: Known | undefined,
+): Promise<Found | string> {
+  return candidate.layout === 'store'
+    ? readStore(context, candidate, known)
+    : foundInArtifact(candidate, known);
 }
 
 async function readStore(
+  context: Context,
   { data, type }: Extract<Candidate, { layout: 'store' }>,
   known: Known | undefined,
 ): Promise<Found | string> {
-  const store = await inspectStore(data);
+  const store = await inspectStore(data, (total) => progressOf(context, total, 'reading the backup back'));
   if (store.kind === 'noStore') return store.why;
   const first = BigInt(known?.tip.lastTransactionID ?? 0) + 1n;
   const isNew = type === 'Incremental' && BigInt(store.lastTransactionID) >= first;
   return { ...store, ...(isNew ? { firstTransactionID: String(first) } : {}) };
 }
 
-/** What it holds was read when it was judged. */
-async function measureArtifact(
-  { folder, file, says }: Extract<Candidate, { layout: 'artifacts' }>,
+/** All of it was read when it was judged. */
+function foundInArtifact(
+  { file, says, read }: Extract<Candidate, { layout: 'artifacts' }>,
   known: Known | undefined,
-): Promise<Found | string> {
-  const path = join(folder, file);
-  const { size } = await stat(path);
-  if (size === 0) return `${file} is empty`;
+): Found {
   const { lowestTransactionID: lowest, highestTransactionID: highest, isFull, databaseID } = says;
+  const { size, sha256, artifact } = read;
   // Nothing new: such an artifact holds the transactions 0 to 0.
   const isEmpty = lowest === 0n && highest === 0n;
   return {
     storeID: databaseID,
     storeVersion: 'artifact',
+    ...(artifact === undefined ? {} : { artifact }),
     ...(isEmpty || isFull ? {} : { firstTransactionID: String(lowest) }),
     lastTransactionID: isEmpty ? (known?.tip.lastTransactionID ?? '0') : String(highest),
-    files: [{ path: file, size, sha256: await hashFile(path) }],
+    files: [{ path: file, size, sha256 }],
   };
 }
 
@@ -192,6 +200,7 @@ function manifestOf(
     database,
     storeID: facts.storeID,
     storeVersion: facts.storeVersion,
+    ...(facts.artifact === undefined ? {} : { artifact: facts.artifact }),
     ...(facts.firstTransactionID === undefined ? {} : { firstTransactionID: facts.firstTransactionID }),
     lastTransactionID: facts.lastTransactionID,
     ...(consistent === undefined ? {} : { consistent }),
@@ -219,7 +228,7 @@ function compare(
   candidate: Candidate,
   { found, known }: { readonly found: Found; readonly known: Known | undefined },
 ): Objection | undefined {
-  if (known === undefined)
+  if (known === undefined || (known.setAside !== undefined && type === 'Incremental'))
     return type === 'Full'
       ? undefined
       : {
@@ -232,17 +241,27 @@ function compare(
       reason: 'StoreMismatch',
       detail: `The destination holds store ${tip.storeID}, the server has store ${found.storeID}`,
     };
-  if (type === 'Full') return undefined;
-  if (BigInt(found.lastTransactionID) < BigInt(tip.lastTransactionID))
+  return type === 'Full' ? undefined : gapAfter(tip, candidate.layout, found);
+}
+
+/** What keeps an increment from being the next point after the tip. */
+function gapAfter(tip: Known['tip'], layout: Candidate['layout'], found: Found): Objection | undefined {
+  const before = BigInt(tip.lastTransactionID);
+  if (isOtherStore(found, tip))
+    return {
+      reason: 'ChainBroken',
+      detail: `The artifact is of store ${found.artifact?.storeID}, the newest backup of ${tip.artifact?.storeID}`,
+    };
+  if (BigInt(found.lastTransactionID) < before)
     return {
       reason: 'ArtifactMissing',
-      detail: `The backup goes up to transaction ${found.lastTransactionID}, its parent up to ${tip.lastTransactionID}`,
+      detail: `The backup goes up to transaction ${found.lastTransactionID}, its parent up to ${before}`,
     };
-  const first = candidate.layout === 'artifacts' ? found.firstTransactionID : undefined;
-  return first !== undefined && BigInt(first) > BigInt(tip.lastTransactionID) + 1n
+  const first = layout === 'artifacts' ? found.firstTransactionID : undefined;
+  return first !== undefined && BigInt(first) > before + 1n
     ? {
         reason: 'ChainBroken',
-        detail: `The artifact begins with transaction ${first}, and the newest backup ends with ${tip.lastTransactionID}`,
+        detail: `The artifact begins with transaction ${first}, and the newest backup ends with ${before}`,
       }
     : undefined;
 }

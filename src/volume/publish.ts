@@ -4,6 +4,10 @@ import { chainFolders } from './catalogue.ts';
 import { errorCode, listFolder, readText, type Files } from './files.ts';
 import { manifestsFolder, placeOf, pointEntries, pointFolder } from './layout.ts';
 import { formatManifest, parseManifest, type FileEntry, type Manifest } from './manifest.ts';
+import { inParallel } from './parallel.ts';
+
+/** How many files are made durable at a time: a file system does several with one turn of the disk. */
+const syncsAtOnce = 4;
 
 /**
  * Publishes a staged point: `<staged>/data` becomes `points/<chain>/<point>` with its manifest.
@@ -20,8 +24,8 @@ export async function publishPoint(
 ): Promise<'published' | 'exists'> {
   const data = join(staged, pointEntries.data);
   const folders = new Set([data]);
+  await inParallel(manifest.files, syncsAtOnce, ({ path }) => files.sync(join(data, path)));
   for (const { path } of manifest.files) {
-    await files.sync(join(data, path));
     for (let folder = dirname(path); folder !== '.'; folder = dirname(folder))
       folders.add(join(data, folder));
   }
@@ -62,7 +66,7 @@ export async function publishArtifacts(
   const chain = join(root, place.data);
   const target = join(root, place.manifest);
   const manifests = dirname(target);
-  for (const { path } of manifest.files) await files.sync(join(staged.folder, path));
+  await inParallel(manifest.files, syncsAtOnce, ({ path }) => files.sync(join(staged.folder, path)));
   await files.makeFolder(manifests);
   for (const folder of [chain, dirname(chain), dirname(dirname(chain)), root]) await files.sync(folder);
 
