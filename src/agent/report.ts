@@ -1,17 +1,16 @@
 // The last container of a run: judges what the tool did, verifies what arrived, publishes it, and says so.
 import { join } from 'node:path';
-import { isDeepStrictEqual } from 'node:util';
 import type { BackupType } from '../engine/engine.ts';
 import { exchange } from '../run/exchange.ts';
 import type { RunReport } from '../run/report.ts';
 import { nextSequence, pointsOf, pointsOfRun, readDestination, tipOf } from '../volume/catalogue.ts';
 import { isOtherStore } from '../volume/chain.ts';
 import { listFolder, readText } from '../volume/files.ts';
-import { placeOf, pointEntries, pointName } from '../volume/layout.ts';
+import { pointEntries, pointName } from '../volume/layout.ts';
 import type { FileEntry, Manifest } from '../volume/manifest.ts';
 import { publishArtifacts, publishPoint } from '../volume/publish.ts';
 import { progressOf } from '../volume/progress.ts';
-import { verifyFiles } from '../volume/stage.ts';
+import { damageIn } from '../volume/readback.ts';
 import { inspectStore, isLeftover } from '../volume/verify.ts';
 import { foldersOf, type Context } from './context.ts';
 import { judgeTarget, type Candidate, type Failure, type Judged } from './judge.ts';
@@ -63,20 +62,15 @@ function nameOf(result: Result): string {
 
 /** Tells of what another attempt of this run published, after reading it back: no report rests on somebody else's word. */
 export async function tellAgain(context: Context, point: Manifest): Promise<Result> {
-  const data = join(foldersOf(context).root, placeOf(point).data);
-  if (await isIntact(data, point)) return { kind: 'published', manifest: point };
+  const progress = progressOf(context, point.sizeBytes, 'reading back what another attempt published');
+  const damage = await damageIn(foldersOf(context).root, point, progress);
+  if (damage === undefined) return { kind: 'published', manifest: point };
   return {
     kind: 'failed',
     database: point.database,
     reason: 'ArtifactCorrupt',
-    detail: `The point ${point.point} of this run is not what was published`,
+    detail: `The point ${point.point} of this run is not what was published (${damage.file}: ${damage.why})`,
   };
-}
-
-async function isIntact(data: string, { layout, files }: Manifest): Promise<boolean> {
-  if (layout === 'artifacts') return (await verifyFiles(data, files)) === undefined;
-  const store = await inspectStore(data);
-  return store.kind === 'store' && isDeepStrictEqual(store.files, files);
 }
 
 /** What a candidate turned out to be when it was read back. */

@@ -38,7 +38,7 @@ export async function hashFile(path: string, progress: Progress = silent): Promi
 }
 
 /** The original is gone, is no file any more, or lies where the disk cannot read. */
-const unreadable = new Set(['ENOENT', 'ENOTDIR', 'EISDIR', 'ELOOP', 'EIO']);
+export const unreadable: ReadonlySet<string> = new Set(['ENOENT', 'ENOTDIR', 'EISDIR', 'ELOOP', 'EIO']);
 
 interface Copying {
   readonly from: string;
@@ -91,7 +91,7 @@ export async function verifyFiles(
 }
 
 /** A link could lead anywhere, and opening a pipe waits for a writer: neither is opened. */
-async function isPlain(path: string, size: number): Promise<boolean> {
+export async function isPlain(path: string, size: number): Promise<boolean> {
   const found = await lstat(path);
   return found.isFile() && found.size === size;
 }
