@@ -245,6 +245,17 @@ describe('scrub', () => {
     expect(listing(world.root)).toEqual(before);
   });
 
+  test('finds a bit of an artifact that nothing but its hash vouches for', async () => {
+    const { world, points } = await filled('artifacts');
+    const file = fileOf(world, points[2]!);
+    const bytes = readFileSync(file);
+    // The time at which it was taken, in an artifact that is not compressed.
+    const at = bytes.indexOf('neo4j') + 'neo4j'.length + 7;
+    bytes[at] = (bytes[at] ?? 0) ^ 1;
+    writeFileSync(file, bytes);
+    expect((await scrub(world)).report.verification?.damaged).toMatchObject([{ point: points[2]?.point }]);
+  });
+
   test('counts a point as no loss that retention takes away while it is read', async () => {
     const { world, points } = await filled('store');
     const [first] = points as readonly [Manifest];
