@@ -3,10 +3,11 @@ import { join } from 'node:path';
 import { allDatabases, onlyDatabase } from '../engine/engine.ts';
 import { exchange, formatSteps } from '../run/exchange.ts';
 import type { RunReport } from '../run/report.ts';
-import { pointsOf, pointsOfRun, readDestination, tipOf, type Destination } from '../volume/catalogue.ts';
+import { pointsOf, pointsOfRun, tipOf, type Destination } from '../volume/catalogue.ts';
 import { listFolder } from '../volume/files.ts';
 import { folders as layoutFolders, placeOf, stagingOwner } from '../volume/layout.ts';
 import type { Manifest } from '../volume/manifest.ts';
+import { readNewest } from '../volume/newest.ts';
 import { withdrawAbandoned } from '../volume/publish.ts';
 import { lackingForCopy } from '../volume/space.ts';
 import { stageCopy, stageLinks } from '../volume/stage.ts';
@@ -34,7 +35,7 @@ export async function prepare(context: Context): Promise<RunReport | undefined> 
   const { request, files } = context;
   const folders = foldersOf(context);
   const startedAt = context.now();
-  const destination = await readDestination(folders.root);
+  const destination = await readNewest(folders.root, request.run, request.resource.uid);
   const refused = refuse(context, destination);
   if (refused !== undefined) return refused;
   const points = destination.kind === 'ours' ? destination.points : [];
@@ -57,7 +58,7 @@ export async function prepare(context: Context): Promise<RunReport | undefined> 
 
   await files.makeFolder(folders.root);
   await files.sync(context.volume); // or else a loss of power could take the folder with all that was published in it
-  await removeLeftovers(context, points);
+  await removeLeftovers(context);
   await files.makeFolder(folders.reports);
   const decided = missing.map((name) => decide(context, destination, name));
   const objection = decided.find((one) => 'reason' in one);
@@ -255,7 +256,7 @@ async function writePlan({ files, exchange: folder }: Context, plan: Plan): Prom
 }
 
 /** Removes what Pods left behind that will never write again. What is of others, and what is not ours, stays. */
-async function removeLeftovers(context: Context, points: readonly Manifest[]): Promise<void> {
+async function removeLeftovers(context: Context): Promise<void> {
   const { files, request } = context;
   const { root } = foldersOf(context);
   const staging = join(root, layoutFolders.staging);
@@ -265,6 +266,6 @@ async function removeLeftovers(context: Context, points: readonly Manifest[]): P
     context.say({ folder: entry }, 'removing what an earlier attempt left behind');
     await files.remove(join(staging, entry));
   }
-  for (const claim of await withdrawAbandoned(files, root, request.terminalPods, points))
+  for (const claim of await withdrawAbandoned(files, root, request.terminalPods))
     context.say({ claim }, 'withdrew what an earlier attempt had not published');
 }

@@ -2,7 +2,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { exitCode, formatReport, type RunReport } from '../run/report.ts';
-import { readDestination } from '../volume/catalogue.ts';
+import { readNewest } from '../volume/newest.ts';
 import { writeRecord } from '../volume/records.ts';
 import { readText } from '../volume/files.ts';
 import { exchange } from '../run/exchange.ts';
@@ -70,7 +70,7 @@ async function* outputsOf(context: Context): AsyncGenerator<Buffer> {
 async function leave(context: Context, ended: RunReport): Promise<void> {
   const { request, engine, podUID, files } = context;
   const { root, staging } = foldersOf(context);
-  if (refuse(context, await readDestination(root)) !== undefined) return;
+  if (refuse(context, await readNewest(root, request.run, request.resource.uid)) !== undefined) return;
   await files.remove(staging);
   const { resource, source, neo4jVersion, requestedType, triggerID, createdTime } = request;
   const record = {

@@ -1,9 +1,10 @@
 // From staging to published: everything durable first, then one rename.
 import { dirname, join } from 'node:path';
 import { chainFolders } from './catalogue.ts';
-import { errorCode, listFolder, readText, type Files } from './files.ts';
+import { errorCode, listFolder, type Files } from './files.ts';
 import { manifestsFolder, placeOf, pointEntries, pointFolder } from './layout.ts';
-import { formatManifest, parseManifest, type FileEntry, type Manifest } from './manifest.ts';
+import { formatManifest, manifestSeal, type FileEntry, type Manifest } from './manifest.ts';
+import { readSealed } from './seal.ts';
 
 /**
  * Publishes a staged point: `<staged>/data` becomes `points/<chain>/<point>` with its manifest.
@@ -100,39 +101,48 @@ async function withdraw(
 
 /**
  * Removes what Pods left in a chain's folder that died over publishing and will never write again. What is published stays,
- * also where a claim for it is still there.
+ * also where a claim for it is still there, and also where its manifest is damaged by now.
  */
 export async function withdrawAbandoned(
   files: Files,
   root: string,
   terminalPods: readonly string[],
-  published: readonly Manifest[],
 ): Promise<readonly string[]> {
-  const known = new Set(
-    published.flatMap((point) => point.files.map(({ path }) => join(placeOf(point).data, path))),
-  );
   const withdrawn: string[] = [];
   for (const folder of await chainFolders(root)) {
     const manifests = join(root, folder, manifestsFolder);
-    for (const name of (await listFolder(manifests)) ?? []) {
-      if (!terminalPods.includes(claimant(name) ?? '')) continue;
+    const names = (await listFolder(manifests)) ?? [];
+    const claims = names.filter((name) => terminalPods.includes(claimOf(name)?.podUID ?? ''));
+    if (claims.length === 0) continue;
+    const published = await publishedIn(manifests, names);
+    for (const name of claims) {
       const claim = join(manifests, name);
-      const isPublished = ({ path }: FileEntry): boolean => known.has(join(folder, path));
-      const placed = (await claimedBy(claim)).filter((file) => !isPublished(file));
-      await withdraw(files, join(root, folder), claim, placed);
+      const isPublished = names.includes(`${claimOf(name)?.point}.json`);
+      const placed = isPublished ? [] : await filesIn(claim);
+      const ours = placed.filter(({ path }) => !path.includes('/') && !published.has(path));
+      await withdraw(files, join(root, folder), claim, ours);
       withdrawn.push(name);
     }
   }
   return withdrawn;
 }
 
-/** The Pod that a claim belongs to. Undefined: it is none. */
-function claimant(name: string): string | undefined {
-  return /^[^.]+\.([0-9a-f-]{36})\.claim$/.exec(name)?.[1];
+/** The names of all files that the manifests of a chain speak of. */
+async function publishedIn(manifests: string, names: readonly string[]): Promise<ReadonlySet<string>> {
+  const published = new Set<string>();
+  for (const name of names.filter((one) => one.endsWith('.json')))
+    for (const { path } of await filesIn(join(manifests, name))) published.add(path);
+  return published;
+}
+
+/** What a claim is for, by its name. Undefined: it is none. */
+function claimOf(name: string): { readonly point: string; readonly podUID: string } | undefined {
+  const [, point, podUID] = /^([^.]+)\.([0-9a-f-]{36})\.claim$/.exec(name) ?? [];
+  return point === undefined || podUID === undefined ? undefined : { point, podUID };
 }
 
 /** A claim that was cut short by a crash has placed nothing: it is whole before the first file is. */
-async function claimedBy(claim: string): Promise<readonly FileEntry[]> {
-  const parsed = parseManifest((await readText(claim)) ?? '');
-  return parsed.kind === 'good' ? parsed.manifest.files : [];
+async function filesIn(path: string): Promise<readonly FileEntry[]> {
+  const read = await readSealed(path, manifestSeal);
+  return read.kind === 'good' ? read.value.files : [];
 }
