@@ -82,8 +82,8 @@ describe('inspect', () => {
       name: 'a record that claims a backup and names none',
       prepare: async (world) => {
         await attempt(world, first, failingTool(outOfHeap));
-        const record = JSON.parse(readFileSync(recordOf(world), 'utf8')) as object;
-        writeFileSync(recordOf(world), JSON.stringify({ ...record, reason: 'FullBackupTaken' }));
+        const { record } = JSON.parse(readFileSync(recordOf(world), 'utf8')) as { readonly record: object };
+        writeFileSync(recordOf(world), JSON.stringify({ ...record, reason: 'FullBackupTaken' })); // as ever unsealed
       },
     },
     {
@@ -106,7 +106,10 @@ describe('inspect', () => {
     const world = await aWorld();
     const volume = join(world.volume, 'loop');
     symlinkSync('loop', volume);
-    expect(await container('inspect', aPod({ ...world, volume }, weekLater))).toEqual({ code: 10, report: undefined });
+    expect(await container('inspect', aPod({ ...world, volume }, weekLater))).toEqual({
+      code: 10,
+      report: undefined,
+    });
   });
 });
 

@@ -72,8 +72,8 @@ export function newestOf<T extends Point>(points: readonly T[], run: string, uid
     const newest = ours.reduce((a, b) => (b.sequence > a.sequence ? b : a));
     for (const point of [tip, newest]) if (point !== undefined) wanted.add(point);
     // A store needs no other point; an artifact those before it.
-    if (tip?.layout === 'artifacts')
-      for (const point of ours) if (point.chain === tip.chain) wanted.add(point);
+    const chained = tip?.layout === 'artifacts' ? ours.filter(({ chain }) => chain === tip.chain) : [];
+    for (const point of chained) wanted.add(point);
   }
   return [...wanted];
 }

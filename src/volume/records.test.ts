@@ -29,13 +29,25 @@ function runsIn(root: string): readonly string[] {
   return readdirSync(join(root, 'runs')).toSorted();
 }
 
+/** What the seal of a record holds. */
+function recordIn(root: string): Readonly<Record<string, unknown>> {
+  const file = JSON.parse(readFileSync(join(root, 'runs/orders-1.json'), 'utf8')) as {
+    readonly record: object;
+  };
+  return { ...file.record };
+}
+
+function without({ schemaVersion: _, ...record }: Readonly<Record<string, unknown>>): object {
+  return record;
+}
+
 const content = { record: { reason: 'EngineFailed' }, output: 'what the tool said' };
 
 describe('writeRecord', () => {
   test('writes what was reported and what the tool printed', async () => {
     const root = temporaryFolder();
     await writeRecord(realFiles, root, 'orders-1', content);
-    expect(JSON.parse(readFileSync(join(root, 'runs/orders-1.json'), 'utf8'))).toEqual(content.record);
+    expect(recordIn(root)).toEqual({ ...content.record, schemaVersion: 1 });
     expect(gunzipSync(readFileSync(join(root, 'runs/orders-1.log.gz'))).toString()).toBe(content.output);
     expect(runsIn(root)).toEqual(['orders-1.json', 'orders-1.log.gz']);
   });
@@ -44,7 +56,7 @@ describe('writeRecord', () => {
     const root = temporaryFolder();
     await writeRecord(realFiles, root, 'orders-1', { record: { attempt: 1 }, output: 'first' });
     await writeRecord(realFiles, root, 'orders-1', { record: { attempt: 2 }, output: '' });
-    expect(JSON.parse(readFileSync(join(root, 'runs/orders-1.json'), 'utf8'))).toEqual({ attempt: 2 });
+    expect(recordIn(root)).toEqual({ attempt: 2, schemaVersion: 1 });
     expect(gunzipSync(readFileSync(join(root, 'runs/orders-1.log.gz'))).toString()).toBe('');
   });
 
@@ -58,11 +70,9 @@ describe('writeRecord', () => {
       const root = temporaryFolder();
       await writeRecord(realFiles, root, 'orders-1', { record: { attempt: 1 }, output: 'first' });
       await expect(writeRecord(dyingFiles(k, half), root, 'orders-1', content)).rejects.toThrow('dead');
-      expect([content.record, { attempt: 1 }]).toContainEqual(
-        JSON.parse(readFileSync(join(root, 'runs/orders-1.json'), 'utf8')),
-      );
+      expect([content.record, { attempt: 1 }]).toContainEqual(without(recordIn(root)));
       await writeRecord(realFiles, root, 'orders-1', content);
-      expect(JSON.parse(readFileSync(join(root, 'runs/orders-1.json'), 'utf8'))).toEqual(content.record);
+      expect(without(recordIn(root))).toEqual(content.record);
       expect(runsIn(root)).toEqual(['orders-1.json', 'orders-1.log.gz']);
     }
   });
