@@ -7,6 +7,7 @@ import * as z from 'zod';
 import { reportInRecord, type PastReport, type RunReport } from '../run/report.ts';
 import { listFolder, readSmallFile, type Files } from './files.ts';
 import { folders } from './layout.ts';
+import { inParallel } from './parallel.ts';
 import { formatSealed, parseSealed, type Parsed, type Seal } from './seal.ts';
 
 /** Runs whose records stay. A run an hour for a week, and as many again that failed. */
@@ -123,24 +124,30 @@ export async function recordedRuns(root: string): Promise<readonly string[]> {
  */
 export async function pastRuns(
   root: string,
-  { run, resource }: { readonly run: string; readonly resource: RunRecord['resource'] },
+  {
+    run,
+    resource,
+  }: { readonly run: string; readonly resource: { readonly namespace: string; readonly name: string } },
   most: number,
 ): Promise<readonly PastReport[]> {
-  const past: PastReport[] = [];
-  const others = (await recordedRuns(root)).filter((name) => name !== run && name.length <= 63);
-  for (const name of others.slice(0, mostRead)) {
-    const record = await readRecord(root, name);
-    const isOurs =
-      record?.resource?.name === resource?.name && record?.resource?.namespace === resource?.namespace;
-    if (record?.createdTime !== undefined && isOurs) past.push(inShort(record, record.createdTime));
-  }
-  return past.toSorted((a, b) => Date.parse(b.createdTime) - Date.parse(a.createdTime)).slice(0, most);
+  const others = (await recordedRuns(root)).filter((name) => name !== run);
+  const records = await inParallel(others.slice(0, mostRead), 16, (name) => readRecord(root, name));
+  return records
+    .filter((record) => record !== undefined)
+    .filter(
+      (record) => record.resource?.name === resource.name && record.resource.namespace === resource.namespace,
+    )
+    .flatMap((record) => inShort(record) ?? [])
+    .toSorted((a, b) => Date.parse(b.createdTime) - Date.parse(a.createdTime))
+    .slice(0, most);
 }
 
 /** Records that are looked at for that: more than are kept were not left by us. */
 const mostRead = 2 * keptRuns;
 
-function inShort({ report, requestedType, triggerID }: RunRecord, createdTime: string): PastReport {
+/** Undefined: it does not say when it began, and so has no place among others. */
+function inShort({ report, requestedType, triggerID, createdTime }: RunRecord): PastReport | undefined {
+  if (createdTime === undefined) return undefined;
   const { run, reason, completionTime, type, path, lastTransactionID, sizeBytes } = report;
   return {
     run,
