@@ -34,7 +34,7 @@ export function lackingForCopy({ type, freeBytes }: Space, copyBytes: number): s
 }
 
 /** A size as people read it. Binary units, one decimal. */
-function inWords(bytes: number): string {
+export function inWords(bytes: number): string {
   const units = ['KiB', 'MiB', 'GiB', 'TiB', 'PiB'] as const;
   const at = Math.max(
     0,
