@@ -13,8 +13,21 @@ export type Parsed =
   /** In words that go on after `it is "…": `. */
   | { readonly kind: 'invalid'; readonly problem: string };
 
+/** Each pass over a resource asks, and to read a schedule takes longer than all the rest of a pass. */
+const known = new Map<string, Parsed>();
+const mostKnown = 1_000;
+
 /** Five fields, or a name such as @daily. Seconds are refused: nobody reads a volume back so often. */
 export function parseSchedule(text: string): Parsed {
+  const before = known.get(text);
+  if (before !== undefined) return before;
+  const parsed = parse(text);
+  if (known.size >= mostKnown) known.clear();
+  known.set(text, parsed);
+  return parsed;
+}
+
+function parse(text: string): Parsed {
   const cron = cronOf(text);
   if (typeof cron === 'string') return { kind: 'invalid', problem: cron };
   const schedule: Schedule = {

@@ -40,11 +40,12 @@ function after({
     backup,
     runs: [],
     inspections: [],
+    upkeeps: [],
     orphaned: [],
     claimExists: true,
     service: 'present',
   };
-  const decision: Decision = { standing, ended, inspecting, actions: [], next: { kind: 'onChange' } };
+  const decision: Decision = { standing, ended, inspecting, findings: [], actions: [], next: { kind: 'onChange' } };
   const status = nextStatus(seen, decision, outcome);
   expect(Neo4jBackupStatus.parse(status)).toEqual(status);
   return status;

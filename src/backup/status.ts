@@ -3,18 +3,28 @@ import type { Condition, Neo4jBackupStatus, RunStatus } from '../api/neo4jbackup
 import { explain, isReason, reasons, type Reason } from '../api/reasons.ts';
 import { boundText } from '../kube/errors.ts';
 import { cut } from '../run/report.ts';
+import { shortList } from '../run/upkeep.ts';
 import type { ActOutcome } from './act.ts';
 import type { Decision, Standing } from './decide.ts';
 import type { Observed } from './observe.ts';
 import type { Obstacle } from './obstacle.ts';
 import { currentRunOf } from './outcome.ts';
 import { resumedRun } from './replacement.ts';
+import { isNewer, type Finding } from './upkeep.ts';
 
 /** Runs in status.history. */
 const keptRuns = 20;
 
 /** Bytes of a message in the history, within JSON: 20 of them must not make the object large. The newest run has its whole one. */
 const historyMessageBytes = 72;
+
+/** Verdicts of retention, and damaged points: the catalogue on the volume has all of them. */
+const keptVerdicts = 12;
+const keptDamages = 6;
+
+/** Bytes within JSON of what a verification says, and of the name of a file. */
+const verificationMessageBytes = 512;
+const fileBytes = 128;
 
 /** Bytes of the message of a condition. */
 const conditionMessageBytes = 1024;
@@ -29,10 +39,15 @@ export function nextStatus(seen: Observed, decision: Decision, outcome: ActOutco
   const lastRun = ended.findLast((run) => !isBefore(run, before.lastRun)) ?? before.lastRun;
   const fresh = over.filter((run) => !isBefore(run, before.lastRun)).toSorted(byStart);
 
+  const found = volumeFound(seen, decision.findings);
   return withoutUndefined({
     observedGeneration: seen.backup.metadata.generation,
     phase: phaseOf(standing, lastRun),
-    conditions: conditionsOf(seen, standing, openEnd(lastRun, inspecting)),
+    conditions: conditionsOf(seen, [
+      ...standingConditions(standing),
+      lastRunCondition(openEnd(lastRun, inspecting)),
+      ...verificationCondition(seen, found.lastVerification),
+    ]),
     currentRun,
     inspecting: inspecting.length === 0 ? undefined : inspecting.map(pastRun),
     lastRun,
@@ -40,6 +55,7 @@ export function nextStatus(seen: Observed, decision: Decision, outcome: ActOutco
     lastTriggerID:
       newestTrigger([...fresh, ...(currentRun === undefined ? [] : [currentRun])]) ?? before.lastTriggerID,
     databases: databasesOf(news, before.databases),
+    ...found,
     history: nextHistory(ended, before.history),
   });
 }
@@ -127,18 +143,13 @@ function afterActing(standing: Standing, outcome: ActOutcome): Standing {
 function phaseOf(standing: Standing, lastRun: RunStatus | undefined): Neo4jBackupStatus['phase'] {
   if (standing.kind === 'stalled') return 'Stalled';
   if (standing.kind === 'running' || standing.kind === 'inspecting') return 'Running';
-  if (standing.kind === 'waiting' || standing.kind === 'starting') return 'Pending';
+  if (standing.kind !== 'idle') return 'Pending';
   return lastRun?.result ?? 'Pending';
 }
 
 type Judgement = Pick<Condition, 'type' | 'status' | 'reason' | 'message'>;
 
-function conditionsOf(
-  { backup, now }: Observed,
-  standing: Standing,
-  lastRun: RunStatus | OpenEnd | undefined,
-): Condition[] {
-  const judged = [...standingConditions(standing), lastRunCondition(lastRun)];
+function conditionsOf({ backup, now }: Observed, judged: readonly Judgement[]): Condition[] {
   return judged.map((condition) => {
     const before = backup.status?.conditions?.find(({ type }) => type === condition.type);
     return {
@@ -191,9 +202,63 @@ function standingConditions(standing: Standing): readonly Judgement[] {
     }
     case 'starting':
       return [good, judgement('Reconciling', true, 'Queued'), free];
+    case 'queued':
+      return [good, judgement('Reconciling', true, 'Queued', standing.detail), free];
     case 'idle':
-      return [good, judgement('Reconciling', false, 'Idle'), free];
+      return [good, judgement('Reconciling', false, 'Idle', restingDetail(standing)), free];
   }
+}
+
+/** It does not count as under way: what waits for a resource to come to rest need not wait for hours of reading. */
+function restingDetail({ tending }: Extract<Standing, { kind: 'idle' }>): string | undefined {
+  if (tending === undefined) return undefined;
+  return `No backup is under way and none is due; the Job ${tending.metadata.name} tends the volume`;
+}
+
+/** Only where it is asked for, or was: kstatus and its like need not know of it. */
+function verificationCondition(
+  { backup }: Observed,
+  last: Neo4jBackupStatus['lastVerification'],
+): readonly Judgement[] {
+  const type = 'LastVerificationSucceeded';
+  if (last !== undefined) {
+    const { result, reason, message } = last;
+    return [{ type, status: result === 'Succeeded' ? 'True' : 'False', reason, message }];
+  }
+  if (backup.spec.verification === undefined) return [];
+  return [
+    { type, status: 'Unknown', reason: 'NoVerificationYet', message: explain('NoVerificationYet') },
+  ];
+}
+
+type Found = Pick<Neo4jBackupStatus, 'volume' | 'retention' | 'lastVerification'>;
+
+/** What is known of the volume: the newest of each. Without a policy there is nothing to say of one. */
+function volumeFound({ backup }: Observed, findings: readonly Finding[]): Found {
+  let { volume, retention, lastVerification } = backup.status ?? {};
+  for (const finding of findings) {
+    if (isNewer(finding.volume, volume)) volume = finding.volume;
+    if (isNewer(finding.retention, retention)) retention = finding.retention;
+    lastVerification = finding.verification ?? lastVerification;
+  }
+  return {
+    volume,
+    retention: backup.spec.retention === undefined ? undefined : boundedRetention(retention),
+    lastVerification: boundedVerification(lastVerification),
+  };
+}
+
+function boundedRetention(retention: Found['retention']): Found['retention'] {
+  return retention === undefined ? undefined : shortList(retention, keptVerdicts);
+}
+
+function boundedVerification(verification: Found['lastVerification']): Found['lastVerification'] {
+  if (verification === undefined) return undefined;
+  const message = cut(verification.message, verificationMessageBytes);
+  const damaged = verification.damaged
+    ?.slice(0, keptDamages)
+    .map((damage) => ({ ...damage, file: cut(damage.file, fileBytes) }));
+  return { ...verification, message, ...(damaged === undefined ? {} : { damaged }) };
 }
 
 function lastRunCondition(run: RunStatus | OpenEnd | undefined): Judgement {
@@ -280,11 +345,31 @@ export function announcements(
     is?.status === 'False' && readyCondition(before)?.reason !== is.reason
       ? [{ reason: is.reason, note: is.message }]
       : [];
-  return [...runs.toReversed(), ...blocked].flatMap(({ reason, note }) => {
+  return [...runs.toReversed(), ...tendingNews(before, after), ...blocked].flatMap(({ reason, note }) => {
     if (!isReason(reason)) return [];
     const { event } = reasons[reason];
     return event === 'none' ? [] : [{ type: event, reason, note }];
   });
+}
+
+interface News {
+  readonly reason: string;
+  readonly note: string;
+}
+
+/** A verification that found something, or could not be done; a policy that could not be applied. */
+function tendingNews(
+  before: Neo4jBackupStatus | undefined,
+  { lastVerification, retention }: Neo4jBackupStatus,
+): readonly News[] {
+  const isNew = lastVerification !== undefined && lastVerification.id !== before?.lastVerification?.id;
+  const verified = isNew
+    ? [{ reason: lastVerification.reason, note: `${lastVerification.id}: ${lastVerification.message}` }]
+    : [];
+  const blocked = retention?.blockedBecause;
+  const isBlocked = blocked !== undefined && blocked !== before?.retention?.blockedBecause && isReason(blocked);
+  const why = 'The policy of retention was not applied';
+  return isBlocked ? [...verified, { reason: blocked, note: explain(blocked, why) }] : verified;
 }
 
 function readyCondition(status: Neo4jBackupStatus | undefined): Condition | undefined {

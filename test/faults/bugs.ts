@@ -90,7 +90,7 @@ export const bugs: readonly SeededBug[] = [
     changes: [
       {
         file: patches.decide,
-        from: 'if (actions.some(isDelicate) || ended.length > 0) return true;',
+        from: 'if (actions.some(isDelicate) || ended.length > 0 || found.length > 0) return true;',
         to: '',
       },
       // What looks closer before it tells anything would heal it.
