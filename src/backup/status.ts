@@ -1,5 +1,5 @@
 // What was seen, decided and done, as the next status. Pure.
-import type { Condition, Neo4jBackupStatus, RunStatus } from '../api/neo4jbackup.ts';
+import type { Condition, Neo4jBackupStatus, RunStatus, VerificationStatus } from '../api/neo4jbackup.ts';
 import { explain, isReason, reasons, type Reason } from '../api/reasons.ts';
 import { boundText } from '../kube/errors.ts';
 import { cut } from '../run/report.ts';
@@ -18,12 +18,27 @@ const keptRuns = 20;
 /** Bytes of a message in the history, within JSON: 20 of them must not make the object large. The newest run has its whole one. */
 const historyMessageBytes = 72;
 
-/** Verdicts of retention, and damaged points: the catalogue on the volume has all of them. */
-const keptVerdicts = 12;
-const keptDamages = 6;
+/** Bytes of a status, as JSON: a whole object must be one that a person can still read. */
+const mostBytes = 15_800;
 
-/** Bytes within JSON of what a verification says, and of the name of a file. */
-const verificationMessageBytes = 512;
+/** How much is told of what may be long, by room: the volume itself has all of it. */
+interface Measure {
+  /** Verdicts of retention, and damaged points. */
+  readonly verdicts: number;
+  readonly damages: number;
+  /** Bytes within JSON: of what a verification says, and of what runs said before the last one. */
+  readonly verification: number;
+  readonly past: number;
+}
+
+const measures: readonly Measure[] = [
+  { verdicts: 20, damages: 8, verification: 1024, past: 4096 },
+  { verdicts: 6, damages: 3, verification: 1024, past: 4096 },
+  { verdicts: 6, damages: 3, verification: 512, past: 256 },
+  { verdicts: 0, damages: 1, verification: 256, past: 192 },
+];
+
+/** Bytes within JSON of the name of a file. */
 const fileBytes = 128;
 
 /** Bytes of the message of a condition. */
@@ -40,7 +55,7 @@ export function nextStatus(seen: Observed, decision: Decision, outcome: ActOutco
   const fresh = over.filter((run) => !isBefore(run, before.lastRun)).toSorted(byStart);
 
   const found = volumeFound(seen, decision.findings);
-  return withoutUndefined({
+  const status = withoutUndefined({
     observedGeneration: seen.backup.metadata.generation,
     phase: phaseOf(standing, lastRun),
     conditions: conditionsOf(seen, [
@@ -58,6 +73,7 @@ export function nextStatus(seen: Observed, decision: Decision, outcome: ActOutco
     ...found,
     history: nextHistory(ended, before.history),
   });
+  return fitted(status);
 }
 
 function newestOfEachKind(
@@ -243,22 +259,49 @@ function volumeFound({ backup }: Observed, findings: readonly Finding[]): Found 
   }
   return {
     volume,
-    retention: backup.spec.retention === undefined ? undefined : boundedRetention(retention),
-    lastVerification: boundedVerification(lastVerification),
+    retention: backup.spec.retention === undefined ? undefined : retention,
+    lastVerification,
   };
 }
 
-function boundedRetention(retention: Found['retention']): Found['retention'] {
-  return retention === undefined ? undefined : shortList(retention, keptVerdicts);
+/** As much of it as there is room for. What has been cut once is not cut again, so that it comes to rest. */
+function fitted(status: Neo4jBackupStatus): Neo4jBackupStatus {
+  let fits = status;
+  for (const measure of measures) {
+    fits = measured(status, measure);
+    if (Buffer.byteLength(JSON.stringify(fits)) <= mostBytes) break;
+  }
+  return fits;
 }
 
-function boundedVerification(verification: Found['lastVerification']): Found['lastVerification'] {
-  if (verification === undefined) return undefined;
-  const message = cut(verification.message, verificationMessageBytes);
+function measured(status: Neo4jBackupStatus, measure: Measure): Neo4jBackupStatus {
+  const { retention, lastVerification, lastFull, lastIncremental, lastFailure, conditions } = status;
+  const past = (run: RunStatus | undefined): RunStatus | undefined =>
+    run === undefined ? undefined : { ...run, message: cut(run.message, measure.past) };
+  const told = cut(lastVerification?.message ?? '', measure.verification);
+  return withoutUndefined({
+    ...status,
+    conditions: conditions?.map((condition) =>
+      condition.type === 'LastVerificationSucceeded' && lastVerification !== undefined
+        ? { ...condition, message: told }
+        : condition,
+    ),
+    lastFull: past(lastFull),
+    lastIncremental: past(lastIncremental),
+    lastFailure: past(lastFailure),
+    retention: retention && shortList(retention, measure.verdicts),
+    lastVerification: lastVerification && shortVerification({ ...lastVerification, message: told }, measure),
+  });
+}
+
+function shortVerification(
+  verification: VerificationStatus,
+  { damages }: Measure,
+): VerificationStatus {
   const damaged = verification.damaged
-    ?.slice(0, keptDamages)
+    ?.slice(0, damages)
     .map((damage) => ({ ...damage, file: cut(damage.file, fileBytes) }));
-  return { ...verification, message, ...(damaged === undefined ? {} : { damaged }) };
+  return { ...verification, ...(damaged === undefined ? {} : { damaged }) };
 }
 
 function lastRunCondition(run: RunStatus | OpenEnd | undefined): Judgement {
