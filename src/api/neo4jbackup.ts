@@ -517,6 +517,7 @@ export const RetentionStatus = z.object({
     .max(16)
     .describe('Hash of the policy that was applied: one that is edited is applied again.')
     .optional(),
+  startTime: time.describe('When the Job was made that applied it.').optional(),
   kept: z.int().min(0).describe('Restore points that stay.'),
   condemned: z.int().min(0).describe('Restore points that no rule keeps and that are still there.'),
   removed: z.int().min(0).describe('Restore points that went this time.'),
@@ -585,7 +586,9 @@ export const Neo4jBackupStatus = z.object({
     .array(Condition)
     .max(8)
     .meta({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['type'] })
-    .describe('Ready, Reconciling, Stalled (as kstatus defines them) and LastRunSucceeded; LastVerificationSucceeded where verification is asked for, or was.')
+    .describe(
+      'Ready, Reconciling, Stalled (as kstatus defines them) and LastRunSucceeded; LastVerificationSucceeded where verification is asked for, or was.',
+    )
     .optional(),
   currentRun: z
     .object({

@@ -47,10 +47,7 @@ test('in the way are Jobs of others that have not ended, and nothing that is not
 
 test('the older of two has the folder, and of two of one age the one of the lower uid', () => {
   const older = aBackup({ metadata: { uid: 'z', creationTimestamp: '2025-12-31T23:59:59Z' } });
-  const [low, high] = ['l', 'm'].map((uid) => aBackup({ metadata: { uid } })) as [
-    typeof older,
-    typeof older,
-  ];
+  const [low, high] = ['l', 'm'].map((uid) => aBackup({ metadata: { uid } })) as [typeof older, typeof older];
   const all = [high, low, older];
   expect(rivalOf(high, all)).toBe(older);
   expect(rivalOf(low, all)).toBe(older);

@@ -75,17 +75,21 @@ export function decide(seen: Observed, policy: Policy): Decision {
     agentImage: policy.agentImage,
   });
   const [run] = inspecting;
+  const ended = [...answered, ...judged.ended];
+  const found = [...judged.findings, ...findings(seen)];
+  // What has just ended may have done it: status is to know first.
+  const isTold = ended.length === 0 && found.length === 0;
   const tending = tend(seen, {
-    mayStart: run === undefined && mayTend(standing),
+    mayStart: run === undefined && isTold && mayTend(standing),
     mayStay: mayTend(standing) || (seen.crowd === undefined && standing.kind !== 'waiting'),
     agentImage: policy.agentImage,
   });
   const isAsking = standing.kind === 'idle' && run !== undefined;
   return {
     standing: isAsking ? askingFor(seen, run) : restWith(standing, tending),
-    ended: [...answered, ...judged.ended],
+    ended,
     inspecting,
-    findings: [...judged.findings, ...findings(seen)],
+    findings: found,
     // The run first: tidying up that fails must not keep a backup from being taken.
     actions: [...actions, ...inspections, ...tending.actions, ...expiredJobs(seen)],
     next: soonest(next, run === undefined ? tending.delayMs : recheckMs),
@@ -213,11 +217,16 @@ function underWay(seen: Observed, run: RunView, policy: Policy): Wanted {
   };
 }
 
-/** What a Job is to be made for, if one is. */
-export function startingIn({ actions }: Decision): Starting {
+/**
+ * What a Job is to be made for, if one is. A run that waits counts as starting when others make room for it: it must be sure
+ * that it can start, or it would drive them out for nothing, again and again.
+ */
+export function startingIn({ standing, actions }: Decision): Starting {
+  const isTask = ({ job }: Action): boolean => job.metadata?.labels?.[labels.task] !== undefined;
+  if (standing.kind === 'queued') return actions.some(isTask) ? 'run' : 'nothing';
   const made = actions.find(({ kind }) => kind === 'createJob');
   if (made === undefined) return 'nothing';
-  return made.job.metadata?.labels?.[labels.task] === undefined ? 'run' : 'upkeep';
+  return isTask(made) ? 'upkeep' : 'run';
 }
 
 /** A Pod that is not placed, or does not end, becomes an obstacle by time alone, and no watch tells of time. */

@@ -24,7 +24,7 @@ describe('a host, where every host may be named,', () => {
       backup,
       runs: [],
       inspections: [],
-    upkeeps: [],
+      upkeeps: [],
       orphaned: [],
       claimExists: true,
       service: 'none',

@@ -197,7 +197,8 @@ function jobsOf(owned: readonly Job[], found: readonly Pod[]): JobsSeen {
     pods: oldestFirst(found.filter((pod) => isOwnedBy(pod, job.metadata.uid))),
   }));
   const taskOf = ({ job }: RunView): string | undefined => job.metadata.labels?.[labels.task];
-  const isUpkeep = (view: RunView): boolean => ([tasks.scrub, tasks.prune] as unknown[]).includes(taskOf(view));
+  const isUpkeep = (view: RunView): boolean =>
+    ([tasks.scrub, tasks.prune] as unknown[]).includes(taskOf(view));
   const names = new Set(owned.map(({ metadata }) => metadata.name));
   const orphans = found.filter((pod) => !hasEnded(pod)).flatMap(jobOf);
   return {

@@ -152,13 +152,11 @@ export function fromReport(run: Common, report: RunReport): RunStatus {
 }
 
 /** What the run saw of the volume, and what retention did there: by the policy that its Job was made with. */
-function foundBy(
-  { metadata }: Job,
-  { volume, retention }: RunReport,
-): { readonly finding?: Finding } {
+function foundBy({ metadata }: Job, { volume, retention }: RunReport): { readonly finding?: Finding } {
   if (volume === undefined && retention === undefined) return {};
   const policy = metadata.annotations?.[annotations.retention]?.slice(0, 16); // anybody may have edited it
-  const applied = retention === undefined ? {} : { retention: { ...retention, policy } };
+  const startTime = metadata.creationTimestamp;
+  const applied = retention === undefined ? {} : { retention: { ...retention, policy, startTime } };
   return { finding: { volume, ...applied } };
 }
 

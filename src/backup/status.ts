@@ -10,7 +10,7 @@ import type { Observed } from './observe.ts';
 import type { Obstacle } from './obstacle.ts';
 import { currentRunOf } from './outcome.ts';
 import { resumedRun } from './replacement.ts';
-import { isNewer, type Finding } from './upkeep.ts';
+import type { Finding } from './upkeep.ts';
 
 /** Runs in status.history. */
 const keptRuns = 20;
@@ -242,19 +242,17 @@ function verificationCondition(
     return [{ type, status: result === 'Succeeded' ? 'True' : 'False', reason, message }];
   }
   if (backup.spec.verification === undefined) return [];
-  return [
-    { type, status: 'Unknown', reason: 'NoVerificationYet', message: explain('NoVerificationYet') },
-  ];
+  return [{ type, status: 'Unknown', reason: 'NoVerificationYet', message: explain('NoVerificationYet') }];
 }
 
 type Found = Pick<Neo4jBackupStatus, 'volume' | 'retention' | 'lastVerification'>;
 
-/** What is known of the volume: the newest of each. Without a policy there is nothing to say of one. */
+/** What is known of the volume: what was told last. Without a policy there is nothing to say of one. */
 function volumeFound({ backup }: Observed, findings: readonly Finding[]): Found {
   let { volume, retention, lastVerification } = backup.status ?? {};
   for (const finding of findings) {
-    if (isNewer(finding.volume, volume)) volume = finding.volume;
-    if (isNewer(finding.retention, retention)) retention = finding.retention;
+    volume = finding.volume ?? volume;
+    retention = finding.retention ?? retention;
     lastVerification = finding.verification ?? lastVerification;
   }
   return {
@@ -294,10 +292,7 @@ function measured(status: Neo4jBackupStatus, measure: Measure): Neo4jBackupStatu
   });
 }
 
-function shortVerification(
-  verification: VerificationStatus,
-  { damages }: Measure,
-): VerificationStatus {
+function shortVerification(verification: VerificationStatus, { damages }: Measure): VerificationStatus {
   const damaged = verification.damaged
     ?.slice(0, damages)
     .map((damage) => ({ ...damage, file: cut(damage.file, fileBytes) }));
@@ -410,7 +405,8 @@ function tendingNews(
     ? [{ reason: lastVerification.reason, note: `${lastVerification.id}: ${lastVerification.message}` }]
     : [];
   const blocked = retention?.blockedBecause;
-  const isBlocked = blocked !== undefined && blocked !== before?.retention?.blockedBecause && isReason(blocked);
+  const isBlocked =
+    blocked !== undefined && blocked !== before?.retention?.blockedBecause && isReason(blocked);
   const why = 'The policy of retention was not applied';
   return isBlocked ? [...verified, { reason: blocked, note: explain(blocked, why) }] : verified;
 }

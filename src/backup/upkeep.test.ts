@@ -29,9 +29,10 @@ function verifiedFor(scheduledTime: string, completionTime = scheduledTime): Neo
   return { lastVerification: { ...said, scheduledTime, completionTime } };
 }
 
-function appliedBy(hash: string, time = '2026-01-05T11:00:00Z'): Neo4jBackupStatus {
+function appliedBy(hash: string, startTime = '2025-12-31T11:00:00Z'): Neo4jBackupStatus {
   const counts = { kept: 2, condemned: 0, removed: 1 };
-  return { lastSuccessfulTime, retention: { ...counts, time, mode: 'Enforce', policy: hash } };
+  const time = '2026-01-05T11:59:00Z'; // of a clock that is ahead
+  return { lastSuccessfulTime, retention: { ...counts, time, startTime, mode: 'Enforce', policy: hash } };
 }
 
 describe('a verification is due', () => {
@@ -213,17 +214,18 @@ describe('what a Job says that has ended', () => {
     const view = tending(prune, { says: { retention: applied } });
     expect(found(view, { retention }, appliedBy('another'))).toEqual({
       volume: undefined,
-      retention: { ...applied, policy },
+      retention: { ...applied, policy, startTime: '2026-01-01T00:00:00Z' },
     });
   });
 
   test('of a policy that could not be applied keeps what was, and says why', () => {
-    const before = appliedBy('another', '2026-01-01T00:00:00Z');
+    const before = appliedBy('another');
     expect(found(tending(prune, { failed: 'DeadlineExceeded' }), { retention }, before)).toEqual({
       volume: undefined,
       retention: {
         ...before.retention,
         time: '2026-01-01T00:05:00Z',
+        startTime: '2026-01-01T00:00:00Z',
         policy,
         removed: 0,
         blockedBecause: 'UpkeepFailed',
@@ -239,7 +241,8 @@ describe('what a Job says that has ended', () => {
     const scrubbed = tending(scrubToday, { says: {} });
     expect(found(scrubbed, { verification }, verifiedFor(today.toISOString()))).toBeUndefined();
     const view = tending(prune, { failed: 'DeadlineExceeded' });
-    expect(found(view, { retention }, appliedBy(policy))).toBeUndefined();
+    expect(found(view, { retention }, appliedBy(policy, '2026-01-01T00:00:00Z'))).toBeUndefined();
+    expect(found(view, { retention }, appliedBy('another', '2026-01-01T00:00:01Z'))).toBeUndefined();
   });
 });
 
@@ -289,14 +292,12 @@ describe('the Jobs', () => {
   });
 
   test('that are told of stay, the newest of each, until their name is wanted again', () => {
-    const told = withStatus({ retention }, appliedBy(policy));
+    const told = withStatus({ retention }, appliedBy(policy, '2026-01-01T00:00:00Z'));
     const ofPast = tending(prune, { says: {} });
     expect(names(seeing(told, { upkeeps: [ofPast] }))).toEqual([]);
     // Another policy was applied since then, and this one is back.
     const back = withStatus({ retention }, appliedBy('another', '2026-01-05T11:45:00Z'));
-    expect(names(seeing(back, { upkeeps: [ofPast] }))).toEqual([
-      `deleteJob ${choreName(back, prune)}`,
-    ]);
+    expect(names(seeing(back, { upkeeps: [ofPast] }))).toEqual([`deleteJob ${choreName(back, prune)}`]);
     expect(names(seeing(back))).toEqual([`createJob ${choreName(back, prune)}`]);
     const yesterday: Chore = { task: 'scrub', nominal: new Date('2026-01-04T03:00:00Z') };
     const both = [tending(yesterday, { says: {} }), tending(scrubToday, { says: {} })];

@@ -1,6 +1,11 @@
 // What tends the volume: which Job is due, and what those say that have ended. A backup always goes before. Pure.
 import { annotations, containers, labels, tasks } from '../api/names.ts';
-import type { Neo4jBackupStatus, RetentionStatus, VerificationStatus, VolumeStatus } from '../api/neo4jbackup.ts';
+import type {
+  Neo4jBackupStatus,
+  RetentionStatus,
+  VerificationStatus,
+  VolumeStatus,
+} from '../api/neo4jbackup.ts';
 import { plain } from '../api/plain.ts';
 import { explain } from '../api/reasons.ts';
 import { parseUpkeep, type UpkeepReport } from '../run/upkeep.ts';
@@ -101,11 +106,7 @@ function reportIn({ job, pods }: RunView): UpkeepReport | undefined {
     .at(-1);
 }
 
-function verificationIn(
-  view: RunView,
-  said: UpkeepReport | undefined,
-  finished: string,
-): VerificationStatus {
+function verificationIn(view: RunView, said: UpkeepReport | undefined, finished: string): VerificationStatus {
   const { name, annotations: marks } = view.job.metadata;
   const scheduledTime = instantIn(marks?.[annotations.scheduledTime]) ?? finished;
   if (said === undefined) {
@@ -138,13 +139,15 @@ function retentionIn(
   { backup, finished }: { readonly backup: Neo4jBackup; readonly finished: string },
 ): RetentionStatus {
   const policy = view.job.metadata.annotations?.[annotations.retention]?.slice(0, 16) ?? '';
-  if (said?.retention !== undefined) return { ...said.retention, policy };
+  const startTime = view.job.metadata.creationTimestamp;
+  if (said?.retention !== undefined) return { ...said.retention, policy, startTime };
   const before = backup.status?.retention ?? { kept: 0, condemned: 0, removed: 0 };
   return {
     ...before,
     mode: backup.spec.retention?.mode ?? 'Plan',
     time: said?.completionTime ?? finished,
     policy,
+    startTime,
     removed: 0,
     blockedBecause: said?.reason ?? 'UpkeepFailed',
   };
@@ -168,15 +171,13 @@ function isNews({ retention, verification }: Finding, status: Neo4jBackupStatus 
     const known = verifiedFor(status);
     return known === undefined || Date.parse(verification.scheduledTime ?? '') > known;
   }
-  return isNewer(retention, status?.retention);
+  const [told, known] = [startOf(retention), startOf(status?.retention)];
+  return told > known || (told === known && retention?.policy !== status?.retention?.policy);
 }
 
-/** Also of what a run saw: one that is told late says nothing new. */
-export function isNewer(
-  one: { readonly time: string } | undefined,
-  known: { readonly time: string } | undefined,
-): boolean {
-  return one !== undefined && (known === undefined || Date.parse(one.time) > Date.parse(known.time));
+/** By the clock of the API server alone: those of the nodes may be ahead, and a Job whose end is never news is made for ever. */
+function startOf(retention: RetentionStatus | undefined): number {
+  return Date.parse(retention?.startTime ?? '1970-01-01T00:00:00Z');
 }
 
 // --- what is to be done
@@ -214,7 +215,8 @@ export function tend(seen: Observed, { mayStart, mayStay, agentImage }: Room): T
   const chore = dueChore(backup, now);
   if (chore === undefined) return { actions: deletions, ...waitOf(nextScrub(backup, now), now) };
   // The Job of the same name has ended, and is told of: it goes first.
-  if (upkeeps.some(({ job }) => job.metadata.name === choreName(backup, chore))) return { actions: deletions };
+  if (upkeeps.some(({ job }) => job.metadata.name === choreName(backup, chore)))
+    return { actions: deletions };
   if (isCrowded(seen)) return { actions: deletions, delayMs: recheckMs };
   const job = buildChore(backup, chore, { agentImage, now, terminalPods: terminalPods(seen) });
   return { actions: [{ kind: 'createJob', job }, ...deletions] };
@@ -228,7 +230,9 @@ function waitOf(next: Date | undefined, now: Date): Pick<Tending, 'delayMs'> {
 function isUnwanted({ spec }: Neo4jBackup, job: Job): boolean {
   if (taskOf(job) === 'scrub') return spec.verification === undefined;
   const { retention } = spec;
-  return retention === undefined || job.metadata.annotations?.[annotations.retention] !== policyHash(retention);
+  return (
+    retention === undefined || job.metadata.annotations?.[annotations.retention] !== policyHash(retention)
+  );
 }
 
 /**

@@ -203,8 +203,8 @@ export const bugs: readonly SeededBug[] = [
     changes: [
       {
         file: patches.decide,
-        from: 'ended: [...answered, ...judged.ended],',
-        to: 'ended: [...answered, ...judged.ended, ...judged.unclear],',
+        from: 'const ended = [...answered, ...judged.ended];',
+        to: 'const ended = [...answered, ...judged.ended, ...judged.unclear];',
       },
     ],
   },

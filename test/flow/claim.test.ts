@@ -59,9 +59,8 @@ describe('runs on one claim', () => {
 
   test('never start together, however they are decided on at the same moment', async () => {
     await begin();
-    scene.kube.onChange(() => {
-      expect(scene.activeJobs().length).toBeLessThanOrEqual(1);
-    });
+    let most = 0;
+    scene.kube.onChange(() => (most = Math.max(most, scene.activeJobs().length)));
     for (const name of ['a', 'b', 'c', 'd']) scene.apply({}, name);
     await scene.settle(1_000);
     for (let i = 0; i < 4; i += 1) {
@@ -69,6 +68,7 @@ describe('runs on one claim', () => {
       await scene.settle(5_000);
     }
     expect(scene.madeJobs()).toHaveLength(4);
+    expect(most).toBe(1);
   });
 
   test('start together where many Pods may use the claim', async () => {
@@ -225,7 +225,9 @@ describe('two resources with one folder', () => {
       Reconciling: 'True DestinationConflict',
       Stalled: 'False Accepted',
     });
-    expect(messageOf('younger', 'Ready')).toMatch(/The resource older, .* the folder shared of the claim backups/);
+    expect(messageOf('younger', 'Ready')).toMatch(
+      /The resource older, .* the folder shared of the claim backups/,
+    );
     scene.finish(scene.activeJob(), aReport());
     await scene.settle();
     expect(scene.status('older')).toMatchObject({ phase: 'Succeeded' });

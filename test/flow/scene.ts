@@ -204,7 +204,8 @@ export class Scene {
   /** The one Job of a run that has not ended. */
   activeJob(): string {
     const [job, ...more] = this.activeJobs();
-    if (job === undefined || more.length > 0) throw new Error(`${more.length + 1} Jobs have not ended, or none`);
+    if (job === undefined || more.length > 0)
+      throw new Error(`${more.length + 1} Jobs have not ended, or none`);
     return job;
   }
 
