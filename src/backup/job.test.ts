@@ -368,6 +368,11 @@ const hostileBackup: fc.Arbitrary<Neo4jBackup> = fc
     }),
   );
 
+function maskClaim({ metadata, spec }: V1Job): void {
+  for (const marks of [metadata?.labels, spec?.template.metadata?.labels])
+    if (marks !== undefined) marks[labels.claim] = 'masked';
+}
+
 /** The Job without the fields where the user's text belongs. */
 function withoutKnownFields(made: V1Job): unknown {
   const copy = structuredClone(made);
@@ -375,8 +380,7 @@ function withoutKnownFields(made: V1Job): unknown {
   delete pod.nodeSelector;
   delete pod.securityContext;
   delete copy.metadata?.annotations;
-  for (const marks of [copy.metadata?.labels, copy.spec?.template.metadata?.labels])
-    if (marks !== undefined) marks[labels.claim] = 'masked';
+  maskClaim(copy);
   for (const container of containersOf(copy)) {
     if (container.name === 'engine') container.image = 'masked';
     for (const variable of container.env ?? [])

@@ -295,18 +295,17 @@ export function requestOf(
   backup: Neo4jBackup,
   { run, now, terminalPods }: Pick<JobInput, 'run' | 'now' | 'terminalPods'>,
   podDeadlineSeconds: number,
-  { pageCacheMiB }: Pick<Memory, 'pageCacheMiB'>,
+  memory: Pick<Memory, 'pageCacheMiB'>,
 ): RunRequest {
   const { metadata, spec } = backup;
-  const { tls } = spec.source;
-  const verifyHostname = tls?.verifyHostname;
+  const { adoptFrom } = spec.destination;
   return {
     schemaVersion: 1,
     run: run.id,
     resource: { namespace: metadata.namespace ?? '', name: metadata.name, uid: metadata.uid },
     createdTime: now.toISOString(),
     path: destinationPath(backup),
-    ...(spec.destination.adoptFrom === undefined ? {} : { adoptFrom: spec.destination.adoptFrom }),
+    ...(adoptFrom === undefined ? {} : { adoptFrom }),
     ...(spec.retention === undefined ? {} : { retention: spec.retention }),
     source: { host: sourceHost(backup), port: spec.source.port },
     neo4jVersion: spec.neo4j.version,
@@ -315,14 +314,23 @@ export function requestOf(
     onIncrementalFailure: spec.onIncrementalFailure,
     requestedType: run.requestedType,
     consistencyCheck: spec.consistencyCheck,
-    tool: {
-      ...(tls === undefined ? {} : { tls: verifyHostname === undefined ? {} : { verifyHostname } }),
-      ...(pageCacheMiB === undefined ? {} : { pageCacheMiB }),
-      options: spec.neo4j.tool?.options ?? {},
-    },
+    tool: toolOf(spec, memory),
     podDeadlineSeconds,
     ...(run.triggerID === undefined ? {} : { triggerID: run.triggerID }),
     terminalPods: terminalPods.slice(-64),
+  };
+}
+
+function toolOf(
+  { source, neo4j }: Neo4jBackup['spec'],
+  { pageCacheMiB }: Pick<Memory, 'pageCacheMiB'>,
+): RunRequest['tool'] {
+  const { tls } = source;
+  const verifyHostname = tls?.verifyHostname;
+  return {
+    ...(tls === undefined ? {} : { tls: verifyHostname === undefined ? {} : { verifyHostname } }),
+    ...(pageCacheMiB === undefined ? {} : { pageCacheMiB }),
+    options: neo4j.tool?.options ?? {},
   };
 }
 

@@ -45,17 +45,23 @@ export class Line {
    */
   end(claim: string, key: ObjectKey, stays: boolean): ObjectKey | undefined {
     const who = formatKey(key);
-    const turn = this.#turns.get(claim);
-    const isWanted = turn?.who === who && turn.isWanted;
-    if (turn?.who === who) this.#turns.delete(claim);
+    const isWanted = this.#giveBack(claim, who);
     const hasLeft = !stays && this.#leave(claim, who);
-    const [first] = this.#waiting.get(claim) ?? [];
-    return (hasLeft || isWanted) && first !== undefined && formatKey(first) !== who ? first : undefined;
+    if (!hasLeft && !isWanted) return undefined;
+    return this.#waiting.get(claim)?.find((first, i) => i === 0 && formatKey(first) !== who);
   }
 
   /** The resource is gone, wherever it stood. @returns who is to look again now */
   forget(key: ObjectKey): readonly ObjectKey[] {
     return [...this.#waiting.keys()].flatMap((claim) => this.end(claim, key, false) ?? []);
+  }
+
+  /** @returns whether somebody was sent away meanwhile */
+  #giveBack(claim: string, who: string): boolean {
+    const turn = this.#turns.get(claim);
+    if (turn?.who !== who) return false;
+    this.#turns.delete(claim);
+    return turn.isWanted;
   }
 
   #leave(claim: string, who: string): boolean {

@@ -398,17 +398,18 @@ interface News {
 /** A verification that found something, or could not be done; a policy that could not be applied. */
 function tendingNews(
   before: Neo4jBackupStatus | undefined,
-  { lastVerification, retention }: Neo4jBackupStatus,
+  { lastVerification: last, retention }: Neo4jBackupStatus,
 ): readonly News[] {
-  const isNew = lastVerification !== undefined && lastVerification.id !== before?.lastVerification?.id;
-  const verified = isNew
-    ? [{ reason: lastVerification.reason, note: `${lastVerification.id}: ${lastVerification.message}` }]
-    : [];
-  const blocked = retention?.blockedBecause;
-  const isBlocked =
-    blocked !== undefined && blocked !== before?.retention?.blockedBecause && isReason(blocked);
-  const why = 'The policy of retention was not applied';
-  return isBlocked ? [...verified, { reason: blocked, note: explain(blocked, why) }] : verified;
+  const isNew = last !== undefined && last.id !== before?.lastVerification?.id;
+  return [
+    ...(isNew ? [{ reason: last.reason, note: `${last.id}: ${last.message}` }] : []),
+    ...blockedNews(before?.retention?.blockedBecause, retention?.blockedBecause),
+  ];
+}
+
+function blockedNews(before: string | undefined, reason: string | undefined): readonly News[] {
+  if (reason === undefined || reason === before || !isReason(reason)) return [];
+  return [{ reason, note: explain(reason, 'The policy of retention was not applied') }];
 }
 
 function readyCondition(status: Neo4jBackupStatus | undefined): Condition | undefined {

@@ -138,16 +138,22 @@ function retentionIn(
   said: UpkeepReport | undefined,
   { backup, finished }: { readonly backup: Neo4jBackup; readonly finished: string },
 ): RetentionStatus {
-  const policy = view.job.metadata.annotations?.[annotations.retention]?.slice(0, 16) ?? '';
-  const startTime = view.job.metadata.creationTimestamp;
-  if (said?.retention !== undefined) return { ...said.retention, policy, startTime };
-  const before = backup.status?.retention ?? { kept: 0, condemned: 0, removed: 0 };
+  const { creationTimestamp: startTime, annotations: marks } = view.job.metadata;
+  const policy = marks?.[annotations.retention]?.slice(0, 16) ?? '';
+  const applied = said?.retention ?? notApplied(backup, said, finished);
+  return { ...applied, policy, startTime };
+}
+
+/** As it was before, and why it stays so. */
+function notApplied(
+  { spec, status }: Neo4jBackup,
+  said: UpkeepReport | undefined,
+  finished: string,
+): RetentionStatus {
   return {
-    ...before,
-    mode: backup.spec.retention?.mode ?? 'Plan',
+    ...(status?.retention ?? { kept: 0, condemned: 0 }),
+    mode: spec.retention?.mode ?? 'Plan',
     time: said?.completionTime ?? finished,
-    policy,
-    startTime,
     removed: 0,
     blockedBecause: said?.reason ?? 'UpkeepFailed',
   };
