@@ -1,18 +1,25 @@
 // The last container of a run: judges what the tool did, verifies what arrived, publishes it, and says so.
-import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isDeepStrictEqual } from 'node:util';
 import type { BackupType } from '../engine/engine.ts';
 import { exchange } from '../run/exchange.ts';
 import type { RunReport } from '../run/report.ts';
 import { nextSequence, pointsOf, pointsOfRun, readDestination, tipOf } from '../volume/catalogue.ts';
+import { isOtherStore } from '../volume/chain.ts';
 import { listFolder, readText } from '../volume/files.ts';
-import { placeOf, pointEntries, pointName } from '../volume/layout.ts';
+import { LockBusy, LockLost, withLock, type Held } from '../volume/lock.ts';
+import { pointEntries, pointName } from '../volume/layout.ts';
 import type { FileEntry, Manifest } from '../volume/manifest.ts';
-import { publishArtifacts, publishPoint } from '../volume/publish.ts';
-import { hashFile, verifyFiles } from '../volume/stage.ts';
+import { progressOf } from '../volume/progress.ts';
+import {
+  keepPublished,
+  publishArtifacts,
+  publishPoint,
+  settleArtifacts,
+  settlePoint,
+} from '../volume/publish.ts';
+import { damageIn } from '../volume/readback.ts';
 import { inspectStore, isLeftover } from '../volume/verify.ts';
-import { foldersOf, type Context } from './context.ts';
+import { foldersOf, holderOf, type Context } from './context.ts';
 import { judgeTarget, type Candidate, type Failure, type Judged } from './judge.ts';
 import { parsePlan, type Known, type Plan } from './plan.ts';
 import { refuse } from './prepare.ts';
@@ -60,98 +67,138 @@ function nameOf(result: Result): string {
   return result.kind === 'published' ? result.manifest.database : result.database;
 }
 
-/** Tells of what another attempt of this run published, after reading it back: no report rests on somebody else's word. */
+/**
+ * Tells of what another attempt of this run published, after reading it back: no report rests on somebody else's word.
+ * That attempt may have died, or may die, before it made the point's name durable.
+ */
 export async function tellAgain(context: Context, point: Manifest): Promise<Result> {
-  const data = join(foldersOf(context).root, placeOf(point).data);
-  if (await isIntact(data, point)) return { kind: 'published', manifest: point };
+  const { root } = foldersOf(context);
+  await keepPublished(context.files, root, point);
+  const progress = progressOf(context, point.sizeBytes, 'reading back what another attempt published');
+  const damage = await damageIn(root, point, progress);
+  if (damage === undefined) return { kind: 'published', manifest: point };
   return {
     kind: 'failed',
     database: point.database,
     reason: 'ArtifactCorrupt',
-    detail: `The point ${point.point} of this run is not what was published`,
+    detail: `The point ${point.point} of this run is not what was published (${damage.file}: ${damage.why})`,
   };
-}
-
-async function isIntact(data: string, { layout, files }: Manifest): Promise<boolean> {
-  if (layout === 'artifacts') return (await verifyFiles(data, files)) === undefined;
-  const store = await inspectStore(data);
-  return store.kind === 'store' && isDeepStrictEqual(store.files, files);
 }
 
 /** What a candidate turned out to be when it was read back. */
 interface Found {
   readonly storeID: string;
   readonly storeVersion: string;
+  readonly artifact?: NonNullable<Manifest['artifact']>;
   readonly firstTransactionID?: string;
   readonly lastTransactionID: string;
   readonly files: readonly FileEntry[];
 }
 
 async function publish(context: Context, plan: Plan, candidate: Candidate): Promise<Result> {
-  const { root } = foldersOf(context);
-  const { database, type } = candidate;
-  const failed = ({ reason, detail }: Omit<Failure, 'kind' | 'database'>): Result => ({
-    kind: 'failed',
-    database,
-    reason,
-    ...(detail === undefined ? {} : { detail }),
-  });
+  const { database } = candidate;
   const known = plan.known.find((one) => one.database === database);
-  const found = await readBack(candidate, known);
+  const found = await readBack(context, candidate, known);
   if (typeof found === 'string')
-    return failed({ reason: 'ArtifactMissing', detail: `The tool reported success, but ${found}` });
+    return failedResult(database, {
+      reason: 'ArtifactMissing',
+      detail: `The tool reported success, but ${found}`,
+    });
+  const made: Made = { plan, candidate, found, known };
+  const put = await settle(context, made);
+  try {
+    return await withLock(context.files, foldersOf(context).root, holderOf(context), (held) =>
+      publishLocked(context, held, made, put),
+    );
+  } catch (error) {
+    if (error instanceof LockBusy || error instanceof LockLost)
+      return failedResult(database, { reason: 'DestinationBusy', detail: error.message });
+    // What is there is no failure, whatever went wrong after it was: if it can be read back, and outlives a loss of power.
+    const mine = await pointOfRun(context, database);
+    if (mine === undefined) throw error;
+    return tellAgain(context, mine);
+  }
+}
 
-  const destination = await readDestination(root);
-  const points = destination.kind === 'ours' ? destination.points : [];
-  const { run, resource } = context.request;
-  const faster = pointsOfRun(points, run, resource.uid).find((point) => point.database === database);
+function failedResult(database: string, { reason, detail }: Objection): Result {
+  return { kind: 'failed', database, reason, ...(detail === undefined ? {} : { detail }) };
+}
+
+/** What was true before we had the lock may have changed until then: it is read anew, and compared with that. */
+async function publishLocked(context: Context, held: Held, made: Made, put: Put): Promise<Result> {
+  const { candidate, found, known } = made;
+  const { database, type } = candidate;
+  const faster = await pointOfRun(context, database);
   if (faster !== undefined) return tellAgain(context, faster);
+  const points = await pointsIn(held.root);
   const objection = compare(type, candidate, { found, known }) ?? moved(pointsOf(points, database), known);
-  if (objection !== undefined) return failed(objection);
+  if (objection !== undefined) return failedResult(database, objection);
 
-  const manifest = manifestOf(context, { plan, candidate, found, known }, nextSequence(points));
-  if ((await put(context, candidate, manifest)) === 'published') return { kind: 'published', manifest };
-  const after = await readDestination(root);
-  const theirs = pointsOfRun(after.kind === 'ours' ? after.points : [], run, resource.uid);
-  const other = theirs.find((point) => point.database === database);
+  const manifest = manifestOf(context, made, nextSequence(points));
+  const outcome = await put(held, manifest);
+  if (outcome === 'published') return { kind: 'published', manifest };
+  if (outcome === 'taken')
+    return failedResult(database, {
+      reason: 'DestinationBusy',
+      detail: `A file of another run has the name ${manifest.files[0]?.path}`,
+    });
+  const other = await pointOfRun(context, database);
   return other === undefined
-    ? failed({ reason: 'ArtifactMissing', detail: 'The point of this run is gone' })
+    ? failedResult(database, { reason: 'ArtifactMissing', detail: 'The point of this run is gone' })
     : tellAgain(context, other);
 }
 
+/** What this run has published of a database, in any of its attempts. */
+async function pointOfRun(context: Context, database: string): Promise<Manifest | undefined> {
+  const { run, resource } = context.request;
+  const points = pointsOfRun(await pointsIn(foldersOf(context).root), run, resource.uid);
+  return points.find((point) => point.database === database);
+}
+
+async function pointsIn(root: string): Promise<readonly Manifest[]> {
+  const destination = await readDestination(root);
+  return destination.kind === 'ours' ? destination.points : [];
+}
+
 /** @returns what is there, or why it is no backup */
-function readBack(candidate: Candidate, known: Known | undefined): Promise<Found | string> {
-  return candidate.layout === 'store' ? readStore(candidate, known) : measureArtifact(candidate, known);
+async function readBack(
+  context: Context,
+  candidate: Candidate,
+  known: Known | undefined,
+): Promise<Found | string> {
+  return candidate.layout === 'store'
+    ? readStore(context, candidate, known)
+    : foundInArtifact(candidate, known);
 }
 
 async function readStore(
+  context: Context,
   { data, type }: Extract<Candidate, { layout: 'store' }>,
   known: Known | undefined,
 ): Promise<Found | string> {
-  const store = await inspectStore(data);
+  const store = await inspectStore(data, (total) => progressOf(context, total, 'reading the backup back'));
   if (store.kind === 'noStore') return store.why;
   const first = BigInt(known?.tip.lastTransactionID ?? 0) + 1n;
   const isNew = type === 'Incremental' && BigInt(store.lastTransactionID) >= first;
   return { ...store, ...(isNew ? { firstTransactionID: String(first) } : {}) };
 }
 
-/** What it holds was read when it was judged. */
-async function measureArtifact(
-  { folder, file, says }: Extract<Candidate, { layout: 'artifacts' }>,
+/** All of it was read when it was judged. */
+function foundInArtifact(
+  { file, says, read }: Extract<Candidate, { layout: 'artifacts' }>,
   known: Known | undefined,
-): Promise<Found | string> {
-  const path = join(folder, file);
-  const { size } = await stat(path);
-  if (size === 0) return `${file} is empty`;
+): Found {
   const { lowestTransactionID: lowest, highestTransactionID: highest, isFull, databaseID } = says;
+  const { size, sha256, artifact } = read;
   // Nothing new: such an artifact holds the transactions 0 to 0.
   const isEmpty = lowest === 0n && highest === 0n;
   return {
     storeID: databaseID,
     storeVersion: 'artifact',
+    ...(artifact === undefined ? {} : { artifact }),
     ...(isEmpty || isFull ? {} : { firstTransactionID: String(lowest) }),
     lastTransactionID: isEmpty ? (known?.tip.lastTransactionID ?? '0') : String(highest),
-    files: [{ path: file, size, sha256: await hashFile(path) }],
+    files: [{ path: file, size, sha256 }],
   };
 }
 
@@ -162,17 +209,14 @@ interface Made {
   readonly known: Known | undefined;
 }
 
-function manifestOf(
-  { request, engine, now }: Context,
-  { plan, candidate, found, known }: Made,
-  sequence: number,
-): Manifest {
+function pointOf({ request, engine }: Context, database: string): string {
+  return pointName(request.createdTime, request.run, engine.databases === 'one' ? undefined : database);
+}
+
+function manifestOf(context: Context, { plan, candidate, found, known }: Made, sequence: number): Manifest {
+  const { request, engine, now } = context;
   const { database, type, fullBecause, consistent, layout } = candidate;
-  const point = pointName(
-    request.createdTime,
-    request.run,
-    engine.databases === 'one' ? undefined : database,
-  );
+  const point = pointOf(context, database);
   const parent = type === 'Incremental' ? known?.tip : undefined;
   const { files, ...facts } = found;
   return {
@@ -192,6 +236,7 @@ function manifestOf(
     database,
     storeID: facts.storeID,
     storeVersion: facts.storeVersion,
+    ...(facts.artifact === undefined ? {} : { artifact: facts.artifact }),
     ...(facts.firstTransactionID === undefined ? {} : { firstTransactionID: facts.firstTransactionID }),
     lastTransactionID: facts.lastTransactionID,
     ...(consistent === undefined ? {} : { consistent }),
@@ -219,7 +264,7 @@ function compare(
   candidate: Candidate,
   { found, known }: { readonly found: Found; readonly known: Known | undefined },
 ): Objection | undefined {
-  if (known === undefined)
+  if (known === undefined || (known.setAside !== undefined && type === 'Incremental'))
     return type === 'Full'
       ? undefined
       : {
@@ -232,36 +277,47 @@ function compare(
       reason: 'StoreMismatch',
       detail: `The destination holds store ${tip.storeID}, the server has store ${found.storeID}`,
     };
-  if (type === 'Full') return undefined;
-  if (BigInt(found.lastTransactionID) < BigInt(tip.lastTransactionID))
+  return type === 'Full' ? undefined : gapAfter(tip, candidate.layout, found);
+}
+
+/** What keeps an increment from being the next point after the tip. */
+function gapAfter(tip: Known['tip'], layout: Candidate['layout'], found: Found): Objection | undefined {
+  const before = BigInt(tip.lastTransactionID);
+  if (isOtherStore(found, tip))
+    return {
+      reason: 'ChainBroken',
+      detail: `The artifact is of store ${found.artifact?.storeID}, the newest backup of ${tip.artifact?.storeID}`,
+    };
+  if (BigInt(found.lastTransactionID) < before)
     return {
       reason: 'ArtifactMissing',
-      detail: `The backup goes up to transaction ${found.lastTransactionID}, its parent up to ${tip.lastTransactionID}`,
+      detail: `The backup goes up to transaction ${found.lastTransactionID}, its parent up to ${before}`,
     };
-  const first = candidate.layout === 'artifacts' ? found.firstTransactionID : undefined;
-  return first !== undefined && BigInt(first) > BigInt(tip.lastTransactionID) + 1n
+  const first = layout === 'artifacts' ? found.firstTransactionID : undefined;
+  return first !== undefined && BigInt(first) > before + 1n
     ? {
         reason: 'ChainBroken',
-        detail: `The artifact begins with transaction ${first}, and the newest backup ends with ${tip.lastTransactionID}`,
+        detail: `The artifact begins with transaction ${first}, and the newest backup ends with ${before}`,
       }
     : undefined;
 }
 
-/** From staging to its place. */
-async function put(
-  context: Context,
-  candidate: Candidate,
-  manifest: Manifest,
-): Promise<'published' | 'exists'> {
+/** Publishes what was settled. */
+type Put = (held: Held, manifest: Manifest) => ReturnType<typeof publishArtifacts>;
+
+/** All that can be done to a candidate before it is published, and what is left to do then. */
+async function settle(context: Context, { candidate, found }: Made): Promise<Put> {
   const { files, podUID } = context;
-  const { root, staging } = foldersOf(context);
-  if (candidate.layout === 'artifacts')
-    return publishArtifacts(files, root, { folder: candidate.folder, podUID }, manifest);
+  if (candidate.layout === 'artifacts') {
+    const settled = await settleArtifacts(files, { folder: candidate.folder, podUID }, found.files);
+    return (held, manifest) => publishArtifacts(files, held, settled, manifest);
+  }
   // The tool's own log files lie in the store's folder, and what it renamed away beside it: neither is part of the point.
   for (const entry of (await listFolder(candidate.data)) ?? [])
     if (isLeftover(entry)) await files.remove(join(candidate.data, entry));
-  const staged = join(staging, `point.${manifest.point}`);
+  const staged = join(foldersOf(context).staging, `point.${pointOf(context, candidate.database)}`);
   await files.makeFolder(staged);
   await files.rename(candidate.data, join(staged, pointEntries.data));
-  return publishPoint(files, root, staged, manifest);
+  const settled = await settlePoint(files, staged, found.files);
+  return (held, manifest) => publishPoint(files, held, settled, manifest);
 }
