@@ -3,13 +3,21 @@ import { join } from 'node:path';
 import { allDatabases, onlyDatabase } from '../engine/engine.ts';
 import { exchange, formatSteps } from '../run/exchange.ts';
 import type { RunReport } from '../run/report.ts';
-import { pointsOf, pointsOfRun, readDestination, tipOf, type Destination } from '../volume/catalogue.ts';
+import {
+  pointsIn,
+  pointsOf,
+  pointsOfRun,
+  readDestination,
+  tipOf,
+  type Destination,
+} from '../volume/catalogue.ts';
 import { listFolder } from '../volume/files.ts';
 import { folders as layoutFolders, placeOf, stagingOwner } from '../volume/layout.ts';
 import type { Manifest } from '../volume/manifest.ts';
 import { withdrawAbandoned } from '../volume/publish.ts';
 import { lackingForCopy } from '../volume/space.ts';
 import { stageCopy, stageLinks } from '../volume/stage.ts';
+import { adopt } from './adopt.ts';
 import { copyName, expectedOf, foldersOf, type Context } from './context.ts';
 import type { Known, Plan, Target } from './plan.ts';
 import { preflight } from './preflight.ts';
@@ -34,12 +42,11 @@ export async function prepare(context: Context): Promise<RunReport | undefined> 
   const { request, files } = context;
   const folders = foldersOf(context);
   const startedAt = context.now();
-  const destination = await readDestination(folders.root);
-  const refused = refuse(context, destination);
+  const before = await readDestination(folders.root);
+  const refused = refuse(context, before);
   if (refused !== undefined) return refused;
-  const points = destination.kind === 'ours' ? destination.points : [];
 
-  const published = pointsOfRun(points, request.run, request.resource.uid);
+  const published = pointsOfRun(pointsIn(before), request.run, request.resource.uid);
   const missing = wantedDatabases(context).filter((name) =>
     published.every(({ database }) => database !== name),
   );
@@ -57,14 +64,14 @@ export async function prepare(context: Context): Promise<RunReport | undefined> 
 
   await files.makeFolder(folders.root);
   await files.sync(context.volume); // or else a loss of power could take the folder with all that was published in it
-  await removeLeftovers(context, points);
+  await removeLeftovers(context, pointsIn(before));
   await files.makeFolder(folders.reports);
-  const decided = missing.map((name) => decide(context, destination, name));
-  const objection = decided.find((one) => 'reason' in one);
-  if (objection !== undefined) return withPublished(context, published, missing, objection);
-  const possible = decided.filter((one): one is Wanted => !('reason' in one));
-  const tooLarge = await tooLargeToCopy(context, possible);
-  if (tooLarge !== undefined) return withPublished(context, published, missing, tooLarge);
+  const notAdopted = await adopt(context, before, wantedDatabases(context));
+  if (notAdopted !== undefined) return withPublished(context, published, missing, notAdopted);
+  const destination = await readDestination(folders.root);
+  const points = pointsIn(destination);
+  const possible = await decideAll(context, destination, missing);
+  if ('reason' in possible) return withPublished(context, published, missing, possible);
   const wanted: Wanted[] = [];
   for (const one of possible) wanted.push(await stage(context, one, points));
 
@@ -122,6 +129,19 @@ function withPublished(
       .filter((database) => database !== allDatabases)
       .map((database) => ({ kind: 'failed', database, reason, detail }) as const),
   ]);
+}
+
+/** What is to be taken of each database, or what is in the way of all. */
+async function decideAll(
+  context: Context,
+  destination: Destination,
+  databases: readonly string[],
+): Promise<readonly Wanted[] | Problem> {
+  const decided = databases.map((name) => decide(context, destination, name));
+  const objection = decided.find((one) => 'reason' in one);
+  if (objection !== undefined) return objection;
+  const possible = decided.filter((one): one is Wanted => !('reason' in one));
+  return (await tooLargeToCopy(context, possible)) ?? possible;
 }
 
 /** What is to be taken of a database, and why, before anything was copied for it. */

@@ -301,6 +301,7 @@ export function requestOf(
     resource: { namespace: metadata.namespace ?? '', name: metadata.name, uid: metadata.uid },
     createdTime: now.toISOString(),
     path: destinationPath(backup),
+    adoptFrom: spec.destination.adoptFrom,
     source: { host: sourceHost(backup), port: spec.source.port },
     neo4jVersion: spec.neo4j.version,
     databases: spec.databases ?? [],

@@ -90,6 +90,11 @@ async function namesIn(folder: string, pattern: RegExp): Promise<readonly string
   return ((await listFolder(folder)) ?? []).filter((name) => pattern.test(name));
 }
 
+/** What is published, whatever else there may be. */
+export function pointsIn(destination: Destination): readonly Manifest[] {
+  return destination.kind === 'ours' ? destination.points : [];
+}
+
 /** The points of one database, in their order. */
 export function pointsOf(points: readonly Manifest[], database: string): readonly Manifest[] {
   return points.filter((point) => point.database === database);

@@ -1,5 +1,5 @@
 // From staging to published: everything durable first, then one rename.
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { chainFolders } from './catalogue.ts';
 import { errorCode, listFolder, readText, type Files } from './files.ts';
 import { manifestsFolder, placeOf, pointEntries, pointFolder } from './layout.ts';
@@ -80,6 +80,42 @@ export async function publishArtifacts(
   }
   await files.sync(manifests);
   await files.remove(claim);
+  return 'published';
+}
+
+/**
+ * Publishes a whole chain of artifacts at once: `staged` becomes the chain's folder, with a manifest for each point.
+ *
+ * Guarantees: a reader sees all of the chain or none of it, wherever the process dies.
+ * @param points of one chain, the full backup first
+ * @returns `exists` when another attempt was faster: then that one counts, and this one is dropped
+ */
+export async function publishChain(
+  files: Files,
+  root: string,
+  staged: string,
+  points: readonly [Manifest, ...Manifest[]],
+): Promise<'published' | 'exists'> {
+  for (const { path } of points.flatMap((point) => point.files)) await files.sync(join(staged, path));
+  const manifests = join(staged, manifestsFolder);
+  await files.makeFolder(manifests);
+  for (const point of points)
+    await files.writeNew(join(manifests, basename(placeOf(point).manifest)), formatManifest(point));
+  await files.sync(manifests);
+  await files.sync(staged);
+
+  const target = join(root, placeOf(points[0]).data);
+  const database = dirname(target);
+  await files.makeFolder(database);
+  await files.sync(dirname(database));
+  await files.sync(root);
+  try {
+    await files.rename(staged, target);
+  } catch (error) {
+    if (['ENOTEMPTY', 'EEXIST'].includes(errorCode(error) ?? '')) return 'exists';
+    throw error;
+  }
+  await files.sync(database);
   return 'published';
 }
 

@@ -1,0 +1,1 @@
+neostore.counts.db.b up to 8
