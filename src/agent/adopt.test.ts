@@ -30,6 +30,7 @@ import {
 } from '../../test/support/agent.ts';
 import { toolB3 } from '../../test/support/stand-ins.ts';
 import { temporaryFolder } from '../../test/support/temporary.ts';
+import { filesWith } from '../../test/support/volume.ts';
 import { readDestination } from '../volume/catalogue.ts';
 import { realFiles } from '../volume/files.ts';
 import { folders } from '../volume/layout.ts';
@@ -71,6 +72,19 @@ describe.each(cases)('$name', (one) => {
     const { report: next } = await attempt(world, run(2, options), work);
     expect(next?.reason).toBe('IncrementalBackupTaken');
     expect((await pointsOf(world)).filter((point) => point.run === 'Adopted')).toEqual(adopted);
+  });
+
+  test('is copied: nothing outside the destination is linked, moved, written or removed', async () => {
+    const world = await aWorld();
+    make(world);
+    const { operations, ...files } = filesWith(() => undefined);
+    await container('prepare', aPod(world, run(1, { ...options, files })));
+    const outside = operations.filter(({ verb, paths }) => {
+      const changed = verb === 'copy' ? paths.slice(1) : paths;
+      return changed.some((path) => path.startsWith(world.volume) && !path.startsWith(world.root));
+    });
+    expect(outside).toEqual([{ verb: 'sync', paths: [world.volume] }]);
+    expect(operations.some(({ verb }) => verb === 'copy')).toBe(true);
   });
 
   test('stays whole where the process dies over publishing it, and the next attempt heals it', async () => {

@@ -116,6 +116,7 @@ async function comesBack(name: string, run: RunStatus, version: EngineVersion): 
       { name: 'HEAP_SIZE', value: '256m' },
     ],
     mounts: { [`${name}-backups`]: '/backups', [`${name}-restored`]: '/var/lib/neo4j/data' },
+    readOnly: `${name}-backups`,
   });
   await runsTo(`${name}-again`, 'Running', {
     image: `localhost/neo4j-server:${version}`,
@@ -135,13 +136,14 @@ interface Program {
   readonly command?: readonly string[];
   readonly workingDir?: string;
   readonly env?: readonly { readonly name: string; readonly value: string }[];
-  /** Where each claim is mounted. */
+  /** Where each claim is mounted, and the one that is not to be written to. */
   readonly mounts: Readonly<Record<string, string>>;
+  readonly readOnly?: string;
 }
 
 /** A Pod as the user of the server, until it has come to a phase. */
 async function runsTo(name: string, phase: 'Running' | 'Succeeded', program: Program): Promise<void> {
-  const { mounts, ...container } = program;
+  const { mounts, readOnly, ...container } = program;
   const claims = Object.entries(mounts);
   await on().apply({
     apiVersion: 'v1',
@@ -164,7 +166,11 @@ async function runsTo(name: string, phase: 'Running' | 'Succeeded', program: Pro
           name: 'main',
           imagePullPolicy: 'IfNotPresent',
           securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } },
-          volumeMounts: claims.map(([claim, mountPath]) => ({ name: claim, mountPath })),
+          volumeMounts: claims.map(([claim, mountPath]) => ({
+            name: claim,
+            mountPath,
+            readOnly: claim === readOnly,
+          })),
         },
       ],
       volumes: claims.map(([claimName]) => ({ name: claimName, persistentVolumeClaim: { claimName } })),
