@@ -396,6 +396,22 @@ describe('is refused, and nothing is written', () => {
     expect(await readDestination(world.root)).toEqual({ kind: 'blank' });
   });
 
+  test('not one of two databases where the other one cannot be copied', async () => {
+    const world = await aWorld();
+    aStore(world, 'cron/neo4j');
+    const second = aStore(world, 'cron/system');
+    const files = {
+      ...realFiles,
+      async copy(from: string, to: string): Promise<void> {
+        if (from.startsWith(second)) writeFileSync(from, 'another transaction');
+        await realFiles.copy(from, to);
+      },
+    };
+    const options: AttemptOptions = { neo4jVersion: '4.4.48', databases: ['neo4j', 'system'], files };
+    expect((await attempt(world, run(1, options), tool())).report?.reason).toBe('AdoptionFailed');
+    expect(await readDestination(world.root)).toEqual({ kind: 'blank' });
+  });
+
   test.each([
     ['a file', 'neostore.nodestore.db', /neostore\.nodestore\.db changed while it was read/],
     ['the list of files', 'neostore.transaction.db.1', /files came or went while it was read/],
@@ -455,6 +471,17 @@ describe('once something is published', () => {
       { name: 'neo4j', type: 'Incremental' },
       { name: 'system', type: 'Full' },
     ]);
+  });
+
+  test('what is there already is not adopted anew, though the original has gone on', async () => {
+    const world = await aWorld();
+    const options: AttemptOptions = { neo4jVersion: '4.4.48', allDatabases: true };
+    aStore(world, 'cron/neo4j');
+    await container('prepare', aPod(world, run(1, options)));
+    aStore(world, 'cron/neo4j', { lastTransactionId: 20n });
+    aStore(world, 'cron/system');
+    await container('prepare', aPod(world, run(2, options)));
+    expect((await pointsOf(world)).map(({ database }) => database)).toEqual(['neo4j', 'system']);
   });
 
   test('another resource of that folder does not add to it', async () => {
