@@ -8,6 +8,7 @@ import { agentConfig, ConfigError, explainConfig } from './config.ts';
 import { selectEngine } from './engine/select.ts';
 import { refusedAs } from './run/address.ts';
 import { exitCodes } from './run/report.ts';
+import { systemClock } from './runtime/clock.ts';
 import { makeLog } from './telemetry/log.ts';
 import { realFiles } from './volume/files.ts';
 import { readSpace } from './volume/space.ts';
@@ -28,6 +29,7 @@ async function main(): Promise<number> {
     volume,
     exchange,
     now: () => new Date(),
+    clock: systemClock,
     readSpace,
     refusedAs: (address) => refusedAs(address, apiServer),
     say: (fields, message) => log.info(fields, message),

@@ -28,6 +28,7 @@ import {
   type AttemptOptions,
   type World,
 } from '../../test/support/agent.ts';
+import { FakeClock, until } from '../../test/support/fake-clock.ts';
 import { toolB3 } from '../../test/support/stand-ins.ts';
 import { temporaryFolder } from '../../test/support/temporary.ts';
 import { filesWith } from '../../test/support/volume.ts';
@@ -500,8 +501,9 @@ test('two Pods that adopt at the same time publish it once', async () => {
   for (const { options, make, tool: work } of cases) {
     const world = await aWorld();
     make(world);
-    const pods = [1, 2].map((pod) => aPod(world, run(1, { ...options, pod })));
-    const ended = await Promise.all(pods.map((pod) => container('prepare', pod)));
+    const clock = new FakeClock();
+    const pods = [1, 2].map((pod) => aPod(world, run(1, { ...options, pod, clock })));
+    const ended = await until(clock, Promise.all(pods.map((pod) => container('prepare', pod))));
     expect(ended.map(({ code }) => code)).toEqual([0, 0]);
     const adopted = await pointsOf(world);
     expect(new Set(adopted.map(({ point }) => point)).size).toBe(adopted.length);

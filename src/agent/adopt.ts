@@ -1,10 +1,11 @@
 // A backup that others took, a cron script or a Helm chart, becomes the first chain: verified, copied, published. Once.
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { databaseName } from '../api/patterns.ts';
 import { allDatabases, onlyDatabase } from '../engine/engine.ts';
 import { selectEngine } from '../engine/select.ts';
 import { nextSequence, pointsIn, readDestination, type Destination } from '../volume/catalogue.ts';
-import { pointEntries, pointName } from '../volume/layout.ts';
+import { placeOf, pointEntries, pointName } from '../volume/layout.ts';
+import { LockBusy, LockLost, withLock, type Held } from '../volume/lock.ts';
 import type { FileEntry, Manifest } from '../volume/manifest.ts';
 import {
   artifactsIn,
@@ -18,15 +19,21 @@ import {
   type Search,
   type StoreLook,
 } from '../volume/others.ts';
-import { publishChain, publishPoint } from '../volume/publish.ts';
+import {
+  keepPublished,
+  publishChain,
+  publishPoint,
+  settleArtifacts,
+  settlePoint,
+} from '../volume/publish.ts';
 import { lackingForCopy } from '../volume/space.ts';
 import { stageCopy } from '../volume/stage.ts';
 import { inspectStore } from '../volume/verify.ts';
-import { foldersOf, type Context } from './context.ts';
+import { foldersOf, holderOf, type Context } from './context.ts';
 
 /** Why nothing was adopted. */
 export interface Refused {
-  readonly reason: 'AdoptionFailed' | 'NoSpaceLeft';
+  readonly reason: 'AdoptionFailed' | 'NoSpaceLeft' | 'DestinationBusy';
   readonly detail: string;
 }
 
@@ -57,6 +64,7 @@ export async function adopt(
 ): Promise<Refused | undefined> {
   const { adoptFrom } = context.request;
   if (adoptFrom === undefined || !isOpen(context, destination)) return undefined;
+  await keepAdopted(context, foldersOf(context).root, pointsIn(destination));
   const done = pointsIn(destination).map(({ database }) => database);
   const open = wanted.filter((database) => !done.includes(database));
   if (open.length === 0) return undefined;
@@ -93,8 +101,7 @@ async function adoptThose(context: Context, path: string, scope: Scope): Promise
     if (typeof one === 'string') return refusal(context, path, one);
     staged.push(one);
   }
-  for (const one of staged) await publish(context, one);
-  return undefined;
+  return publishAll(context, staged);
 }
 
 function refusal({ request, engine }: Context, path: string, why: string): Refused {
@@ -340,34 +347,67 @@ async function tooLargeToCopy(
   return detail === undefined ? undefined : { reason: 'NoSpaceLeft', detail };
 }
 
+/** A copy that survives a loss of power. */
 interface Staged extends Original {
   readonly folder: string;
+  readonly files: readonly FileEntry[];
 }
 
 /** The original may be written to meanwhile. What is copied is what was read and found whole, or it is not adopted. */
 async function stage(context: Context, original: Original, number: number): Promise<Staged | string> {
+  const { files, podUID } = context;
   const folder = join(foldersOf(context).staging, `adopted.${number}`);
   const [first] = original.points;
   if (first === undefined) return 'there is nothing in it';
   const to = first.layout === 'store' ? join(folder, pointEntries.data) : folder;
-  const entries: readonly FileEntry[] = original.points.flatMap(({ files }) => files);
-  const changed = await stageCopy(context.files, original.from, to, entries);
+  const entries: readonly FileEntry[] = original.points.flatMap((point) => point.files);
+  const changed = await stageCopy(files, original.from, to, entries);
   if (changed !== undefined) return `${changed} changed while it was read: somebody still writes to it`;
-  if (first.layout === 'store' && (await entriesBelow(original.from)) !== original.entries)
-    return 'files came or went while it was read: somebody still writes to it';
-  return { ...original, folder };
+  if (first.layout === 'artifacts') await settleArtifacts(files, { folder, podUID }, entries);
+  else if ((await entriesBelow(original.from)) === original.entries)
+    await settlePoint(files, folder, entries);
+  else return 'files came or went while it was read: somebody still writes to it';
+  return { ...original, folder, files: entries };
 }
 
-async function publish(context: Context, { folder, points }: Staged): Promise<void> {
-  const { files } = context;
+/** Under the lock, and after another look: another attempt may have been faster, or another resource. */
+async function publishAll(context: Context, staged: readonly Staged[]): Promise<Refused | undefined> {
   const { root } = foldersOf(context);
-  const next = nextSequence(pointsIn(await readDestination(root)));
+  try {
+    await withLock(context.files, root, holderOf(context), async (held) => {
+      for (const one of staged) await publish(context, held, one);
+    });
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof LockBusy || error instanceof LockLost)) throw error;
+    return { reason: 'DestinationBusy', detail: error.message };
+  }
+}
+
+async function publish(
+  context: Context,
+  held: Held,
+  { folder, files: entries, points }: Staged,
+): Promise<void> {
+  const { files, podUID } = context;
+  const destination = await readDestination(held.root);
+  const there = pointsIn(destination);
+  const next = nextSequence(there);
   const [first, ...more] = points.map((point, i): Manifest => ({ ...point, sequence: next + i }));
-  if (first === undefined) return;
+  if (first === undefined || !isOpen(context, destination)) return;
+  if (there.some(({ database }) => database === first.database)) return;
   const end =
     first.layout === 'store'
-      ? await publishPoint(files, root, folder, first)
-      : await publishChain(files, root, folder, [first, ...more]);
+      ? await publishPoint(files, held, { folder, files: entries }, first)
+      : await publishChain(files, held, { folder, podUID, files: entries }, [first, ...more]);
   const { database, chain, lastTransactionID } = more.at(-1) ?? first;
   context.say({ database, chain, lastTransactionID, points: points.length }, `adopted: ${end}`);
+}
+
+/** Another attempt may have died after it had published, and before that was durable: then nothing may build on it yet. */
+async function keepAdopted({ files }: Context, root: string, points: readonly Manifest[]): Promise<void> {
+  for (const point of points) {
+    if (point.layout === 'store') await keepPublished(files, root, point);
+    else await files.sync(dirname(join(root, placeOf(point).data)));
+  }
 }

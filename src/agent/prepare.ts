@@ -12,13 +12,14 @@ import {
   type Destination,
 } from '../volume/catalogue.ts';
 import { listFolder } from '../volume/files.ts';
+import { LockBusy, LockLost, withLock } from '../volume/lock.ts';
 import { folders as layoutFolders, placeOf, stagingOwner } from '../volume/layout.ts';
 import type { Manifest } from '../volume/manifest.ts';
-import { withdrawAbandoned } from '../volume/publish.ts';
+import { abandonedClaims, withdrawAbandoned } from '../volume/publish.ts';
 import { lackingForCopy } from '../volume/space.ts';
 import { stageCopy, stageLinks } from '../volume/stage.ts';
 import { adopt } from './adopt.ts';
-import { copyName, expectedOf, foldersOf, type Context } from './context.ts';
+import { copyName, expectedOf, foldersOf, holderOf, type Context } from './context.ts';
 import type { Known, Plan, Target } from './plan.ts';
 import { preflight } from './preflight.ts';
 import { failedReport, reportOf, type Result } from './results.ts';
@@ -64,7 +65,7 @@ export async function prepare(context: Context): Promise<RunReport | undefined> 
 
   await files.makeFolder(folders.root);
   await files.sync(context.volume); // or else a loss of power could take the folder with all that was published in it
-  await removeLeftovers(context, pointsIn(before));
+  await removeLeftovers(context);
   await files.makeFolder(folders.reports);
   const notAdopted = await adopt(context, before, wantedDatabases(context));
   if (notAdopted !== undefined) return withPublished(context, published, missing, notAdopted);
@@ -274,17 +275,43 @@ async function writePlan({ files, exchange: folder }: Context, plan: Plan): Prom
   await files.writeNew(join(folder, exchange.plan), JSON.stringify(plan));
 }
 
-/** Removes what Pods left behind that will never write again. What is of others, and what is not ours, stays. */
-async function removeLeftovers(context: Context, points: readonly Manifest[]): Promise<void> {
+/**
+ * Removes what Pods left behind that will never write again. What is of others, and what is not ours, stays. Staging needs no
+ * lock: on a volume that is full to the last byte there could be none.
+ */
+async function removeLeftovers(context: Context): Promise<void> {
   const { files, request } = context;
-  const { root } = foldersOf(context);
-  const staging = join(root, layoutFolders.staging);
+  const staging = join(foldersOf(context).root, layoutFolders.staging);
   for (const entry of (await listFolder(staging)) ?? []) {
     const owner = stagingOwner(entry);
     if (owner === undefined || !request.terminalPods.includes(owner)) continue;
     context.say({ folder: entry }, 'removing what an earlier attempt left behind');
     await files.remove(join(staging, entry));
   }
-  for (const claim of await withdrawAbandoned(files, root, request.terminalPods, points))
-    context.say({ claim }, 'withdrew what an earlier attempt had not published');
+  await withdrawClaims(context);
+}
+
+/**
+ * Among published artifacts: under the lock, or another attempt could publish a file of this very name while we look. While
+ * another holds the lock the claims stay: a later run has the same to do.
+ */
+async function withdrawClaims(context: Context): Promise<void> {
+  const { files, request } = context;
+  const { root } = foldersOf(context);
+  const claims = await abandonedClaims(root, request.terminalPods);
+  if (claims.length === 0) return;
+  try {
+    await withLock(files, root, holderOf(context), async (held) => {
+      const destination = await readDestination(root);
+      const points = destination.kind === 'ours' ? destination.points : [];
+      for (const claim of claims) {
+        await held.check();
+        context.say({ claim }, 'withdrawing what an earlier attempt had not published');
+        await withdrawAbandoned(files, root, claim, points);
+      }
+    });
+  } catch (error) {
+    if (!(error instanceof LockBusy || error instanceof LockLost)) throw error;
+    context.say({ err: error }, 'what earlier attempts had not published stays for now');
+  }
 }

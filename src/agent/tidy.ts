@@ -1,24 +1,32 @@
 // What is done for the destination as a whole once a run has ended: retention, the catalogue, the guide for restoring.
 import type { RunReport } from '../run/report.ts';
 import { readDestination } from '../volume/catalogue.ts';
+import { withLock, type Held } from '../volume/lock.ts';
 import { writeRestoreGuide } from '../volume/restore-guide.ts';
-import { foldersOf, type Context } from './context.ts';
+import { foldersOf, holderOf, type Context } from './context.ts';
+import { refuse } from './prepare.ts';
 
 /** Facts about the volume that a report may carry. */
 export type Tidied = Pick<RunReport, 'volume' | 'retention'>;
 
-/** Puts the destination in order. It never makes a backup that was taken a failure: what goes wrong here is said in the log. */
+/**
+ * Puts the destination in order, under its lock. It never makes a backup that was taken a failure: what goes wrong here is
+ * said in the log, and the next run does it.
+ */
 export async function tidy(context: Context): Promise<Tidied> {
+  const { root } = foldersOf(context);
   try {
-    await writeGuide(context);
+    if (refuse(context, await readDestination(root)) !== undefined) return {};
+    return await withLock(context.files, root, holderOf(context), (held) => putInOrder(context, held));
   } catch (error) {
     context.say({ err: error }, 'the destination could not be put in order');
+    return {};
   }
-  return {};
 }
 
-async function writeGuide(context: Context): Promise<void> {
-  const { root } = foldersOf(context);
-  const destination = await readDestination(root);
-  if (destination.kind === 'ours') await writeRestoreGuide(context.files, root, destination.points);
+async function putInOrder(context: Context, held: Held): Promise<Tidied> {
+  const destination = await readDestination(held.root);
+  await held.check();
+  if (destination.kind === 'ours') await writeRestoreGuide(context.files, held.root, destination.points);
+  return {};
 }

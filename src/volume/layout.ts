@@ -8,7 +8,7 @@ const known: ReadonlyMap<string, EntryKind> = new Map([
   ['runs', 'folder'],
   ['catalog.json', 'file'],
   ['RESTORE.md', 'file'],
-  ['.lock', 'file'],
+  ['.lock', 'folder'],
   ['.staging', 'folder'],
   ['lost+found', 'folder'],
 ]);
@@ -20,6 +20,9 @@ export function isKnown(name: string, kind: EntryKind): boolean {
 }
 
 export const folders = { points: 'points', chains: 'chains', runs: 'runs', staging: '.staging' } as const;
+
+/** Where the lock is while somebody holds it. */
+export const lockFolder = '.lock';
 
 /** In a chain's folder: what tells which artifacts are published. */
 export const manifestsFolder = '.manifests';

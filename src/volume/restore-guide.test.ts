@@ -9,8 +9,8 @@ import { listing, temporaryFolder } from '../../test/support/temporary.ts';
 import { aManifest, aPointName, dyingFiles, filesWith, makePoint } from '../../test/support/volume.ts';
 import { readDestination } from './catalogue.ts';
 import { realFiles } from './files.ts';
-import type { Manifest } from './manifest.ts';
-import { publishArtifacts } from './publish.ts';
+import { placeOf } from './layout.ts';
+import { formatManifest, type Manifest } from './manifest.ts';
 import { restoreGuide, writeRestoreGuide } from './restore-guide.ts';
 import { hashFile } from './stage.ts';
 
@@ -93,15 +93,16 @@ describe('the commands of a point', () => {
 
   test('give the tool of 5.26 the artifact', async () => {
     const root = temporaryFolder();
-    const staged = temporaryFolder();
     const name = 'neo4j-2026-01-01T03-00-00.backup';
-    await writeFile(join(staged, name), 'an artifact!');
-    const sha256 = await hashFile(join(staged, name));
+    const chain = join(root, 'chains/neo4j', aPointName(1));
+    await mkdir(join(chain, '.manifests'), { recursive: true });
+    await writeFile(join(chain, name), 'an artifact!');
+    const sha256 = await hashFile(join(chain, name));
     const [manifest] = aChainOf([name], { files: [{ path: name, size: 12, sha256 }] });
     if (manifest === undefined) throw new Error('no manifest');
-    await publishArtifacts(realFiles, root, { folder: staged, podUID: 'x' }, manifest);
+    await writeFile(join(root, placeOf(manifest).manifest), formatManifest(manifest));
     const commands = commandsOf(await guideOf(root));
-    const path = join(root, 'chains/neo4j', manifest.chain, name);
+    const path = join(chain, name);
     expect(await shell(root, commands)).toEqual({
       code: 0,
       said: `neo4j-admin database restore --from-path=${path} --overwrite-destination=true neo4j\n`,

@@ -15,6 +15,7 @@ import {
   type World,
 } from './agent.ts';
 import { anArtifact, type ArtifactFacts } from './artifact.ts';
+import { FakeClock, until } from './fake-clock.ts';
 import { toolB3, toolC, type Served } from './stand-ins.ts';
 import { listing } from './temporary.ts';
 import { dyingFiles, filesWith, makeStore, type StoreFacts } from './volume.ts';
@@ -161,8 +162,9 @@ export async function diesAt(
   await container('prepare', aPod(world, run(1, { ...options, files }))).catch(() => undefined);
   const left = await readDestination(world.root);
   if (left.kind === 'ours' ? left.damaged.length > 0 : left.kind !== 'blank') return 'a part lies there';
+  const clock = new FakeClock(); // the dead process may hold the lock
   const next = isLater ? run(2, { ...options, terminalPods: [podUID(1)] }) : run(1, { ...options, pod: 9 });
-  const { report } = await attempt(world, next, work);
+  const { report } = await until(clock, attempt(world, { ...next, clock }, work));
   if (report?.type !== 'Incremental') return `the next attempt ends with ${report?.message}`;
   if (JSON.stringify(others(world)) !== before) return 'the original has changed';
   return problemOf(await pointsOf(world));
