@@ -1,0 +1,58 @@
+// One container of a run as a process of its own, so that it can be killed. What it is to do is its argument, in JSON. Of what
+// its port did it tells in a file, when it lives to.
+import { writeFileSync } from 'node:fs';
+import { runContainer } from '../../src/agent/run.ts';
+import { selectEngine } from '../../src/engine/select.ts';
+import { parseRequest } from '../../src/run/request.ts';
+import { systemClock } from '../../src/runtime/clock.ts';
+import { realFiles, type Files } from '../../src/volume/files.ts';
+import { readSpace } from '../../src/volume/space.ts';
+
+/** What the process is told. */
+export interface Told {
+  readonly verb: 'prepare' | 'report';
+  readonly request: string;
+  readonly podUID: string;
+  readonly volume: string;
+  readonly exchange: string;
+  readonly terminationLog: string;
+  readonly operations: string;
+}
+
+/** What its port did, in order. */
+export type Operations = readonly (readonly [verb: keyof Files, ...paths: readonly string[]])[];
+
+const told = JSON.parse(process.argv[2] ?? '') as Told;
+const request = parseRequest(told.request);
+const engine = selectEngine(request.neo4jVersion);
+if (engine === undefined) throw new Error('no engine');
+
+const operations: [keyof Files, ...string[]][] = [];
+const files = new Proxy(realFiles, {
+  get: (target, verb: keyof Files) => {
+    const work = target[verb] as (...args: readonly unknown[]) => Promise<unknown>;
+    return async (...args: readonly unknown[]) => {
+      const result = await work(...args);
+      const paths = verb === 'writeNew' || verb === 'rewrite' ? args.slice(0, 1) : args;
+      operations.push([verb, ...paths.map(String)]);
+      return result;
+    };
+  },
+});
+
+process.exitCode = await runContainer(
+  told.verb,
+  {
+    ...told,
+    request,
+    engine,
+    files,
+    now: () => new Date(Date.parse(request.createdTime) + 60_000),
+    clock: systemClock,
+    readSpace,
+    refusedAs: () => undefined,
+    say: () => undefined,
+  },
+  told.terminationLog,
+);
+writeFileSync(told.operations, JSON.stringify(operations));
