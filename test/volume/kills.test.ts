@@ -48,8 +48,14 @@ interface Traced {
   readonly told: Told;
 }
 
-/** Runs a container in a process of its own. `at`: it is killed before its so-manieth change. */
-async function trace(verb: Told['verb'], { context, terminationLog }: Pod, at?: number): Promise<Traced> {
+/** A system call of a process: the n-th of its name. */
+interface Call {
+  readonly name: string;
+  readonly n: number;
+}
+
+/** Runs a container in a process of its own. It is killed before a system call. */
+async function trace(verb: Told['verb'], { context, terminationLog }: Pod, at?: Call): Promise<Traced> {
   const place = dirname(context.exchange);
   const log = join(place, `strace-${verb}`);
   const told: Told = {
@@ -61,7 +67,7 @@ async function trace(verb: Told['verb'], { context, terminationLog }: Pod, at?: 
     terminationLog,
     operations: join(place, `operations-${verb}`),
   };
-  const inject = at === undefined ? [] : ['-e', `inject=${changes}:signal=SIGKILL:when=${at}`];
+  const inject = at === undefined ? [] : ['-e', `inject=${at.name}:signal=SIGKILL:when=${at.n}`];
   const command = ['-f', '-qq', '-y', '-s', '16', '-o', log, '-e', `trace=${changes}`, ...inject];
   const isKilled = await new Promise<boolean>((resolve) => {
     const env = { ...process.env, UV_THREADPOOL_SIZE: '1', NODE_OPTIONS: '' };
@@ -110,6 +116,17 @@ async function partsOf(chosenStories: readonly Story[]): Promise<readonly Part[]
   return parts;
 }
 
+/** Each as strace counts it: by name. */
+function callsOf(lines: readonly string[]): readonly Call[] {
+  const counts = new Map<string, number>();
+  return lines.map((line) => {
+    const name = line.slice(0, line.indexOf('('));
+    const n = (counts.get(name) ?? 0) + 1;
+    counts.set(name, n);
+    return { name, n };
+  });
+}
+
 /** What the kernel saw of the calls that put things in order: renames, links and syncs that went well. */
 function seenByKernel(calls: readonly string[], volume: string): readonly string[] {
   return calls.flatMap((call) => {
@@ -144,7 +161,7 @@ test('the recorded port tells the truth: the kernel sees its operations, in thei
 
 interface Plan {
   readonly part: Part;
-  readonly at: number;
+  readonly at: Call;
 }
 
 async function playPlan({ part, at }: Plan, place: string): Promise<readonly string[]> {
@@ -172,7 +189,7 @@ test('a process that is killed before any of its system calls harms nothing, and
   for (const part of await partsOf(stories)) {
     const world = copyOf(part.world, join(place, `${part.story.name} ${part.verb}`));
     const { calls } = await trace(part.verb, await readyFor(part, world));
-    all.push(...calls.map((_, index) => ({ part, at: index + 1 })));
+    all.push(...callsOf(calls).map((at) => ({ part, at })));
   }
   const plans = [...chosen(all, 200, random)];
   const violations: string[] = [];
@@ -182,7 +199,7 @@ test('a process that is killed before any of its system calls harms nothing, and
       const at = mkdtempSync(join(place, 'plan-'));
       const problems = await playPlan(plan, at);
       rmSync(at, { recursive: true });
-      const name = `${plan.part.story.name}, ${plan.part.verb} killed before change ${plan.at}`;
+      const name = `${plan.part.story.name}, ${plan.part.verb} killed before ${plan.at.name} ${plan.at.n}`;
       if (problems.length > 0) violations.push(`seed ${seed}: ${name}: ${problems.join('; ')}`);
     }
   };
