@@ -13,6 +13,7 @@ import { chosen, draw, seed } from './lots.ts';
 import {
   begin,
   copyOf,
+  keepOne,
   leftIn,
   play,
   pointsIn,
@@ -67,6 +68,8 @@ interface Duel {
   readonly name: string;
   readonly runs: Runs;
   readonly before: number;
+  /** Whether points that were there may be gone afterwards. */
+  readonly mayGo?: boolean;
   /** The run of either Pod. */
   readonly pods: (runs: Runs, n: number) => readonly [Run, Run];
 }
@@ -86,12 +89,21 @@ const duels: readonly Duel[] = [
   { name: 'two resources', runs: runsOfStores, before: 1, pods: twoResources },
   { name: 'two resources with artifacts', runs: runsOfArtifacts, before: 1, pods: twoResources },
   { name: 'two attempts with artifacts', runs: runsOfArtifacts, before: 1, pods: twoAttempts },
+  {
+    name: 'two resources with retention',
+    runs: (n, over) => runsOfStores(n, { ...(n > 3 ? { retention: keepOne } : {}), ...over }),
+    before: 3,
+    pods: twoResources,
+    mayGo: true,
+  },
 ];
 
 interface Prepared {
   readonly duel: Duel;
   readonly world: World;
   readonly before: readonly Manifest[];
+  /** What must be there afterwards. */
+  readonly kept: readonly Manifest[];
   /** Operations of a Pod that is alone. */
   readonly alone: number;
 }
@@ -104,7 +116,7 @@ async function prepareDuel(duel: Duel, place: string): Promise<Prepared> {
   const pod = new Stepped();
   const ended = await pod.run(copyOf(world, join(place, 'alone', duel.name)), run, Infinity);
   if (ended?.code !== 0) throw new Error(`${duel.name}: ${JSON.stringify(ended?.report)}`);
-  return { duel, world, before, alone: pod.operations };
+  return { duel, world, before, kept: duel.mayGo === true ? [] : before, alone: pod.operations };
 }
 
 interface Plan {
@@ -115,7 +127,7 @@ interface Plan {
 }
 
 async function playPlan({ prepared, first, second }: Plan, place: string): Promise<readonly string[]> {
-  const { duel, before } = prepared;
+  const { duel, before, kept } = prepared;
   const world = copyOf(prepared.world, join(place, 'volume'));
   const n = duel.before + 1;
   const [runA, runB] = duel.pods(duel.runs, n);
@@ -124,7 +136,7 @@ async function playPlan({ prepared, first, second }: Plan, place: string): Promi
   await b.run(world, runB, second);
   const ended = [await a.run(world, runA, Infinity), await b.run(world, runB, Infinity)];
 
-  const problems = [...(await wrongFor(world.root, before))];
+  const problems = [...(await wrongFor(world.root, kept))];
   const points = await pointsIn(world.root);
   const told = ended.filter((one) => one?.code === 0);
   if (told.length === 0) problems.push('neither has published');
@@ -133,14 +145,18 @@ async function playPlan({ prepared, first, second }: Plan, place: string): Promi
       problems.push(`one ended with ${JSON.stringify(one?.report)}`);
   }
   const runs = [...new Set(told.map((one) => one?.report?.run))].toSorted().join();
-  const taken = [...new Set(points.slice(before.length).map(({ run }) => run))].toSorted().join();
+  const there = new Set(before.map(({ point }) => point));
+  const taken = [...new Set(points.filter(({ point }) => !there.has(point)).map(({ run }) => run))]
+    .toSorted()
+    .join();
   if (runs !== taken) problems.push(`told as taken: ${runs}; published: ${taken}`);
 
   const clock = new FakeClock();
   const next = duel.runs(n + 1, { clock, terminalPods: [podUID(41), podUID(42)] });
   const healed = await until(clock, play(world, next));
   if (healed?.code !== 0) problems.push(`the next run: ${JSON.stringify(healed?.report)}`);
-  problems.push(...(await wrongFor(world.root, points)), ...(await leftIn(world.root)));
+  const stays = duel.mayGo === true ? [] : points;
+  problems.push(...(await wrongFor(world.root, stays)), ...(await leftIn(world.root)));
   return problems;
 }
 

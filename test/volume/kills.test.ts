@@ -4,6 +4,7 @@ import { execFile } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { build } from 'esbuild';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { ensurePackages } from '../../tools/debian.ts';
@@ -15,7 +16,7 @@ import { temporaryFolder } from '../support/temporary.ts';
 import { concludeCampaign } from './campaign.ts';
 import { chosen, draw, seed } from './lots.ts';
 import type { Operations, Told } from './process.ts';
-import { begin, copyOf, leftIn, play, pointsIn, stories, wrongFor, type Story } from './stories.ts';
+import { begin, copyOf, leftIn, play, pointsIn, staysIn, stories, wrongFor, type Story } from './stories.ts';
 
 const built = mkdtempSync(join(tmpdir(), 'neo4j-backup-volume-'));
 const program = join(built, 'process.mjs');
@@ -91,7 +92,8 @@ interface Part {
   readonly story: Story;
   readonly verb: Told['verb'];
   readonly world: World;
-  readonly before: readonly Manifest[];
+  /** What was there before, and stays. */
+  readonly kept: readonly Manifest[];
 }
 
 /** A Pod right before its container: what goes before that was done. */
@@ -111,7 +113,11 @@ async function partsOf(chosenStories: readonly Story[]): Promise<readonly Part[]
     const world = await aWorld();
     await begin(world, story);
     const before = await pointsIn(world.root);
-    for (const verb of ['prepare', 'report'] as const) parts.push({ story, verb, world, before });
+    const alone = copyOf(world, join(temporaryFolder(), 'volume'));
+    await play(alone, story.runs(story.before + 1, story.over));
+    const after = await pointsIn(alone.root);
+    const kept = before.filter((point) => after.some((one) => isDeepStrictEqual(one, point)));
+    for (const verb of ['prepare', 'report'] as const) parts.push({ story, verb, world, kept });
   }
   return parts;
 }
@@ -165,17 +171,17 @@ interface Plan {
 }
 
 async function playPlan({ part, at }: Plan, place: string): Promise<readonly string[]> {
-  const { story, verb, before } = part;
+  const { story, verb, kept } = part;
   const world = copyOf(part.world, join(place, 'volume'));
   const pod = await readyFor(part, world);
   const { isKilled } = await trace(verb, pod, at);
   rmSync(dirname(pod.context.exchange), { recursive: true });
-  const problems = [...(await wrongFor(world.root, before))];
+  const problems = [...(await wrongFor(world.root, kept))];
   if (!isKilled) problems.push('it was not killed');
-  const survivors = await pointsIn(world.root);
+  const survivors = await staysIn(world.root, story);
   const clock = new FakeClock();
   const died = story.before + 1;
-  const next = story.runs(died + 1, { clock, terminalPods: [podUID(died)] });
+  const next = story.runs(died + 1, { ...story.over, clock, terminalPods: [podUID(died)] });
   const healed = await until(clock, play(world, next));
   if (healed?.code !== 0) problems.push(`it does not heal: ${JSON.stringify(healed?.report)}`);
   problems.push(...(await wrongFor(world.root, survivors)), ...(await leftIn(world.root)));
