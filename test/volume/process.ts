@@ -5,8 +5,8 @@ import { runContainer } from '../../src/agent/run.ts';
 import { selectEngine } from '../../src/engine/select.ts';
 import { parseRequest } from '../../src/run/request.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
-import { realFiles, type Files } from '../../src/volume/files.ts';
 import { readSpace } from '../../src/volume/space.ts';
+import { pathsOf, portThrough, type Verb } from './port.ts';
 
 /** What the process is told. */
 export interface Told {
@@ -20,24 +20,18 @@ export interface Told {
 }
 
 /** What its port did, in order. */
-export type Operations = readonly (readonly [verb: keyof Files, ...paths: readonly string[]])[];
+export type Operations = readonly (readonly [verb: Verb, ...paths: readonly string[]])[];
 
 const told = JSON.parse(process.argv[2] ?? '') as Told;
 const request = parseRequest(told.request);
 const engine = selectEngine(request.neo4jVersion);
 if (engine === undefined) throw new Error('no engine');
 
-const operations: [keyof Files, ...string[]][] = [];
-const files = new Proxy(realFiles, {
-  get: (target, verb: keyof Files) => {
-    const work = target[verb] as (...args: readonly unknown[]) => Promise<unknown>;
-    return async (...args: readonly unknown[]) => {
-      const result = await work(...args);
-      const paths = verb === 'writeNew' || verb === 'rewrite' ? args.slice(0, 1) : args;
-      operations.push([verb, ...paths.map(String)]);
-      return result;
-    };
-  },
+const operations: [Verb, ...string[]][] = [];
+const files = portThrough(async (verb, args, work) => {
+  const result = await work();
+  operations.push([verb, ...pathsOf(verb, args)]);
+  return result;
 });
 
 process.exitCode = await runContainer(

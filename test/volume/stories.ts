@@ -127,7 +127,7 @@ export async function wrongFor(root: string, kept: readonly Manifest[]): Promise
   }
   for (const point of kept)
     if (!points.some((one) => isDeepStrictEqual(one, point))) problems.push(`${point.point} is gone`);
-  const repeated = <K>(key: (point: Manifest) => K, of = points): boolean =>
+  const repeated = (key: (point: Manifest) => unknown, of = points): boolean =>
     new Set(of.map(key)).size !== of.length;
   if (repeated(({ run, resource, database }) => `${run} ${resource.uid} ${database}`))
     problems.push('a run has published twice');
