@@ -1,15 +1,17 @@
 // The program inside the Pod of a run: `agent prepare` before Neo4j's tool, `agent report` after it; or in the place of all:
-// `agent inspect`, and `agent scrub`, which reads everything back. And for people, anywhere: `agent explain`.
+// `agent inspect`, `agent prune`, and `agent scrub`, which reads everything back. And for people, anywhere: `agent explain`.
 import { constants, setPriority } from 'node:os';
 import type { Context } from './agent/context.ts';
 import { explainFiles } from './agent/explain.ts';
 import { runInspection } from './agent/inspect.ts';
+import { runPrune } from './agent/prune.ts';
 import { runContainer } from './agent/run.ts';
 import { runScrub } from './agent/scrub.ts';
 import { agentConfig, ConfigError, explainConfig } from './config.ts';
 import { selectEngine } from './engine/select.ts';
 import { refusedAs } from './run/address.ts';
 import { exitCodes } from './run/report.ts';
+import { systemClock } from './runtime/clock.ts';
 import { makeLog } from './telemetry/log.ts';
 import { realFiles } from './volume/files.ts';
 import { readSpace } from './volume/space.ts';
@@ -30,11 +32,13 @@ async function main(): Promise<number> {
     volume,
     exchange,
     now: () => new Date(),
+    clock: systemClock,
     readSpace,
     refusedAs: (address) => refusedAs(address, apiServer),
     say: (fields, message) => log.info(fields, message),
   };
   if (verb === 'inspect') return runInspection(context, terminationLog);
+  if (verb === 'prune') return runPrune(context, terminationLog);
   if (verb === 'scrub') {
     setPriority(constants.priority.PRIORITY_LOW); // it has all the time: whoever else works on the node goes before
     return runScrub(context, terminationLog);

@@ -190,7 +190,7 @@ function isLogLevel(text: string): text is OperatorConfig['logLevel'] {
 }
 
 /** What the agent does in a Pod, for a request. */
-const verbs = ['prepare', 'report', 'inspect', 'scrub'] as const;
+const verbs = ['prepare', 'report', 'inspect', 'scrub', 'prune'] as const;
 
 export interface AgentConfig {
   readonly verb: (typeof verbs)[number];

@@ -3,6 +3,7 @@ import * as z from 'zod';
 import { RetentionStatus, VolumeStatus } from '../api/neo4jbackup.ts';
 import { plain } from '../api/plain.ts';
 import { isRunReason, isSuccess, reasons, type RunReason } from '../api/reasons.ts';
+import { shortList } from './upkeep.ts';
 
 /**
  * Our own bound of what every report says, in bytes of UTF-8, and of a report with a list of databases. The kubelet keeps
@@ -85,19 +86,42 @@ export function exitCode(report: RunReport): number {
 
 /**
  * A report as a termination message: at most 1 KiB, the message cut where it must be, never within a character; then as
- * many databases as the kubelet takes, the failed ones first.
+ * many databases as the kubelet takes, the failed ones first; and in the room that is left what there is to tell of the
+ * volume.
  */
-export function formatReport({ databases, ...report }: RunReport): string {
+export function formatReport({ databases, volume, retention, ...report }: RunReport): string {
   const message = plain(report.message);
   const room = maxBytes - Buffer.byteLength(JSON.stringify({ ...report, message: '' }));
   const core = { ...report, message: cut(message, room) };
-  if (databases === undefined) return JSON.stringify(core);
+  const told = databases === undefined ? core : withDatabases(core, databases);
+  for (const facts of shorterAndShorter({ volume, retention })) {
+    const text = JSON.stringify({ ...told, ...facts });
+    if (Buffer.byteLength(text) <= maxBytesWithDatabases) return text;
+  }
+  return JSON.stringify(told);
+}
+
+function withDatabases(core: RunReport, databases: readonly DatabaseReport[]): RunReport {
   for (let count = Math.min(databases.length, mostDatabases); ; count -= 1) {
     const kept = databases.slice(0, count).map(plainly);
-    const isWhole = kept.length === databases.length && report.truncated !== true;
-    const text = JSON.stringify({ ...core, databases: kept, ...(isWhole ? {} : { truncated: true }) });
-    if (count === 0 || Buffer.byteLength(text) <= maxBytesWithDatabases) return text;
+    const isWhole = kept.length === databases.length && core.truncated !== true;
+    const told: RunReport = { ...core, databases: kept, ...(isWhole ? {} : { truncated: true }) };
+    if (count === 0 || Buffer.byteLength(JSON.stringify(told)) <= maxBytesWithDatabases) return told;
   }
+}
+
+/** The facts about the volume in fewer and fewer words: first the list of verdicts, then retention, goes. */
+function* shorterAndShorter({
+  volume,
+  retention,
+}: Pick<RunReport, 'volume' | 'retention'>): Iterable<object> {
+  const seen = volume === undefined ? {} : { volume };
+  if (retention !== undefined)
+    for (let most = 40; ; most = Math.floor(most / 2)) {
+      yield { ...seen, retention: shortList(retention, most) };
+      if (most === 0) break;
+    }
+  yield seen;
 }
 
 /** With a message, if there is one, that anybody may read on any terminal. */

@@ -53,6 +53,19 @@ export async function readRecord(root: string, run: string): Promise<RunRecord |
   return report === undefined ? undefined : { report, podUID: podUIDIn(text) };
 }
 
+/** The record of the run that ended last, by time of the file system. Undefined: there is none, or none that can be read. */
+export async function newestRecord(root: string): Promise<RunRecord | undefined> {
+  const names = ((await listFolder(join(root, folders.runs))) ?? []).filter((name) => name.endsWith('.json'));
+  const aged = await Promise.all(
+    names.map(async (name) => {
+      const found = await lstat(join(root, folders.runs, name)).catch(() => undefined);
+      return { name, at: found?.mtimeMs ?? 0 };
+    }),
+  );
+  const newest = aged.toSorted((a, b) => b.at - a.at)[0];
+  return newest === undefined ? undefined : readRecord(root, newest.name.slice(0, -'.json'.length));
+}
+
 function podUIDIn(text: string): string {
   const { podUID } = JSON.parse(text) as { readonly podUID?: unknown };
   return typeof podUID === 'string' ? podUID : '';
