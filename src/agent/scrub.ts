@@ -7,13 +7,14 @@ import { exitCodes } from '../run/report.ts';
 import { formatUpkeep, type UpkeepReport } from '../run/upkeep.ts';
 import { readPoints, type PointRead } from '../volume/catalogue.ts';
 import { placeOf, pointNamePattern } from '../volume/layout.ts';
+import { LockBusy, withLock } from '../volume/lock.ts';
 import { lossesOf, type Loss, type Unreadable } from '../volume/loss.ts';
 import { fingerprint, manifestSeal, type Manifest } from '../volume/manifest.ts';
 import { markOf, marksOf, newMark, readMarks, writeMarks, type Mark, type Marks } from '../volume/marks.ts';
 import { progressOf, type Progress } from '../volume/progress.ts';
 import { damageIn } from '../volume/readback.ts';
 import { readSealed } from '../volume/seal.ts';
-import { foldersOf, volumeReason, type Context } from './context.ts';
+import { foldersOf, holderOf, volumeReason, type Context } from './context.ts';
 import { refuse } from './prepare.ts';
 
 /** What was found is kept this often, so that one who is killed has lost no more. Milliseconds. */
@@ -103,7 +104,7 @@ class Reading {
     for (const point of left) {
       await this.#readOne(point, progress);
       const isTime = this.#context.now().getTime() - this.#keptMs >= keptEveryMs;
-      if (isTime || this.damaged.has(point)) await this.#keep();
+      if (isTime || this.damaged.has(point)) await this.#keepIfFree();
     }
     await this.#keep();
   }
@@ -154,9 +155,22 @@ class Reading {
     if (this.#fresh.size === 0) return;
     const { files } = this.#context;
     const { root } = foldersOf(this.#context);
-    const all = new Map([...(await readMarks(root)), ...this.#fresh]);
-    await writeMarks(files, root, marksOf(all, this.#points));
+    await withLock(files, root, holderOf(this.#context), async (held) => {
+      const all = new Map([...(await readMarks(root)), ...this.#fresh]);
+      await held.check();
+      await writeMarks(files, root, marksOf(all, this.#points));
+    });
     this.#fresh = new Map();
+  }
+
+  /** A run that publishes goes before. */
+  async #keepIfFree(): Promise<void> {
+    try {
+      await this.#keep();
+    } catch (error) {
+      if (!(error instanceof LockBusy)) throw error;
+      this.#context.say({ holder: error.holder }, 'what was found is kept later: the destination is in use');
+    }
   }
 }
 
