@@ -115,6 +115,7 @@ async function fulls(on: Bench): Promise<void> {
   const runs: Timed[] = [];
   const bare: number[] = [];
   const durable: number[] = [];
+  const scrubs: Taken[] = [];
   for (let i = 0; i < repetitions; i += 1) {
     noise.push(fixedJob() / 1000);
     const volume = join(folder, 'full');
@@ -126,6 +127,10 @@ async function fulls(on: Bench): Promise<void> {
     rmSync(join(volume, 'bare'), { recursive: true });
     await must(['sync', '-f', volume]);
     runs.push(await timedRun(volume, 1, port, (store) => copyStore(source, store)));
+    const own = join(folder, `scrub-${i}`);
+    scrubs.push(
+      await runAgent(join(folder, 'bundle/agent.js'), 'scrub', { volume, own, request: requestOf(9, port) }),
+    );
     rmSync(volume, { recursive: true });
   }
   const whole = runs.map(wholeOf);
@@ -139,6 +144,11 @@ async function fulls(on: Bench): Promise<void> {
     line('seconds: of that making it durable', spread(runs.map(({ changing }) => changing))),
     line('seconds: bare copy', spread(bare)),
     line('seconds: bare copy, and sync', spread(durable)),
+    line('seconds: a scrub of it', spread(scrubs.map(({ seconds }) => seconds))),
+    line(
+      'MiB resident at most in that (limit of the container: 256)',
+      spread(scrubs.map(({ peakMiB }) => peakMiB)),
+    ),
   ]);
 }
 

@@ -1,4 +1,4 @@
-// The agent as it is in its image: the bundle, a process of its own with the flags of the image's entry point.
+// The agent as a Pod runs it: the bundle, a process of its own, and the heap of its memory limit.
 import { spawn } from 'node:child_process';
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -17,17 +17,23 @@ export interface Taken {
 const telling =
   'data:text/javascript,process.on("exit",()=>process.stderr.write(`PEAK ${process.resourceUsage().maxRSS}\\n`))';
 
+/**
+ * What V8 makes of the container's limit of 256 MiB: half of it. Left to itself it would take this machine's memory for its
+ * own, and collect garbage less often.
+ */
+const heap = ['--max-old-space-size=128'];
+
 /** @throws Error when it ends with another code than 0 */
 export async function runAgent(
   bundle: string,
-  verb: string,
+  verb: 'prepare' | 'scrub',
   { volume, own, request }: { readonly volume: string; readonly own: string; readonly request: RunRequest },
 ): Promise<Taken> {
   const folder = join(own, verb);
   mkdirSync(join(folder, 'exchange'), { recursive: true });
   const message = join(folder, 'message');
   const begun = performance.now();
-  const child = spawn(process.execPath, ['--import', telling, bundle, verb], {
+  const child = spawn(process.execPath, [...heap, '--import', telling, bundle, verb], {
     env: {
       [requestVariable]: JSON.stringify(request),
       POD_UID: podUID,

@@ -1,7 +1,7 @@
 // One run on a folder: our two containers, and between them a tool of the bench's own.
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo, type Server } from 'node:net';
-import { tmpdir } from 'node:os';
+import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Context } from '../../../src/agent/context.ts';
 import { runContainer } from '../../../src/agent/run.ts';
@@ -16,10 +16,16 @@ import { readSpace } from '../../../src/volume/space.ts';
 export async function openPort(): Promise<{ readonly port: number; readonly server: Server }> {
   const server = createServer((socket) => socket.destroy());
   await new Promise<void>((resolve) => {
-    server.listen(0, '127.0.0.1', resolve);
+    server.listen(0, resolve);
   });
   return { port: (server.address() as AddressInfo).port, server };
 }
+
+/** An address of this machine that the agent does not refuse, as it does loopback. */
+const host =
+  Object.values(networkInterfaces())
+    .flatMap((addresses) => addresses ?? [])
+    .find(({ family, internal }) => family === 'IPv4' && !internal)?.address ?? '127.0.0.1';
 
 export function requestOf(n: number, port: number): RunRequest {
   return {
@@ -28,7 +34,7 @@ export function requestOf(n: number, port: number): RunRequest {
     resource: { namespace: 'shop', name: 'orders', uid: '7d1e6f0e-0000-4000-8000-000000000001' },
     createdTime: new Date(Date.UTC(2026, 0, 1, n)).toISOString(),
     path: 'orders',
-    source: { host: '127.0.0.1', port },
+    source: { host, port },
     neo4jVersion: '3.4.18',
     databases: [],
     allDatabases: false,
@@ -137,7 +143,7 @@ function watched(): { readonly files: Files; readonly busySeconds: () => number 
     copy: (from, to, seen) => watch(() => realFiles.copy(from, to, seen)),
     link: (from, to) => watch(() => realFiles.link(from, to)),
     rename: (from, to) => watch(() => realFiles.rename(from, to)),
-    rewrite: (path, content) => watch(() => realFiles.rewrite(path, content)),
+    rewrite: (path, expected, content) => watch(() => realFiles.rewrite(path, expected, content)),
     sync: (path) => watch(() => realFiles.sync(path)),
     remove: (path) => watch(() => realFiles.remove(path)),
   };
