@@ -9,7 +9,7 @@ import { readPoints, type PointRead } from '../volume/catalogue.ts';
 import { placeOf, pointNamePattern } from '../volume/layout.ts';
 import { LockBusy, withLock } from '../volume/lock.ts';
 import { lossesOf, type Loss, type Unreadable } from '../volume/loss.ts';
-import { manifestSeal, type Manifest, type Point } from '../volume/manifest.ts';
+import { manifestSeal, Point, type Manifest } from '../volume/manifest.ts';
 import { marksOf, newMark, readMarks, writeMarks, type Mark } from '../volume/marks.ts';
 import { progressOf, type Progress } from '../volume/progress.ts';
 import { damageIn, type Damage } from '../volume/readback.ts';
@@ -72,10 +72,7 @@ interface Kept {
 /** @throws the system error of a call that says nothing of what was to be read */
 async function scrub(context: Context): Promise<Finding> {
   const { root } = foldersOf(context);
-  const read = await readPoints(root, ({ manifest: { files: _, ...point }, mark }): Kept => ({
-    point,
-    mark,
-  }));
+  const read = await readPoints(root, ({ manifest, mark }): Kept => ({ point: Point.parse(manifest), mark }));
   if (read.kind !== 'ours') {
     const refused = refuse(context, read);
     return { result: 'Failed', reason: refused?.reason ?? 'UpkeepFailed', message: refused?.message ?? '' };
