@@ -226,6 +226,11 @@ async function foldersIn(root: string, folder: string, pattern: RegExp): Promise
   return entries.map((entry) => ({ place: `${folder}/${entry.name}`, isOurs: entry.isDirectory() }));
 }
 
+/** What is published, whatever else there may be. */
+export function pointsIn(destination: Destination): readonly Manifest[] {
+  return destination.kind === 'ours' ? destination.points : [];
+}
+
 /** The points of one database, in their order. */
 export function pointsOf<T extends Point>(points: readonly T[], database: string): readonly T[] {
   return points.filter((point) => point.database === database);

@@ -182,6 +182,37 @@ async function isThere(path: string): Promise<boolean> {
   }
 }
 
+/**
+ * Publishes a whole chain of artifacts at once: the staged folder becomes the chain's, with a manifest for each point.
+ *
+ * Guarantees: a reader sees all of the chain or none of it, wherever the process dies. Who has lost the lock publishes nothing.
+ * @param points of one chain, the full backup first, with the files that were settled
+ * @returns `exists` when another attempt was faster: then that one counts, and this one is dropped
+ * @throws LockLost, or the system error of a failed call
+ */
+export async function publishChain(
+  files: Files,
+  held: Held,
+  { folder }: SettledArtifacts,
+  points: readonly [Manifest, ...Manifest[]],
+): Promise<'published' | 'exists'> {
+  const manifests = join(folder, manifestsFolder);
+  await files.makeFolder(manifests);
+  for (const point of points)
+    await files.writeNew(join(manifests, basename(placeOf(point).manifest)), formatManifest(point));
+  await files.sync(manifests);
+  await files.sync(folder);
+
+  const target = join(held.root, placeOf(points[0]).data);
+  const database = dirname(target);
+  await files.makeFolder(database);
+  await files.sync(dirname(database));
+  await files.sync(held.root);
+  const passage = held.passage(points[0].point);
+  await files.rename(folder, passage);
+  return commit(files, held, passage, target);
+}
+
 function claimName(point: string, podUID: string): string {
   return `${point}.${podUID}.claim`;
 }

@@ -3,9 +3,11 @@
 import { afterAll, beforeAll } from 'vitest';
 import { firstBackups, prunedLogs } from './backups.ts';
 import { theDestination, theNamespace, theSource, theTool } from './failures.ts';
+import { fileSystems } from './file-systems.ts';
 import { generationA } from './generation-a.ts';
 import { helmWait } from './helm-wait.ts';
 import { theRelease } from './release.ts';
+import { restores } from './restore.ts';
 import { endWorld, startWorld } from './world.ts';
 
 beforeAll(startWorld);
@@ -14,6 +16,8 @@ afterAll(endWorld);
 firstBackups();
 prunedLogs();
 generationA();
+restores();
+fileSystems();
 theSource();
 theTool();
 theDestination();
