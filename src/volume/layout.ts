@@ -8,6 +8,7 @@ const known: ReadonlyMap<string, EntryKind> = new Map([
   ['chains', 'folder'],
   ['runs', 'folder'],
   ['catalog.json', 'file'],
+  ['verification.json', 'file'],
   ['RESTORE.md', 'file'],
   ['.lock', 'folder'],
   ['.staging', 'folder'],
@@ -31,6 +32,14 @@ export const folders = {
 
 /** Where the lock is while somebody holds it. */
 export const lockFolder = '.lock';
+
+/** Files directly below <path>. */
+export const rootFiles = { catalogue: 'catalog.json', marks: 'verification.json' } as const;
+
+/** Where a file directly below <path> is written before it is put into its place. One at a time: whoever writes holds the lock. */
+export function partialOf(name: string): string {
+  return `${folders.staging}/${name}.partial`;
+}
 
 /** In a chain's folder: what tells which artifacts are published. */
 export const manifestsFolder = '.manifests';

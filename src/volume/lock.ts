@@ -64,7 +64,9 @@ export class LockLost extends Error {
 const staleAfterMs = 60_000;
 /** A holder shows that it is alive this often. */
 const beatMs = 10_000;
-const pollMs = 500;
+/** Most locks are held for a moment; of the others, nobody has to know at once. */
+const firstPollMs = 250;
+const longestPollMs = 5_000;
 
 /** In the lock's folder: who holds it. */
 const holderFile = 'holder.json';
@@ -104,6 +106,7 @@ interface Standing {
  * Held.check} is committed by a process that held the lock all the time since it got it. Clocks decide who waits how long,
  * never that.
  * @throws LockBusy when another holds it for longer than our patience
+ * @throws LockLost when the work misses what went with the lock
  * @throws whatever the work throws
  */
 export async function withLock<T>(
@@ -118,6 +121,9 @@ export async function withLock<T>(
   void lock.keepAlive(ended.signal);
   try {
     return await work(lock);
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') await lock.check(); // what was in the lock went with it
+    throw error;
   } finally {
     ended.abort();
     await lock.release();
@@ -167,6 +173,7 @@ class Lock implements Held {
     const { clock, patienceMs, terminalPods } = this.#holder;
     const began = clock.monotonicMs();
     let last: { readonly mark: string; readonly since: number } | undefined;
+    let pollMs = firstPollMs;
     while (!(await this.#enter(own))) {
       const standing = await this.#look(this.#place);
       if (standing === undefined) continue; // it went a moment ago
@@ -178,6 +185,7 @@ class Lock implements Held {
       }
       if (now - began >= patienceMs) throw new LockBusy(nameOf(standing));
       await clock.sleep(pollMs, new AbortController().signal);
+      pollMs = Math.min(longestPollMs, pollMs * 2);
     }
   }
 

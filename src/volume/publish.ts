@@ -6,6 +6,10 @@ import { errorCode, listFolder, readText, type Files } from './files.ts';
 import type { Held } from './lock.ts';
 import { manifestsFolder, placeOf, pointEntries, pointFolder } from './layout.ts';
 import { formatManifest, parseManifest, type FileEntry, type Manifest } from './manifest.ts';
+import { inParallel } from './parallel.ts';
+
+/** How many files are made durable at a time: a file system does several with one turn of the disk. */
+const syncsAtOnce = 4;
 
 /** A staged point whose bytes survive a loss of power: made by {@link settlePoint}. */
 export interface SettledPoint {
@@ -21,8 +25,8 @@ export async function settlePoint(
 ): Promise<SettledPoint> {
   const data = join(staged, pointEntries.data);
   const folders = new Set([data]);
+  await inParallel(entries, syncsAtOnce, ({ path }) => files.sync(join(data, path)));
   for (const { path } of entries) {
-    await files.sync(join(data, path));
     for (let folder = dirname(path); folder !== '.'; folder = dirname(folder))
       folders.add(join(data, folder));
   }
@@ -70,7 +74,6 @@ async function commit(
     await files.rename(passage, target);
   } catch (error) {
     if (['ENOTEMPTY', 'EEXIST'].includes(errorCode(error) ?? '')) return 'exists';
-    if (errorCode(error) === 'ENOENT') await held.check(); // it went with the lock
     throw error;
   }
   await keep(files, target, passage);
@@ -113,7 +116,7 @@ export async function settleArtifacts(
   { folder, podUID }: Omit<SettledArtifacts, 'files'>,
   entries: readonly FileEntry[],
 ): Promise<SettledArtifacts> {
-  for (const { path } of entries) await files.sync(join(folder, path));
+  await inParallel(entries, syncsAtOnce, ({ path }) => files.sync(join(folder, path)));
   return { folder, podUID, files: entries };
 }
 
@@ -123,7 +126,8 @@ export async function settleArtifacts(
  * Guarantees: what has no manifest is not published, and no published file is ever replaced. When the process dies on any
  * line, all is published, or a claim beside the manifests (named by the Pod) tells which files of the chain's folder are
  * not: {@link withdrawAbandoned} finds it. Who has lost the lock publishes nothing.
- * @returns `exists` when an earlier attempt of the same run was faster: then that one counts, and nothing of this one stays
+ * @returns `exists` when an earlier attempt of the same run was faster: then that one counts, and nothing of this one stays;
+ * `taken` when a file of another run has the name of one of these
  * @throws LockLost, or the system error of a failed call
  */
 export async function publishArtifacts(
@@ -131,7 +135,7 @@ export async function publishArtifacts(
   held: Held,
   staged: SettledArtifacts,
   facts: Omit<Manifest, 'files'>,
-): Promise<'published' | 'exists'> {
+): Promise<'published' | 'exists' | 'taken'> {
   const manifest: Manifest = { ...facts, files: [...staged.files] };
   const place = placeOf(manifest);
   const chain = join(held.root, place.data);
@@ -143,11 +147,10 @@ export async function publishArtifacts(
   const claim = join(manifests, claimName(manifest.point, staged.podUID));
   await files.writeNew(claim, formatManifest(manifest));
   await files.sync(manifests);
-  for (const { path } of manifest.files) {
-    await files.link(join(staged.folder, path), join(chain, path));
-    await files.sync(join(chain, path)); // where there are no links it is a copy
+  if (!(await placeIn(files, staged, chain))) {
+    await files.remove(claim);
+    return 'taken';
   }
-  await files.sync(chain);
   const passage = held.passage(manifest.point);
   await files.writeNew(passage, formatManifest(manifest));
   // A rename replaces what is there; under the lock, nobody else can have put it there after this look.
@@ -155,6 +158,17 @@ export async function publishArtifacts(
   if (outcome === 'exists') await withdraw(files, chain, claim, manifest.files);
   else await files.remove(claim);
   return outcome;
+}
+
+/** @returns false, and has placed nothing, when a name is taken: the tool names files by the second, and others have that tool, too */
+async function placeIn(files: Files, staged: SettledArtifacts, chain: string): Promise<boolean> {
+  for (const { path } of staged.files) if (await isThere(join(chain, path))) return false;
+  for (const { path } of staged.files) {
+    await files.link(join(staged.folder, path), join(chain, path));
+    await files.sync(join(chain, path)); // where there are no links it is a copy
+  }
+  await files.sync(chain);
+  return true;
 }
 
 async function isThere(path: string): Promise<boolean> {
@@ -171,7 +185,7 @@ function claimName(point: string, podUID: string): string {
   return `${point}.${podUID}.claim`;
 }
 
-/** Removes what a claim placed, then the claim: in this order, or a crash would leave files that nobody knows. */
+/** Removes what a claim placed, then the claim: in this order, and durably so, or a crash would leave files that nobody knows. */
 async function withdraw(
   files: Files,
   chain: string,
@@ -179,6 +193,7 @@ async function withdraw(
   placed: readonly FileEntry[],
 ): Promise<void> {
   for (const { path } of placed) await files.remove(join(chain, path));
+  await files.sync(chain);
   await files.remove(claim);
 }
 

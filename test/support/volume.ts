@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { realFiles, type Files } from '../../src/volume/files.ts';
-import { pointEntries, pointFolder, pointName } from '../../src/volume/layout.ts';
+import { placeOf, pointEntries, pointFolder, pointName } from '../../src/volume/layout.ts';
 import { formatManifest, type Manifest } from '../../src/volume/manifest.ts';
 import { inspectStore } from '../../src/volume/verify.ts';
 
@@ -119,9 +119,9 @@ export async function makePoint(
 
 /** Writes a manifest alone: enough for what reads no data. */
 export async function writeManifest(root: string, manifest: Manifest): Promise<void> {
-  const folder = join(root, pointFolder(manifest.chain, manifest.point));
-  await mkdir(folder, { recursive: true });
-  await writeFile(join(folder, pointEntries.manifest), formatManifest(manifest));
+  const path = join(root, placeOf(manifest).manifest);
+  await mkdir(dirname(path), { recursive: true });
+  await writeFile(path, formatManifest(manifest));
 }
 
 export interface Operation {
@@ -158,7 +158,8 @@ export function filesWith(fault: Fault): Files & { readonly operations: readonly
         () => realFiles.writeNew(path, content),
         () => writeFile(path, content.slice(0, content.length / 2)),
       ),
-    copy: (from, to) => guard({ verb: 'copy', paths: [from, to] }, () => realFiles.copy(from, to)),
+    copy: (from, to, seen) =>
+      guard({ verb: 'copy', paths: [from, to] }, () => realFiles.copy(from, to, seen)),
     link: (from, to) => guard({ verb: 'link', paths: [from, to] }, () => realFiles.link(from, to)),
     rename: (from, to) => guard({ verb: 'rename', paths: [from, to] }, () => realFiles.rename(from, to)),
     rewrite: (path, expected, content) =>
