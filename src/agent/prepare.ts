@@ -62,8 +62,7 @@ export async function prepare(context: Context): Promise<RunReport | undefined> 
   await files.makeFolder(folders.root);
   await files.sync(context.volume); // or else a loss of power could take the folder with all that was published in it
   await removeLeftovers(context);
-  await makeRoom(context);
-  const destination = await readDestination(folders.root);
+  const destination = await makeRoom(context, found);
   const points = pointsIn(destination);
   await files.makeFolder(folders.reports);
   const decided = missing.map((name) => decide(context, destination, name));

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { RetentionPolicy, RetentionStatus } from '../api/neo4jbackup.ts';
 import type { RunReason } from '../api/reasons.ts';
 import type { RunReport } from '../run/report.ts';
-import { readDestination } from '../volume/catalogue.ts';
+import { readDestination, type Destination } from '../volume/catalogue.ts';
 import { listFolder } from '../volume/files.ts';
 import { volumeStatus } from '../volume/forecast.ts';
 import { folders, isTrash } from '../volume/layout.ts';
@@ -62,13 +62,14 @@ export async function lookAtVolume(context: Context): Promise<RunReport['volume'
 /**
  * Takes what the policy condemns already, so that the run finds its room. Whatever goes wrong here is no reason not to back
  * up: then what is condemned stays for now.
+ * @returns the destination as it is then
  */
-export async function makeRoom(context: Context): Promise<void> {
+export async function makeRoom(context: Context, found: Destination): Promise<Destination> {
   const { files, say } = context;
   const { root } = foldersOf(context);
   try {
     const newestRun = endsOf((await newestRecord(root))?.report);
-    if (!(await hasToGo(context, newestRun))) return;
+    if (!hasToGo(context, found, newestRun) && !(await hasTrash(root))) return found;
     await withLock(files, root, holderOf(context), (held) => retain(context, held, newestRun));
   } catch (error) {
     const isHeld = error instanceof LockBusy || error instanceof LockLost;
@@ -77,18 +78,19 @@ export async function makeRoom(context: Context): Promise<void> {
       isHeld ? 'another run has the lock: what is condemned stays for now' : 'retention failed',
     );
   }
+  return readDestination(root);
 }
 
 /** Whether it is worth the lock. */
-async function hasToGo(context: Context, newestRun: readonly RunReason[]): Promise<boolean> {
-  const { root } = foldersOf(context);
-  if (((await listFolder(join(root, folders.trash))) ?? []).some(isTrash)) return true;
-  const policy = context.request.retention;
-  if (policy?.mode !== 'Enforce') return false;
-  const destination = await readDestination(root);
-  if (destination.kind !== 'ours') return false;
-  const plan = planRetention(destination.points, policy, { damaged: destination.damaged, newestRun });
+function hasToGo({ request }: Context, found: Destination, newestRun: readonly RunReason[]): boolean {
+  const policy = request.retention;
+  if (policy?.mode !== 'Enforce' || found.kind !== 'ours') return false;
+  const plan = planRetention(found.points, policy, { damaged: found.damaged, newestRun });
   return plan.condemned.length > 0 && plan.blockedBecause === undefined;
+}
+
+async function hasTrash(root: string): Promise<boolean> {
+  return ((await listFolder(join(root, folders.trash))) ?? []).some(isTrash);
 }
 
 /** The most verdicts that status takes. */
