@@ -83,6 +83,18 @@ describe('after a run', () => {
     expect(await sequences(world)).toEqual([1, 2, 3]);
   });
 
+  test('what is damaged is told of: it stays', async () => {
+    const world = await withPoints(3);
+    writeFileSync(join(world.root, 'points', aPointName(2), aPointName(2), 'manifest.json'), '{}');
+    const { report } = await attempt(world, run(4), tool({ lastTransactionId: 29n }));
+    expect(report?.retention).toMatchObject({ removed: 1, kept: 2 });
+    expect(report?.retention?.points?.map(({ point, because }) => [point, because]).slice(0, 2)).toEqual([
+      [aPointName(1), 'no rule keeps it'],
+      [aPointName(2), 'damaged: never removed by itself'],
+    ]);
+    expect(existsSync(join(world.root, 'points', aPointName(2)))).toBe(true);
+  });
+
   test('without a policy everything stays, and nothing is told of retention', async () => {
     const world = await withPoints(2);
     const { report } = await attempt(
