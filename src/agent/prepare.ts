@@ -10,6 +10,7 @@ import { LockBusy, LockLost, withLock } from '../volume/lock.ts';
 import { folders as layoutFolders, placeOf, stagingOwner } from '../volume/layout.ts';
 import type { Manifest } from '../volume/manifest.ts';
 import { expectedBytes } from '../volume/forecast.ts';
+import { readNewest } from '../volume/newest.ts';
 import { progressOf } from '../volume/progress.ts';
 import { abandonedClaims, withdrawAbandoned } from '../volume/publish.ts';
 import { lackingForCopy, tightFor } from '../volume/space.ts';
@@ -39,7 +40,7 @@ export async function prepare(context: Context): Promise<RunReport | undefined> 
   const { request, files } = context;
   const folders = foldersOf(context);
   const startedAt = context.now();
-  const found = await readDestination(folders.root);
+  const found = await readNewest(folders.root, request.run, request.resource.uid);
   const refused = refuse(context, found);
   if (refused !== undefined) return refused;
 
@@ -62,7 +63,8 @@ export async function prepare(context: Context): Promise<RunReport | undefined> 
   await files.makeFolder(folders.root);
   await files.sync(context.volume); // or else a loss of power could take the folder with all that was published in it
   await removeLeftovers(context);
-  const destination = await makeRoom(context, found);
+  await makeRoom(context);
+  const destination = await readToGoOn(context);
   const points = pointsIn(destination);
   await files.makeFolder(folders.reports);
   const decided = missing.map((name) => decide(context, destination, name));
@@ -82,6 +84,14 @@ export async function prepare(context: Context): Promise<RunReport | undefined> 
   for (const { database, tries, fullBecause } of targets)
     context.say({ database, type: tries[0]?.type, fullBecause }, 'prepared');
   return undefined;
+}
+
+/** What is newest decides, as long as it is good: else all that there is must be known. */
+async function readToGoOn({ request, volume }: Context): Promise<Destination> {
+  const root = join(volume, request.path);
+  const newest = await readNewest(root, request.run, request.resource.uid);
+  const isGood = newest.kind !== 'ours' || proveChains(newest.points).broken.length === 0;
+  return isGood ? newest : readDestination(root);
 }
 
 function pointsIn(destination: Destination): readonly Manifest[] {
@@ -354,12 +364,10 @@ async function withdrawClaims(context: Context): Promise<void> {
   if (claims.length === 0) return;
   try {
     await withLock(files, root, holderOf(context), async (held) => {
-      const destination = await readDestination(root);
-      const points = destination.kind === 'ours' ? destination.points : [];
       for (const claim of claims) {
         await held.check();
         context.say({ claim }, 'withdrawing what an earlier attempt had not published');
-        await withdrawAbandoned(files, root, claim, points);
+        await withdrawAbandoned(files, root, claim);
       }
     });
   } catch (error) {

@@ -3,7 +3,8 @@ import { basename, join } from 'node:path';
 import type { RetentionPolicy, RetentionStatus } from '../api/neo4jbackup.ts';
 import type { RunReason } from '../api/reasons.ts';
 import type { RunReport } from '../run/report.ts';
-import { readDestination, type Destination } from '../volume/catalogue.ts';
+import { readCatalogue } from '../volume/catalogue-file.ts';
+import { nameOf, readDestination } from '../volume/catalogue.ts';
 import { listFolder } from '../volume/files.ts';
 import { volumeStatus } from '../volume/forecast.ts';
 import { folders, isTrash, pointNamePattern } from '../volume/layout.ts';
@@ -62,14 +63,13 @@ export async function lookAtVolume(context: Context): Promise<RunReport['volume'
 /**
  * Takes what the policy condemns already, so that the run finds its room. Whatever goes wrong here is no reason not to back
  * up: then what is condemned stays for now.
- * @returns the destination as it is then
  */
-export async function makeRoom(context: Context, found: Destination): Promise<Destination> {
+export async function makeRoom(context: Context): Promise<void> {
   const { files, say } = context;
   const { root } = foldersOf(context);
   try {
     const newestRun = endsOf((await newestRecord(root))?.report);
-    if (!hasToGo(context, found, newestRun) && !(await hasTrash(root))) return found;
+    if (!(await hasToGo(context, newestRun)) && !(await hasTrash(root))) return;
     await withLock(files, root, holderOf(context), (held) => retain(context, held, newestRun));
   } catch (error) {
     const isHeld = error instanceof LockBusy || error instanceof LockLost;
@@ -78,15 +78,31 @@ export async function makeRoom(context: Context, found: Destination): Promise<De
       isHeld ? 'another run has the lock: what is condemned stays for now' : 'retention failed',
     );
   }
-  return readDestination(root);
 }
 
-/** Whether it is worth the lock. */
-function hasToGo({ request }: Context, found: Destination, newestRun: readonly RunReason[]): boolean {
-  const policy = request.retention;
-  if (policy?.mode !== 'Enforce' || found.kind !== 'ours') return false;
-  const plan = planRetention(found.points, policy, { damaged: found.damaged, newestRun });
+/** Whether it is worth the lock, as far as the catalogue tells: what really goes is decided on manifests. */
+async function hasToGo({ request, volume }: Context, newestRun: readonly RunReason[]): Promise<boolean> {
+  const { retention: policy, path } = request;
+  if (policy?.mode !== 'Enforce') return false;
+  const { points, damaged } = await outline(join(volume, path));
+  const plan = planRetention(points, policy, { damaged, newestRun });
   return plan.condemned.length > 0 && plan.blockedBecause === undefined;
+}
+
+/** What there is, from the catalogue where it can be had: then without the files of each point. */
+async function outline(
+  root: string,
+): Promise<{ readonly points: readonly Manifest[]; readonly damaged: readonly string[] }> {
+  const catalogue = await readCatalogue(root);
+  if (catalogue.kind === 'good') {
+    const { points, damaged } = catalogue.value;
+    return {
+      points: points.map((point) => ({ ...point, files: [] })),
+      damaged: damaged.map(({ place }) => nameOf(place)),
+    };
+  }
+  const found = await readDestination(root);
+  return found.kind === 'ours' ? found : { points: [], damaged: [] };
 }
 
 async function hasTrash(root: string): Promise<boolean> {

@@ -1,5 +1,6 @@
 // What is done for the destination as a whole once a run has ended: retention, the catalogue, the guide for restoring.
 import type { RunReport } from '../run/report.ts';
+import { writeCatalogue } from '../volume/catalogue-file.ts';
 import { readDestination } from '../volume/catalogue.ts';
 import { withLock, type Held } from '../volume/lock.ts';
 import { foldersOf, holderOf, type Context } from './context.ts';
@@ -26,6 +27,8 @@ export async function tidy(context: Context, ended: RunReport): Promise<Tidied> 
 
 async function putInOrder(context: Context, held: Held, ended: RunReport): Promise<Tidied> {
   const retention = await retain(context, held, endsOf(ended));
+  await held.check();
+  await writeCatalogue(context.files, held.root);
   const volume = await lookAtVolume(context);
   return { ...(volume === undefined ? {} : { volume }), ...(retention === undefined ? {} : { retention }) };
 }

@@ -42,7 +42,7 @@ export function tightFor({ freeBytes }: Space, expectedBytes: number): string | 
 }
 
 /** A size as people read it. Binary units, one decimal. */
-function inWords(bytes: number): string {
+export function inWords(bytes: number): string {
   const units = ['KiB', 'MiB', 'GiB', 'TiB', 'PiB'] as const;
   const at = Math.max(
     0,
