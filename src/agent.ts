@@ -1,9 +1,10 @@
 // The program inside the Pod of a run: `agent prepare` before Neo4j's tool, `agent report` after it; or in the place of all:
-// `agent inspect`. And for people, anywhere: `agent explain`, `agent catalog` and `agent verify`.
+// `agent inspect` and `agent prune`. And for people, anywhere: `agent explain`, `agent catalog` and `agent verify`.
 import type { Context } from './agent/context.ts';
 import { explainFiles } from './agent/explain.ts';
 import { runInspection } from './agent/inspect.ts';
 import { runOffline } from './agent/offline.ts';
+import { runPrune } from './agent/prune.ts';
 import { runContainer } from './agent/run.ts';
 import {
   agentConfig,
@@ -16,6 +17,7 @@ import {
 import { selectEngine } from './engine/select.ts';
 import { refusedAs } from './run/address.ts';
 import { exitCodes } from './run/report.ts';
+import { systemClock } from './runtime/clock.ts';
 import { makeLog } from './telemetry/log.ts';
 import { realFiles } from './volume/files.ts';
 import { readSpace } from './volume/space.ts';
@@ -36,11 +38,13 @@ async function main(): Promise<number> {
     volume,
     exchange,
     now: () => new Date(),
+    clock: systemClock,
     readSpace,
     refusedAs: (address) => refusedAs(address, apiServer),
     say: (fields, message) => log.info(fields, message),
   };
   if (verb === 'inspect') return runInspection(context, terminationLog);
+  if (verb === 'prune') return runPrune(context, terminationLog);
   return runContainer(verb, context, terminationLog);
 }
 

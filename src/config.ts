@@ -190,7 +190,7 @@ function isLogLevel(text: string): text is OperatorConfig['logLevel'] {
 }
 
 export interface AgentConfig {
-  readonly verb: 'prepare' | 'report' | 'inspect';
+  readonly verb: 'prepare' | 'report' | 'inspect' | 'prune';
   readonly request: RunRequest;
   readonly podUID: string;
   readonly volume: string;
@@ -207,7 +207,9 @@ export function agentConfig(argv: readonly string[], env: NodeJS.ProcessEnv): Ag
   const podUID = read('POD_UID');
   const request = readRequest(read(requestVariable));
   const problems = [
-    ...(isVerb(verb) ? [] : [`usage: agent prepare|report|inspect|explain|catalog|verify, not ${verb}`]),
+    ...(isVerb(verb)
+      ? []
+      : [`usage: agent prepare|report|inspect|prune|explain|catalog|verify, not ${verb}`]),
     ...(/^[0-9a-f-]{36}$/.test(podUID) ? [] : [`POD_UID must be the uid of the Pod, not ${podUID}`]),
     ...(typeof request === 'string' ? [request] : []),
   ];
@@ -312,7 +314,7 @@ function offlineHelp(verb: OfflineVerb): string {
 }
 
 function isVerb(text: string | undefined): text is AgentConfig['verb'] {
-  return text === 'prepare' || text === 'report' || text === 'inspect';
+  return ['prepare', 'report', 'inspect', 'prune'].includes(text ?? '');
 }
 
 /** The request, or what is wrong with it. */

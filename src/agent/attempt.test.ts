@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { cpSync, existsSync, mkdtempSync, readFileSync } from 'node:fs';
 import { mkdir, readdir, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { afterAll, describe, expect, test } from 'vitest';
 import {
@@ -20,6 +20,7 @@ import {
   type Tool,
   type World,
 } from '../../test/support/agent.ts';
+import { FakeClock, until } from '../../test/support/fake-clock.ts';
 import { listing } from '../../test/support/temporary.ts';
 import {
   dyingFiles,
@@ -30,7 +31,9 @@ import {
 } from '../../test/support/volume.ts';
 import { exchange, keptOutputBytes } from '../run/exchange.ts';
 import { readDestination } from '../volume/catalogue.ts';
+import { realFiles } from '../volume/files.ts';
 import { folders, pointFolder } from '../volume/layout.ts';
+import { withLock } from '../volume/lock.ts';
 import type { Manifest } from '../volume/manifest.ts';
 import { inspectStore } from '../volume/verify.ts';
 
@@ -840,7 +843,11 @@ describe('a second attempt', () => {
     const before = published(world);
     const again = await attempt(world, { ...run(2), pod: 22 }, tool({ lastTransactionId: 77n }));
     expect(again.plan?.targets).toEqual([]);
-    expect([again.code, again.report, again.calls]).toEqual([0, report, []]);
+    expect([again.code, again.report, again.calls]).toEqual([
+      0,
+      { ...report, volume: expect.anything() },
+      [],
+    ]);
     expect(published(world)).toEqual(before);
   });
 
@@ -878,8 +885,38 @@ describe('a second attempt', () => {
     const first = await container('report', fast);
     expect(first).toMatchObject({ code: 0, report: { reason: 'IncrementalBackupTaken' } });
     const before = published(world);
-    expect(await container('report', slow)).toEqual(first);
+    expect(await container('report', slow)).toEqual({
+      ...first,
+      report: { ...first.report, volume: expect.anything() }, // others write to the same disk
+    });
     expect(published(world)).toEqual(before);
+  });
+
+  test('that was overtaken reads back what the faster one published, and is no success when that is damaged', async () => {
+    const world = await withFull();
+    const slow = aPod(world, { ...run(2), pod: 2 });
+    await container('prepare', slow);
+    await runTool(slow, tool({ lastTransactionId: 29n }));
+    const { report } = await attempt(world, { ...run(2), pod: 22 }, tool({ lastTransactionId: 29n }));
+    await writeFile(
+      join(world.volume, report?.path ?? '', 'data/neostore.nodestore.db'),
+      'what was not written',
+    );
+    expect(await container('report', slow)).toMatchObject({
+      code: 20,
+      report: { reason: 'ArtifactCorrupt' },
+    });
+    expect(await pointsOf(world)).toHaveLength(2);
+  });
+
+  test('makes durable what it tells of: the first one may have died before it did', async () => {
+    const world = await withFull();
+    await attempt(world, { ...run(2), pod: 21 }, tool({ lastTransactionId: 29n }));
+    const files = filesWith(() => undefined);
+    const again = await attempt(world, { ...run(2), pod: 22, files }, tool());
+    expect(again.code).toBe(0);
+    const synced = files.operations.filter(({ verb }) => verb === 'sync').map(({ paths }) => paths[0]);
+    expect(synced).toContain(dirname(join(world.volume, again.report?.path ?? '')));
   });
 
   test('ends well, wherever the first one died, with one point of the run', { timeout: 30_000 }, async () => {
@@ -923,6 +960,110 @@ async function leftover({ root }: World, name: string): Promise<void> {
   await mkdir(join(root, folders.staging, name), { recursive: true });
   await writeFile(join(root, folders.staging, name, 'data'), '');
 }
+
+describe('the lock', () => {
+  /** Somebody else's lock, whose holder beats no more. */
+  async function locked({ root }: World, pod: number): Promise<void> {
+    await mkdir(join(root, '.lock'), { recursive: true });
+    const holder = { podUID: podUID(pod), run: 'orders-0', token: 'a'.repeat(32), beat: '0'.repeat(16) };
+    await writeFile(join(root, '.lock/holder.json'), JSON.stringify(holder));
+  }
+
+  /** The same, of a holder that lives. */
+  async function heldBy(world: World, pod: number): Promise<{ clock: FakeClock; release: () => void }> {
+    const clock = new FakeClock();
+    const done = Promise.withResolvers<undefined>();
+    const holder = { podUID: podUID(pod), run: 'orders-0', terminalPods: [], clock, patienceMs: 0 };
+    await new Promise<void>((resolve) => {
+      void withLock(realFiles, world.root, holder, () => {
+        resolve();
+        return done.promise;
+      });
+    });
+    return { clock, release: () => done.resolve(undefined) };
+  }
+
+  test('of another that lives ends a run as busy: it names the holder, may be tried again, and harms nothing', async () => {
+    const world = await withFull();
+    const before = published(world);
+    const { clock, release } = await heldBy(world, 70);
+    const ended = await until(clock, attempt(world, { ...run(2), clock }, tool({ lastTransactionId: 29n })));
+    expect([ended.code, ended.report]).toMatchObject([
+      10,
+      { reason: 'DestinationBusy', message: expect.stringContaining(`Pod ${podUID(70)} of run orders-0`) },
+    ]);
+    expect(published(world)).toEqual(before);
+    expect(await readdir(join(world.root, '.lock'))).toEqual(['holder.json']);
+    release();
+  });
+
+  test('of another that is gone is waited for and taken: the run publishes', async () => {
+    const world = await withFull();
+    await locked(world, 70);
+    const clock = new FakeClock();
+    const work = attempt(world, { ...run(2), clock }, tool({ lastTransactionId: 29n }));
+    expect((await until(clock, work)).report?.reason).toBe('IncrementalBackupTaken');
+    expect(clock.monotonicMs()).toBeGreaterThanOrEqual(60_000);
+    expect(existsSync(join(world.root, '.lock'))).toBe(false);
+  });
+
+  test('is not held while a backup is hashed, synced or copied', async () => {
+    const world = await withFull();
+    const files = filesWith(() => undefined);
+    await attempt(world, { ...run(2), files }, tool({ lastTransactionId: 29n }));
+    const lock = join(world.root, '.lock');
+    const from = files.operations.findIndex(({ paths }) => paths[1] === lock);
+    const to = files.operations.findIndex(({ paths }) => paths[0] === lock);
+    const locked = files.operations.slice(from + 1, to).map(({ verb }) => verb);
+    expect(locked).toEqual(['writeNew', 'sync', 'makeFolder', 'sync', 'sync', 'rename', 'rename', 'sync']);
+  });
+
+  test('is taken and left by a run that is only looking after the destination, and never in a foreign one', async () => {
+    const world = await aWorld();
+    makeStore(join(world.root, 'graph.db'));
+    const before = listing(world.volume);
+    const pod = aPod(world, run(1));
+    await writeFile(
+      join(pod.context.exchange, exchange.plan),
+      JSON.stringify({ startTime: pod.context.request.createdTime, targets: [], known: [] }),
+    );
+    expect((await container('report', pod)).report?.reason).toBe('DestinationNotABackup');
+    expect(listing(world.volume)).toEqual(before);
+  });
+});
+
+describe('a volume that fails right after the point is there', () => {
+  const chainOf = (path: string): boolean => /points\/[^/]+$/.test(path);
+
+  /** Syncs of the chain's folder fail, once the point is in it. */
+  function failing(times: number): ReturnType<typeof filesWith> {
+    let isThere = false;
+    let failed = 0;
+    return filesWith(({ verb, paths }) => {
+      const [path = '', to = ''] = paths;
+      if (verb === 'rename' && chainOf(dirname(to))) isThere = true;
+      if (verb !== 'sync' || !isThere || !chainOf(path) || failed >= times) return undefined;
+      failed += 1;
+      return { half: false, error: Object.assign(new Error('EIO: made to fail'), { code: 'EIO' }) };
+    });
+  }
+
+  test('once: it is asked again, and the run is a success', async () => {
+    const world = await withFull();
+    const ended = await attempt(world, { ...run(2), files: failing(1) }, tool({ lastTransactionId: 29n }));
+    expect([ended.code, ended.report?.reason]).toEqual([0, 'IncrementalBackupTaken']);
+    expect(await pointsOf(world)).toHaveLength(2);
+  });
+
+  test('for good: the point is taken back, so that the failure that is told is one', async () => {
+    const world = await withFull();
+    const before = published(world);
+    const ended = await attempt(world, { ...run(2), files: failing(99) }, tool({ lastTransactionId: 29n }));
+    expect([ended.code, ended.report]).toMatchObject([20, { message: expect.stringContaining('EIO') }]);
+    expect(published(world)).toEqual(before);
+    expect(await stagingOf(world)).toEqual([]);
+  });
+});
 
 describe('staging', () => {
   test('of an attempt is gone when it ends, however it ends', async () => {

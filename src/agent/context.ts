@@ -4,6 +4,7 @@ import type { RunReason } from '../api/reasons.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { RunRequest } from '../run/request.ts';
 import { errorCode, type Files } from '../volume/files.ts';
+import type { Clock, Holder } from '../volume/lock.ts';
 import { pointEntries, stagingFolder } from '../volume/layout.ts';
 import type { Space } from '../volume/space.ts';
 import type { PreflightOptions } from './preflight.ts';
@@ -17,6 +18,7 @@ export interface Context {
   readonly volume: string;
   readonly exchange: string;
   readonly now: () => Date;
+  readonly clock: Clock;
   /** What the file system at a path says of itself. */
   readonly readSpace: (path: string) => Promise<Space>;
   /** What an address is, if no backup may be taken from it (run/address.ts). */
@@ -36,6 +38,15 @@ export function foldersOf({ request, podUID, volume }: Context): Folders {
   const root = join(volume, request.path);
   const staging = join(root, stagingFolder(request.run, podUID));
   return { root, staging, reports: join(staging, 'reports') };
+}
+
+/** Longer than a holder that died blocks the lock, and than others publish. */
+const lockPatienceMs = 180_000;
+
+/** This Pod, as it asks for the lock of the destination. */
+export function holderOf({ request, podUID, clock }: Context): Holder {
+  const { run, terminalPods } = request;
+  return { podUID, run, terminalPods, clock, patienceMs: lockPatienceMs };
 }
 
 /** What is known of the server before anybody has spoken to it. */

@@ -5,16 +5,19 @@ import { exchange, formatSteps } from '../run/exchange.ts';
 import type { RunReport } from '../run/report.ts';
 import { pointsOf, pointsOfRun, tipOf, type Destination } from '../volume/catalogue.ts';
 import { listFolder } from '../volume/files.ts';
+import { LockBusy, LockLost, withLock } from '../volume/lock.ts';
 import { folders as layoutFolders, placeOf, stagingOwner } from '../volume/layout.ts';
 import type { Manifest } from '../volume/manifest.ts';
 import { readNewest } from '../volume/newest.ts';
-import { withdrawAbandoned } from '../volume/publish.ts';
-import { lackingForCopy } from '../volume/space.ts';
+import { abandonedClaims, withdrawAbandoned } from '../volume/publish.ts';
+import { expectedBytes } from '../volume/forecast.ts';
+import { lackingForCopy, tightFor } from '../volume/space.ts';
 import { stageCopy, stageLinks } from '../volume/stage.ts';
-import { copyName, expectedOf, foldersOf, type Context } from './context.ts';
+import { copyName, expectedOf, foldersOf, holderOf, type Context } from './context.ts';
 import type { Known, Plan, Target } from './plan.ts';
 import { preflight } from './preflight.ts';
 import { failedReport, reportOf, type Result } from './results.ts';
+import { makeRoom } from './retain.ts';
 import { folderOf, planTries, stepsOf, temporaryOf, type Wanted } from './steps.ts';
 
 /**
@@ -35,12 +38,11 @@ export async function prepare(context: Context): Promise<RunReport | undefined> 
   const { request, files } = context;
   const folders = foldersOf(context);
   const startedAt = context.now();
-  const destination = await readNewest(folders.root, request.run, request.resource.uid);
-  const refused = refuse(context, destination);
+  const found = await readNewest(folders.root, request.run, request.resource.uid);
+  const refused = refuse(context, found);
   if (refused !== undefined) return refused;
-  const points = destination.kind === 'ours' ? destination.points : [];
 
-  const published = pointsOfRun(points, request.run, request.resource.uid);
+  const published = pointsOfRun(pointsIn(found), request.run, request.resource.uid);
   const missing = wantedDatabases(context).filter((name) =>
     published.every(({ database }) => database !== name),
   );
@@ -59,6 +61,9 @@ export async function prepare(context: Context): Promise<RunReport | undefined> 
   await files.makeFolder(folders.root);
   await files.sync(context.volume); // or else a loss of power could take the folder with all that was published in it
   await removeLeftovers(context);
+  await makeRoom(context);
+  const destination = await readNewest(folders.root, request.run, request.resource.uid);
+  const points = pointsIn(destination);
   await files.makeFolder(folders.reports);
   const decided = missing.map((name) => decide(context, destination, name));
   const objection = decided.find((one) => 'reason' in one);
@@ -66,6 +71,7 @@ export async function prepare(context: Context): Promise<RunReport | undefined> 
   const possible = decided.filter((one): one is Wanted => !('reason' in one));
   const tooLarge = await tooLargeToCopy(context, possible);
   if (tooLarge !== undefined) return withPublished(context, published, missing, tooLarge);
+  await warnOfLittleRoom(context, possible, points);
   const wanted: Wanted[] = [];
   for (const one of possible) wanted.push(await stage(context, one, points));
 
@@ -75,6 +81,10 @@ export async function prepare(context: Context): Promise<RunReport | undefined> 
   for (const { database, tries, fullBecause } of targets)
     context.say({ database, type: tries[0]?.type, fullBecause }, 'prepared');
   return undefined;
+}
+
+function pointsIn(destination: Destination): readonly Manifest[] {
+  return destination.kind === 'ours' ? destination.points : [];
 }
 
 /** The report for a destination that must not be touched. */
@@ -166,6 +176,26 @@ async function tooLargeToCopy(
   return detail === undefined ? undefined : { reason: 'NoSpaceLeft', detail };
 }
 
+/** What is merely likely is said, and tried. */
+async function warnOfLittleRoom(
+  { readSpace, volume, say }: Context,
+  wanted: readonly Wanted[],
+  points: readonly Manifest[],
+): Promise<void> {
+  const space = await readSpace(volume).catch(() => undefined);
+  const expected = wanted.flatMap(({ database, type }) => {
+    const names = database === allDatabases ? new Set(points.map((point) => point.database)) : [database];
+    return [...names].map((name) => expectedBytes(points, name, type));
+  });
+  const tight =
+    space &&
+    tightFor(
+      space,
+      expected.reduce((sum, bytes) => sum + bytes, 0),
+    );
+  if (tight !== undefined) say({ volume }, tight);
+}
+
 /**
  * The tool is given the address that was checked and that answered, in the place of the name: it would resolve that once
  * more, and whoever answers for the name could say something else by then. But where it holds the name against a
@@ -255,17 +285,41 @@ async function writePlan({ files, exchange: folder }: Context, plan: Plan): Prom
   await files.writeNew(join(folder, exchange.plan), JSON.stringify(plan));
 }
 
-/** Removes what Pods left behind that will never write again. What is of others, and what is not ours, stays. */
+/**
+ * Removes what Pods left behind that will never write again. What is of others, and what is not ours, stays. Staging needs no
+ * lock: on a volume that is full to the last byte there could be none.
+ */
 async function removeLeftovers(context: Context): Promise<void> {
   const { files, request } = context;
-  const { root } = foldersOf(context);
-  const staging = join(root, layoutFolders.staging);
+  const staging = join(foldersOf(context).root, layoutFolders.staging);
   for (const entry of (await listFolder(staging)) ?? []) {
     const owner = stagingOwner(entry);
     if (owner === undefined || !request.terminalPods.includes(owner)) continue;
     context.say({ folder: entry }, 'removing what an earlier attempt left behind');
     await files.remove(join(staging, entry));
   }
-  for (const claim of await withdrawAbandoned(files, root, request.terminalPods))
-    context.say({ claim }, 'withdrew what an earlier attempt had not published');
+  await withdrawClaims(context);
+}
+
+/**
+ * Among published artifacts: under the lock, or another attempt could publish a file of this very name while we look. While
+ * another holds the lock the claims stay: a later run has the same to do.
+ */
+async function withdrawClaims(context: Context): Promise<void> {
+  const { files, request } = context;
+  const { root } = foldersOf(context);
+  const claims = await abandonedClaims(root, request.terminalPods);
+  if (claims.length === 0) return;
+  try {
+    await withLock(files, root, holderOf(context), async (held) => {
+      for (const claim of claims) {
+        await held.check();
+        context.say({ claim }, 'withdrawing what an earlier attempt had not published');
+        await withdrawAbandoned(files, root, claim);
+      }
+    });
+  } catch (error) {
+    if (!(error instanceof LockBusy || error instanceof LockLost)) throw error;
+    context.say({ err: error }, 'what earlier attempts had not published stays for now');
+  }
 }

@@ -7,12 +7,19 @@ import { exchange } from '../run/exchange.ts';
 import type { RunReport } from '../run/report.ts';
 import { nextSequence, pointsOf, pointsOfRun, readDestination, tipOf } from '../volume/catalogue.ts';
 import { listFolder, readText } from '../volume/files.ts';
+import { LockBusy, LockLost, withLock, type Held } from '../volume/lock.ts';
 import { placeOf, pointEntries, pointName } from '../volume/layout.ts';
 import type { FileEntry, Manifest } from '../volume/manifest.ts';
-import { publishArtifacts, publishPoint } from '../volume/publish.ts';
+import {
+  keepPublished,
+  publishArtifacts,
+  publishPoint,
+  settleArtifacts,
+  settlePoint,
+} from '../volume/publish.ts';
 import { hashFile, verifyFiles } from '../volume/stage.ts';
 import { inspectStore, isLeftover } from '../volume/verify.ts';
-import { foldersOf, type Context } from './context.ts';
+import { foldersOf, holderOf, type Context } from './context.ts';
 import { judgeTarget, type Candidate, type Failure, type Judged } from './judge.ts';
 import { parsePlan, type Known, type Plan } from './plan.ts';
 import { refuse } from './prepare.ts';
@@ -60,9 +67,14 @@ function nameOf(result: Result): string {
   return result.kind === 'published' ? result.manifest.database : result.database;
 }
 
-/** Tells of what another attempt of this run published, after reading it back: no report rests on somebody else's word. */
+/**
+ * Tells of what another attempt of this run published, after reading it back: no report rests on somebody else's word.
+ * That attempt may have died, or may die, before it made the point's name durable.
+ */
 export async function tellAgain(context: Context, point: Manifest): Promise<Result> {
-  const data = join(foldersOf(context).root, placeOf(point).data);
+  const { root } = foldersOf(context);
+  await keepPublished(context.files, root, point);
+  const data = join(root, placeOf(point).data);
   if (await isIntact(data, point)) return { kind: 'published', manifest: point };
   return {
     kind: 'failed',
@@ -88,35 +100,68 @@ interface Found {
 }
 
 async function publish(context: Context, plan: Plan, candidate: Candidate): Promise<Result> {
-  const { root } = foldersOf(context);
-  const { database, type } = candidate;
-  const failed = ({ reason, detail }: Omit<Failure, 'kind' | 'database'>): Result => ({
-    kind: 'failed',
-    database,
-    reason,
-    ...(detail === undefined ? {} : { detail }),
-  });
+  const { database } = candidate;
   const known = plan.known.find((one) => one.database === database);
   const found = await readBack(candidate, known);
   if (typeof found === 'string')
-    return failed({ reason: 'ArtifactMissing', detail: `The tool reported success, but ${found}` });
+    return failedResult(database, {
+      reason: 'ArtifactMissing',
+      detail: `The tool reported success, but ${found}`,
+    });
+  const made: Made = { plan, candidate, found, known };
+  const put = await settle(context, made);
+  try {
+    return await withLock(context.files, foldersOf(context).root, holderOf(context), (held) =>
+      publishLocked(context, held, made, put),
+    );
+  } catch (error) {
+    if (error instanceof LockBusy || error instanceof LockLost)
+      return failedResult(database, { reason: 'DestinationBusy', detail: error.message });
+    // What is there is no failure, whatever went wrong after it was: if it can be read back, and outlives a loss of power.
+    const mine = await pointOfRun(context, database);
+    if (mine === undefined) throw error;
+    return tellAgain(context, mine);
+  }
+}
 
-  const destination = await readDestination(root);
-  const points = destination.kind === 'ours' ? destination.points : [];
-  const { run, resource } = context.request;
-  const faster = pointsOfRun(points, run, resource.uid).find((point) => point.database === database);
+function failedResult(database: string, { reason, detail }: Objection): Result {
+  return { kind: 'failed', database, reason, ...(detail === undefined ? {} : { detail }) };
+}
+
+/** What was true before we had the lock may have changed until then: it is read anew, and compared with that. */
+async function publishLocked(context: Context, held: Held, made: Made, put: Put): Promise<Result> {
+  const { candidate, found, known } = made;
+  const { database, type } = candidate;
+  const faster = await pointOfRun(context, database);
   if (faster !== undefined) return tellAgain(context, faster);
+  const points = await pointsIn(held.root);
   const objection = compare(type, candidate, { found, known }) ?? moved(pointsOf(points, database), known);
-  if (objection !== undefined) return failed(objection);
+  if (objection !== undefined) return failedResult(database, objection);
 
-  const manifest = manifestOf(context, { plan, candidate, found, known }, nextSequence(points));
-  if ((await put(context, candidate, manifest)) === 'published') return { kind: 'published', manifest };
-  const after = await readDestination(root);
-  const theirs = pointsOfRun(after.kind === 'ours' ? after.points : [], run, resource.uid);
-  const other = theirs.find((point) => point.database === database);
+  const manifest = manifestOf(context, made, nextSequence(points));
+  const outcome = await put(held, manifest);
+  if (outcome === 'published') return { kind: 'published', manifest };
+  if (outcome === 'taken')
+    return failedResult(database, {
+      reason: 'DestinationBusy',
+      detail: `A file of another run has the name ${manifest.files[0]?.path}`,
+    });
+  const other = await pointOfRun(context, database);
   return other === undefined
-    ? failed({ reason: 'ArtifactMissing', detail: 'The point of this run is gone' })
+    ? failedResult(database, { reason: 'ArtifactMissing', detail: 'The point of this run is gone' })
     : tellAgain(context, other);
+}
+
+/** What this run has published of a database, in any of its attempts. */
+async function pointOfRun(context: Context, database: string): Promise<Manifest | undefined> {
+  const { run, resource } = context.request;
+  const points = pointsOfRun(await pointsIn(foldersOf(context).root), run, resource.uid);
+  return points.find((point) => point.database === database);
+}
+
+async function pointsIn(root: string): Promise<readonly Manifest[]> {
+  const destination = await readDestination(root);
+  return destination.kind === 'ours' ? destination.points : [];
 }
 
 /** @returns what is there, or why it is no backup */
@@ -162,17 +207,14 @@ interface Made {
   readonly known: Known | undefined;
 }
 
-function manifestOf(
-  { request, engine, now }: Context,
-  { plan, candidate, found, known }: Made,
-  sequence: number,
-): Manifest {
+function pointOf({ request, engine }: Context, database: string): string {
+  return pointName(request.createdTime, request.run, engine.databases === 'one' ? undefined : database);
+}
+
+function manifestOf(context: Context, { plan, candidate, found, known }: Made, sequence: number): Manifest {
+  const { request, engine, now } = context;
   const { database, type, fullBecause, consistent, layout } = candidate;
-  const point = pointName(
-    request.createdTime,
-    request.run,
-    engine.databases === 'one' ? undefined : database,
-  );
+  const point = pointOf(context, database);
   const parent = type === 'Incremental' ? known?.tip : undefined;
   const { files, ...facts } = found;
   return {
@@ -247,21 +289,22 @@ function compare(
     : undefined;
 }
 
-/** From staging to its place. */
-async function put(
-  context: Context,
-  candidate: Candidate,
-  manifest: Manifest,
-): Promise<'published' | 'exists'> {
+/** Publishes what was settled. */
+type Put = (held: Held, manifest: Manifest) => ReturnType<typeof publishArtifacts>;
+
+/** All that can be done to a candidate before it is published, and what is left to do then. */
+async function settle(context: Context, { candidate, found }: Made): Promise<Put> {
   const { files, podUID } = context;
-  const { root, staging } = foldersOf(context);
-  if (candidate.layout === 'artifacts')
-    return publishArtifacts(files, root, { folder: candidate.folder, podUID }, manifest);
+  if (candidate.layout === 'artifacts') {
+    const settled = await settleArtifacts(files, { folder: candidate.folder, podUID }, found.files);
+    return (held, manifest) => publishArtifacts(files, held, settled, manifest);
+  }
   // The tool's own log files lie in the store's folder, and what it renamed away beside it: neither is part of the point.
   for (const entry of (await listFolder(candidate.data)) ?? [])
     if (isLeftover(entry)) await files.remove(join(candidate.data, entry));
-  const staged = join(staging, `point.${manifest.point}`);
+  const staged = join(foldersOf(context).staging, `point.${pointOf(context, candidate.database)}`);
   await files.makeFolder(staged);
   await files.rename(candidate.data, join(staged, pointEntries.data));
-  return publishPoint(files, root, staged, manifest);
+  const settled = await settlePoint(files, staged, found.files);
+  return (held, manifest) => publishPoint(files, held, settled, manifest);
 }

@@ -27,7 +27,7 @@ export async function runContainer(
 ): Promise<number> {
   const end = await attempt(verb, context);
   if (end === undefined) return 0;
-  const tidied = verb === 'report' ? await tidy(context) : {};
+  const tidied = verb === 'report' ? await tidy(context, end) : {};
   const ended = { ...end, ...tidied };
   // The message goes last: who reads it may count on the record. Without the record it is still the truth.
   await leave(context, ended).catch((error: unknown) =>

@@ -1,17 +1,41 @@
 // What is done for the destination as a whole once a run has ended: retention, the catalogue, the guide for restoring.
 import type { RunReport } from '../run/report.ts';
 import { writeCatalogue } from '../volume/catalogue-file.ts';
-import { foldersOf, type Context } from './context.ts';
+import { readDestination } from '../volume/catalogue.ts';
+import { withLock, type Held } from '../volume/lock.ts';
+import { foldersOf, holderOf, type Context } from './context.ts';
+import { refuse } from './prepare.ts';
+import { endsOf, lookAtVolume, retain } from './retain.ts';
 
 /** Facts about the volume that a report may carry. */
 export type Tidied = Pick<RunReport, 'volume' | 'retention'>;
 
-/** Puts the destination in order. It never makes a backup that was taken a failure: what goes wrong here is said in the log. */
-export async function tidy(context: Context): Promise<Tidied> {
+/**
+ * Puts the destination in order, under its lock. It never makes a backup that was taken a failure: what goes wrong here is
+ * said in the log, and the next run does it.
+ */
+export async function tidy(context: Context, ended: RunReport): Promise<Tidied> {
+  const { root } = foldersOf(context);
   try {
-    await writeCatalogue(context.files, foldersOf(context).root);
+    if (refuse(context, await readDestination(root)) !== undefined) return {};
+    return await withLock(context.files, root, holderOf(context), (held) => putInOrder(context, held, ended));
   } catch (error) {
-    context.say({ err: error }, 'the catalogue could not be written');
+    context.say({ err: error }, 'the destination could not be put in order');
+    return {};
   }
-  return {};
+}
+
+async function putInOrder(context: Context, held: Held, ended: RunReport): Promise<Tidied> {
+  const retention = await retain(context, held, endsOf(ended));
+  await held.check();
+  await catalogue(context);
+  const volume = await lookAtVolume(context);
+  return { ...(volume === undefined ? {} : { volume }), ...(retention === undefined ? {} : { retention }) };
+}
+
+/** A cache: without it the next run is slower, and no poorer. */
+async function catalogue(context: Context): Promise<void> {
+  await writeCatalogue(context.files, foldersOf(context).root).catch((error: unknown) =>
+    context.say({ err: error }, 'the catalogue could not be written'),
+  );
 }

@@ -1,6 +1,17 @@
 // The one port for everything that changes the volume: small, so that every story can be recorded, replayed and cut short.
 import { constants, type Dirent } from 'node:fs';
-import { copyFile, link, mkdir, open, opendir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import {
+  copyFile,
+  link,
+  mkdir,
+  open,
+  readFile,
+  opendir,
+  rename,
+  rm,
+  writeFile,
+  type FileHandle,
+} from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 export interface Files {
@@ -14,6 +25,12 @@ export interface Files {
   link(from: string, to: string): Promise<void>;
   /** Renames. An existing folder that is not empty is never replaced: fails with ENOTEMPTY or EEXIST. */
   rename(from: string, to: string): Promise<void>;
+  /**
+   * Replaces the content of a file in place, where it is still what is expected; both are of one length. False: it is not,
+   * or there is no such file. It is read and written through one descriptor: a file that came under its name in between is
+   * never written to.
+   */
+  rewrite(path: string, expected: string, content: string): Promise<boolean>;
   /** Makes the content of a file, or the names in a folder, survive a loss of power. */
   sync(path: string): Promise<void>;
   /** Removes a file, or a folder and all below it. Absent is fine. */
@@ -33,6 +50,9 @@ const unlinkable: ReadonlySet<string> = new Set([
   'EXDEV',
   'EMLINK',
 ]);
+
+/** No link is followed, and no pipe waited for. */
+const unfollowed = constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
 export const realFiles: Files = {
   async makeFolder(path) {
@@ -57,6 +77,23 @@ export const realFiles: Files = {
     }
   },
   rename,
+  async rewrite(path, expected, content) {
+    let file;
+    try {
+      file = await open(path, constants.O_RDWR | unfollowed);
+    } catch (error) {
+      if (errorCode(error) === 'ENOENT') return false;
+      throw error;
+    }
+    try {
+      if ((await beginningOf(file, expected.length + 1)) !== expected) return false;
+      await file.write(content, 0);
+      await file.sync();
+      return true;
+    } finally {
+      await file.close();
+    }
+  },
   async sync(path) {
     const file = await open(path, 'r');
     try {
@@ -163,4 +200,25 @@ export async function replaceFile(
     throw error;
   }
   await files.sync(dirname(path));
+}
+
+/** The first bytes of a file, as text. Empty: there is no such file. A link is an error, like anything that cannot be read. */
+export async function readBeginning(path: string, mostBytes: number): Promise<string> {
+  let file;
+  try {
+    file = await open(path, constants.O_RDONLY | unfollowed);
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return '';
+    throw error;
+  }
+  try {
+    return await beginningOf(file, mostBytes);
+  } finally {
+    await file.close();
+  }
+}
+
+async function beginningOf(file: FileHandle, mostBytes: number): Promise<string> {
+  const { buffer, bytesRead } = await file.read(Buffer.alloc(mostBytes), 0, mostBytes, 0);
+  return buffer.toString('utf8', 0, bytesRead);
 }

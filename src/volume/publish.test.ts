@@ -4,13 +4,15 @@ import { readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { FakeClock } from '../../test/support/fake-clock.ts';
 import { listing, temporaryFolder } from '../../test/support/temporary.ts';
 import { aManifest, dyingFiles, filesWith, writeManifest } from '../../test/support/volume.ts';
 import { readDestination } from './catalogue.ts';
-import { realFiles } from './files.ts';
+import { realFiles, type Files } from './files.ts';
 import { pointFolder } from './layout.ts';
 import { parseManifest, type Manifest } from './manifest.ts';
-import { publishPoint } from './publish.ts';
+import { publishPoint, settlePoint } from './publish.ts';
+import { withLock } from './lock.ts';
 
 interface Staged {
   readonly root: string;
@@ -52,13 +54,39 @@ function aStagedPoint(over: Partial<Manifest> = {}): Staged {
   };
 }
 
+/** As a run does it, one Pod after the other: whoever holds the lock still is gone. */
+function publish(
+  files: Files,
+  root: string,
+  staged: string,
+  manifest: Manifest,
+): ReturnType<typeof publishPoint> {
+  const podUID = '7d1e6f0e-0000-4000-8000-000000000001';
+  const holder = {
+    podUID,
+    run: manifest.run,
+    terminalPods: [podUID],
+    clock: new FakeClock(),
+    patienceMs: 0,
+  };
+  return withLock(files, root, holder, async (held) =>
+    publishPoint(files, held, await settlePoint(files, staged, manifest.files), manifest),
+  );
+}
+
+/** Dead while it gives the lock back, it has published all the same. */
+async function dies(publication: ReturnType<typeof publish>): Promise<void> {
+  const end = await publication.catch(String);
+  expect(['published', 'Error: the process is dead']).toContain(end);
+}
+
 const silent = (): undefined => undefined;
 
 /** Before every operation of an undisturbed publication, and in the middle of every write. */
 async function placesToDie(): Promise<readonly (readonly [k: number, half: boolean])[]> {
   const { root, staged, manifest } = aStagedPoint();
   const files = filesWith(silent);
-  await publishPoint(files, root, staged, manifest);
+  await publish(files, root, staged, manifest);
   return files.operations.flatMap(({ verb }, i) =>
     verb === 'writeNew' ? [[i + 1, false] as const, [i + 1, true] as const] : [[i + 1, false] as const],
   );
@@ -68,7 +96,7 @@ describe('publishPoint', () => {
   test('moves the staged bytes, unchanged, and a manifest that names them all', async () => {
     const { root, staged, manifest, target } = aStagedPoint();
     const before = listing(join(staged, 'data'));
-    expect(await publishPoint(realFiles, root, staged, manifest)).toBe('published');
+    expect(await publish(realFiles, root, staged, manifest)).toBe('published');
     expect(listing(join(target, 'data'))).toEqual(before);
     expect(parseManifest(await readFile(join(target, 'manifest.json'), 'utf8'))).toEqual({
       kind: 'good',
@@ -81,13 +109,13 @@ describe('publishPoint', () => {
     const { root, staged, manifest } = aStagedPoint();
     const others = join(root, 'points');
     const before = listing(others);
-    await publishPoint(realFiles, root, staged, manifest);
+    await publish(realFiles, root, staged, manifest);
     expect(listing(others)).toMatchObject(before);
   });
 
   test('starts a chain where there is none', async () => {
     const { root, staged, manifest } = aStagedPoint({ chain: model.point, type: 'Full' });
-    expect(await publishPoint(realFiles, root, staged, manifest)).toBe('published');
+    expect(await publish(realFiles, root, staged, manifest)).toBe('published');
     expect(await readDestination(root)).toMatchObject({ points: [{ sequence: 1 }, { sequence: 2 }] });
   });
 
@@ -96,7 +124,7 @@ describe('publishPoint', () => {
     for (const [k, half] of await placesToDie()) {
       const { root, staged, manifest } = aStagedPoint();
       const [first = manifest] = await pointsOf(root);
-      await expect(publishPoint(dyingFiles(k, half), root, staged, manifest)).rejects.toThrow('dead');
+      await dies(publish(dyingFiles(k, half), root, staged, manifest));
       const points = await pointsOf(root);
       expect(points).toEqual(points.length === 1 ? [first] : [first, manifest]);
       for (const point of points.filter(({ point: name }) => name === manifest.point))
@@ -113,8 +141,8 @@ describe('publishPoint', () => {
       const { root, staged, manifest } = aStagedPoint();
       const again = join(dirname(staged), 'second');
       cpSync(staged, again, { recursive: true });
-      await expect(publishPoint(dyingFiles(k, half), root, staged, manifest)).rejects.toThrow('dead');
-      await publishPoint(realFiles, root, again, manifest);
+      await dies(publish(dyingFiles(k, half), root, staged, manifest));
+      await publish(realFiles, root, again, manifest);
       expect(await pointsOf(root)).toEqual([expect.objectContaining({ sequence: 1 }), manifest]);
       expect(bytesAreRight(root, manifest)).toBe(true);
     }
@@ -123,8 +151,8 @@ describe('publishPoint', () => {
   test('makes everything durable before the rename, and the rename after it', async () => {
     const { root, staged, manifest, target } = aStagedPoint();
     const files = filesWith(silent);
-    await publishPoint(files, root, staged, manifest);
-    const renamed = files.operations.findIndex(({ verb }) => verb === 'rename');
+    await publish(files, root, staged, manifest);
+    const renamed = files.operations.findIndex(({ paths }) => paths[1] === target);
     const synced = (operations: typeof files.operations): ReadonlySet<string | undefined> =>
       new Set(operations.filter(({ verb }) => verb === 'sync').map(({ paths }) => paths[0]));
     const before = synced(files.operations.slice(0, renamed));
@@ -140,9 +168,9 @@ describe('publishPoint', () => {
     const slower = join(dirname(staged), 'second');
     cpSync(staged, slower, { recursive: true });
     await writeFile(join(slower, 'data/neostore'), 'another attempt');
-    await publishPoint(realFiles, root, staged, manifest);
+    await publish(realFiles, root, staged, manifest);
     const before = listing(target);
-    expect(await publishPoint(realFiles, root, slower, manifest)).toBe('exists');
+    expect(await publish(realFiles, root, slower, manifest)).toBe('exists');
     expect(listing(target)).toEqual(before);
   });
 
@@ -150,14 +178,14 @@ describe('publishPoint', () => {
     const { root, staged, manifest } = aStagedPoint();
     await writeFile(join(staged, 'data', 'odd\\name'), '');
     const files = [...manifest.files, { path: 'odd\\name', size: 0, sha256: 'a'.repeat(64) }];
-    await expect(publishPoint(realFiles, root, staged, { ...manifest, files })).rejects.toThrow('path');
+    await expect(publish(realFiles, root, staged, { ...manifest, files })).rejects.toThrow('path');
     expect(await pointsOf(root)).toHaveLength(1);
   });
 
   test('publishes nothing when a file that the manifest names is gone', async () => {
     const { root, staged, manifest } = aStagedPoint();
     await realFiles.remove(join(staged, 'data/neostore'));
-    await expect(publishPoint(realFiles, root, staged, manifest)).rejects.toMatchObject({ code: 'ENOENT' });
+    await expect(publish(realFiles, root, staged, manifest)).rejects.toMatchObject({ code: 'ENOENT' });
     expect(await pointsOf(root)).toHaveLength(1);
   });
 });

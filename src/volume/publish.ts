@@ -1,48 +1,120 @@
 // From staging to published: everything durable first, then one rename.
-import { dirname, join } from 'node:path';
+import { lstat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { chainFolders } from './catalogue.ts';
 import { errorCode, listFolder, type Files } from './files.ts';
+import type { Held } from './lock.ts';
 import { manifestsFolder, placeOf, pointEntries, pointFolder } from './layout.ts';
 import { formatManifest, manifestSeal, type FileEntry, type Manifest } from './manifest.ts';
 import { readSealed } from './seal.ts';
 
-/**
- * Publishes a staged point: `<staged>/data` becomes `points/<chain>/<point>` with its manifest.
- *
- * Guarantees: a reader sees the whole point or none of it. When the process dies on any line, nothing is published, or
- * all is; the staging folder that stays behind is removed by a later run.
- * @returns `exists` when an earlier attempt of the same run was faster: then that one counts, and this one is dropped
- */
-export async function publishPoint(
+/** A staged point whose bytes survive a loss of power: made by {@link settlePoint}. */
+export interface SettledPoint {
+  readonly folder: string;
+  readonly files: readonly FileEntry[];
+}
+
+/** Makes `<staged>/data` durable. It takes its time, and needs no lock. */
+export async function settlePoint(
   files: Files,
-  root: string,
   staged: string,
-  manifest: Manifest,
-): Promise<'published' | 'exists'> {
+  entries: readonly FileEntry[],
+): Promise<SettledPoint> {
   const data = join(staged, pointEntries.data);
   const folders = new Set([data]);
-  for (const { path } of manifest.files) {
+  for (const { path } of entries) {
     await files.sync(join(data, path));
     for (let folder = dirname(path); folder !== '.'; folder = dirname(folder))
       folders.add(join(data, folder));
   }
   for (const folder of folders) await files.sync(folder);
-  await files.writeNew(join(staged, pointEntries.manifest), formatManifest(manifest));
-  await files.sync(staged);
+  return { folder: staged, files: entries };
+}
 
-  const target = join(root, pointFolder(manifest.chain, manifest.point));
+/**
+ * Publishes a staged point: `<staged>/data` becomes `points/<chain>/<point>` with its manifest.
+ *
+ * Guarantees: a reader sees the whole point or none of it. When the process dies on any line, nothing is published, or
+ * all is; what stays behind, in staging or in the lock, is removed by a later run. Who has lost the lock publishes nothing.
+ * @returns `exists` when an earlier attempt of the same run was faster: then that one counts, and this one is dropped
+ * @throws LockLost, or the system error of a failed call
+ */
+export async function publishPoint(
+  files: Files,
+  held: Held,
+  staged: SettledPoint,
+  facts: Omit<Manifest, 'files'>,
+): Promise<'published' | 'exists'> {
+  const manifest: Manifest = { ...facts, files: [...staged.files] };
+  await files.writeNew(join(staged.folder, pointEntries.manifest), formatManifest(manifest));
+  await files.sync(staged.folder);
+
+  const target = join(held.root, pointFolder(manifest.chain, manifest.point));
   const chain = dirname(target);
   await files.makeFolder(chain);
   await files.sync(dirname(chain));
-  await files.sync(root);
+  await files.sync(held.root);
+  const passage = held.passage(manifest.point);
+  await files.rename(staged.folder, passage);
+  return commit(files, held, passage, target);
+}
+
+/** The one rename that publishes. */
+async function commit(
+  files: Files,
+  held: Held,
+  passage: string,
+  target: string,
+): Promise<'published' | 'exists'> {
+  await held.check();
   try {
-    await files.rename(staged, target);
+    await files.rename(passage, target);
   } catch (error) {
     if (['ENOTEMPTY', 'EEXIST'].includes(errorCode(error) ?? '')) return 'exists';
     throw error;
   }
-  await files.sync(chain);
+  await keep(files, target, passage);
   return 'published';
+}
+
+/**
+ * Makes durable what was just published. A volume that cannot, not even when it is asked again, may lose it with the power:
+ * that is no backup, and is taken back, so that what the run reports and what is there are one.
+ */
+async function keep(files: Files, target: string, passage: string): Promise<void> {
+  try {
+    await files.sync(dirname(target)).catch(() => files.sync(dirname(target)));
+  } catch (error) {
+    await files.rename(target, passage).catch(() => undefined); // what went wrong first is what counts
+    throw error;
+  }
+}
+
+/**
+ * Makes durable where a point was published: whoever published it may have died before that.
+ * @throws the system error of a failed call on the volume
+ */
+export function keepPublished(files: Files, root: string, point: Manifest): Promise<void> {
+  const { manifest } = placeOf(point);
+  const committed = point.layout === 'artifacts' ? manifest : dirname(manifest);
+  return files.sync(dirname(join(root, committed)));
+}
+
+/** A staged artifact whose bytes survive a loss of power: made by {@link settleArtifacts}. */
+export interface SettledArtifacts {
+  readonly folder: string;
+  readonly podUID: string;
+  readonly files: readonly FileEntry[];
+}
+
+/** Makes artifacts durable where they are staged. It takes its time, and needs no lock. */
+export async function settleArtifacts(
+  files: Files,
+  { folder, podUID }: Omit<SettledArtifacts, 'files'>,
+  entries: readonly FileEntry[],
+): Promise<SettledArtifacts> {
+  for (const { path } of entries) await files.sync(join(folder, path));
+  return { folder, podUID, files: entries };
 }
 
 /**
@@ -50,45 +122,67 @@ export async function publishPoint(
  *
  * Guarantees: what has no manifest is not published, and no published file is ever replaced. When the process dies on any
  * line, all is published, or a claim beside the manifests (named by the Pod) tells which files of the chain's folder are
- * not: {@link abandonedClaims} finds it.
- * @returns `exists` when an earlier attempt of the same run was faster: then that one counts, and nothing of this one stays
+ * not: {@link withdrawAbandoned} finds it. Who has lost the lock publishes nothing.
+ * @returns `exists` when an earlier attempt of the same run was faster: then that one counts, and nothing of this one stays;
+ * `taken` when a file of another run has the name of one of these
+ * @throws LockLost, or the system error of a failed call
  */
 export async function publishArtifacts(
   files: Files,
-  root: string,
-  staged: { readonly folder: string; readonly podUID: string },
-  manifest: Manifest,
-): Promise<'published' | 'exists'> {
+  held: Held,
+  staged: SettledArtifacts,
+  facts: Omit<Manifest, 'files'>,
+): Promise<'published' | 'exists' | 'taken'> {
+  const manifest: Manifest = { ...facts, files: [...staged.files] };
   const place = placeOf(manifest);
-  const chain = join(root, place.data);
-  const target = join(root, place.manifest);
+  const chain = join(held.root, place.data);
+  const target = join(held.root, place.manifest);
   const manifests = dirname(target);
-  for (const { path } of manifest.files) await files.sync(join(staged.folder, path));
   await files.makeFolder(manifests);
-  for (const folder of [chain, dirname(chain), dirname(dirname(chain)), root]) await files.sync(folder);
+  for (const folder of [chain, dirname(chain), dirname(dirname(chain)), held.root]) await files.sync(folder);
 
   const claim = join(manifests, claimName(manifest.point, staged.podUID));
   await files.writeNew(claim, formatManifest(manifest));
   await files.sync(manifests);
-  for (const { path } of manifest.files) await files.link(join(staged.folder, path), join(chain, path));
-  await files.sync(chain);
-  try {
-    await files.link(claim, target);
-  } catch (error) {
-    if (errorCode(error) !== 'EEXIST') throw error;
-    await withdraw(files, chain, claim, manifest.files);
-    return 'exists';
+  if (!(await placeIn(files, staged, chain))) {
+    await files.remove(claim);
+    return 'taken';
   }
-  await files.sync(manifests);
-  await files.remove(claim);
-  return 'published';
+  const passage = held.passage(manifest.point);
+  await files.writeNew(passage, formatManifest(manifest));
+  // A rename replaces what is there; under the lock, nobody else can have put it there after this look.
+  const outcome = (await isThere(target)) ? 'exists' : await commit(files, held, passage, target);
+  if (outcome === 'exists') await withdraw(files, chain, claim, manifest.files);
+  else await files.remove(claim);
+  return outcome;
+}
+
+/** @returns false, and has placed nothing, when a name is taken: the tool names files by the second, and others have that tool, too */
+async function placeIn(files: Files, staged: SettledArtifacts, chain: string): Promise<boolean> {
+  for (const { path } of staged.files) if (await isThere(join(chain, path))) return false;
+  for (const { path } of staged.files) {
+    await files.link(join(staged.folder, path), join(chain, path));
+    await files.sync(join(chain, path)); // where there are no links it is a copy
+  }
+  await files.sync(chain);
+  return true;
+}
+
+async function isThere(path: string): Promise<boolean> {
+  try {
+    await lstat(path);
+    return true;
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return false;
+    throw error;
+  }
 }
 
 function claimName(point: string, podUID: string): string {
   return `${point}.${podUID}.claim`;
 }
 
-/** Removes what a claim placed, then the claim: in this order, or a crash would leave files that nobody knows. */
+/** Removes what a claim placed, then the claim: in this order, and durably so, or a crash would leave files that nobody knows. */
 async function withdraw(
   files: Files,
   chain: string,
@@ -96,35 +190,37 @@ async function withdraw(
   placed: readonly FileEntry[],
 ): Promise<void> {
   for (const { path } of placed) await files.remove(join(chain, path));
+  await files.sync(chain);
   await files.remove(claim);
 }
 
-/**
- * Removes what Pods left in a chain's folder that died over publishing and will never write again. What is published stays,
- * also where a claim for it is still there, and also where its manifest is damaged by now.
- */
-export async function withdrawAbandoned(
-  files: Files,
+/** Claims of Pods that died over publishing and will never write again, relative to `root`. */
+export async function abandonedClaims(
   root: string,
   terminalPods: readonly string[],
 ): Promise<readonly string[]> {
-  const withdrawn: string[] = [];
+  const found: string[] = [];
   for (const folder of await chainFolders(root)) {
-    const manifests = join(root, folder, manifestsFolder);
-    const names = (await listFolder(manifests)) ?? [];
-    const claims = names.filter((name) => terminalPods.includes(claimOf(name)?.podUID ?? ''));
-    if (claims.length === 0) continue;
-    const published = await publishedIn(manifests, names);
-    for (const name of claims) {
-      const claim = join(manifests, name);
-      const isPublished = names.includes(`${claimOf(name)?.point}.json`);
-      const placed = isPublished ? [] : await filesIn(claim);
-      const ours = placed.filter(({ path }) => !path.includes('/') && !published.has(path));
-      await withdraw(files, join(root, folder), claim, ours);
-      withdrawn.push(name);
-    }
+    const manifests = `${folder}/${manifestsFolder}`;
+    for (const name of (await listFolder(join(root, manifests))) ?? [])
+      if (terminalPods.includes(claimOf(name)?.podUID ?? '')) found.push(`${manifests}/${name}`);
   }
-  return withdrawn;
+  return found;
+}
+
+/**
+ * Removes what a claim placed. What is published stays, also where a claim for it is still there, and also where its
+ * manifest is damaged by now.
+ */
+export async function withdrawAbandoned(files: Files, root: string, claim: string): Promise<void> {
+  const manifests = dirname(claim);
+  const chain = join(root, dirname(manifests));
+  const names = (await listFolder(join(root, manifests))) ?? [];
+  const isPublished = names.includes(`${claimOf(basename(claim))?.point}.json`);
+  const published = await publishedIn(join(root, manifests), names);
+  const placed = isPublished ? [] : await filesIn(join(root, claim));
+  const ours = placed.filter(({ path }) => !path.includes('/') && !published.has(path));
+  await withdraw(files, chain, join(root, claim), ours);
 }
 
 /** The names of all files that the manifests of a chain speak of. */

@@ -166,6 +166,19 @@ function withoutUndefined<T extends object>(fields: T): { [K in keyof T]?: Exclu
   >;
 }
 
+/** The record of the run that ended last, by time of the file system. Undefined: there is none, or none that can be read. */
+export async function newestRecord(root: string): Promise<RunRecord | undefined> {
+  const names = ((await listFolder(join(root, folders.runs))) ?? []).filter((name) => name.endsWith('.json'));
+  const aged = await Promise.all(
+    names.map(async (name) => {
+      const found = await lstat(join(root, folders.runs, name)).catch(() => undefined);
+      return { name, at: found?.mtimeMs ?? 0 };
+    }),
+  );
+  const newest = aged.toSorted((a, b) => b.at - a.at)[0];
+  return newest === undefined ? undefined : readRecord(root, newest.name.slice(0, -'.json'.length));
+}
+
 /** What a run may have left in runs/, also one that died over it. */
 const recordName = /^(?<run>.+)\.(?:json|log\.gz)(?:\.partial)?$/;
 

@@ -14,6 +14,7 @@ import { parseReport, type RunReport } from '../../src/run/report.ts';
 import type { RunRequest } from '../../src/run/request.ts';
 import { realFiles } from '../../src/volume/files.ts';
 import { readSpace as realSpace } from '../../src/volume/space.ts';
+import { FakeClock } from './fake-clock.ts';
 import { temporaryFolder } from './temporary.ts';
 import { makeStore, type StoreFacts } from './volume.ts';
 
@@ -112,7 +113,7 @@ function closed(server: ReturnType<typeof createServer>): Promise<void> {
   });
 }
 
-type Surroundings = Pick<Context, 'files' | 'readSpace' | 'refusedAs'>;
+type Surroundings = Pick<Context, 'files' | 'readSpace' | 'refusedAs' | 'clock'>;
 
 export interface AttemptOptions extends Partial<RunRequest>, Partial<Surroundings> {
   readonly pod?: number;
@@ -129,6 +130,7 @@ export function aPod(world: World, options: AttemptOptions = {}): Pod {
     pod = 1,
     files = realFiles,
     readSpace = realSpace,
+    clock = new FakeClock(), // who waits for the lock in a test moves it
     refusedAs = () => undefined, // the servers of tests listen on loopback
     ...over
   } = options;
@@ -146,6 +148,7 @@ export function aPod(world: World, options: AttemptOptions = {}): Pod {
     volume: world.volume,
     exchange: folder,
     now: () => new Date(Date.parse(request.createdTime) + 60_000),
+    clock,
     readSpace,
     refusedAs,
     say: () => undefined,

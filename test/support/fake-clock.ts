@@ -77,3 +77,21 @@ export class FakeClock implements Clock {
 export async function quiet(): Promise<void> {
   for (let turn = 0; turn < 3; turn += 1) await new Promise((resolve) => setImmediate(resolve));
 }
+
+/** Moves time on, a timer at a time, until something has ended; never while files are read or written for it. */
+export async function until<T>(clock: FakeClock, work: Promise<T>): Promise<T> {
+  const state = { isOver: false };
+  const end = work.finally(() => {
+    state.isOver = true;
+  });
+  end.catch(() => undefined);
+  for (let idle = 0; !state.isOver; idle = isBusy() ? 0 : idle + 1) {
+    await new Promise((resolve) => setImmediate(resolve));
+    if (idle > 0 && idle % 3 === 0) await clock.advanceToNext();
+  }
+  return end;
+}
+
+function isBusy(): boolean {
+  return process.getActiveResourcesInfo().some((name) => name.startsWith('FSReq'));
+}

@@ -140,11 +140,11 @@ export type Fault = (
 /** The real port, recorded, with faults before an operation. */
 export function filesWith(fault: Fault): Files & { readonly operations: readonly Operation[] } {
   const operations: Operation[] = [];
-  const guard = async (
+  const guard = async <T>(
     operation: Operation,
-    work: () => Promise<void>,
+    work: () => Promise<T>,
     half: () => Promise<void> = () => Promise.resolve(),
-  ): Promise<void> => {
+  ): Promise<T> => {
     operations.push(operation);
     const found = fault(operation, operations.length);
     if (found === undefined) return work();
@@ -163,6 +163,8 @@ export function filesWith(fault: Fault): Files & { readonly operations: readonly
     copy: (from, to) => guard({ verb: 'copy', paths: [from, to] }, () => realFiles.copy(from, to)),
     link: (from, to) => guard({ verb: 'link', paths: [from, to] }, () => realFiles.link(from, to)),
     rename: (from, to) => guard({ verb: 'rename', paths: [from, to] }, () => realFiles.rename(from, to)),
+    rewrite: (path, expected, content) =>
+      guard({ verb: 'rewrite', paths: [path] }, () => realFiles.rewrite(path, expected, content)),
     sync: (path) => guard({ verb: 'sync', paths: [path] }, () => realFiles.sync(path)),
     remove: (path) => guard({ verb: 'remove', paths: [path] }, () => realFiles.remove(path)),
   };

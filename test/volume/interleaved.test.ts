@@ -1,0 +1,172 @@
+// Two Pods on one destination, each stopped before any of its operations while the other goes on: for as long as the other
+// likes, so that it takes what the stopped one holds. There are never two publishers, and the loser harms nothing.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'vitest';
+import { realFiles, type Files } from '../../src/volume/files.ts';
+import type { Manifest } from '../../src/volume/manifest.ts';
+import { aWorld, podUID, type AttemptOptions, type Ended, type World } from '../support/agent.ts';
+import { FakeClock, until } from '../support/fake-clock.ts';
+import { temporaryFolder } from '../support/temporary.ts';
+import { concludeCampaign } from './campaign.ts';
+import { chosen, draw, seed } from './lots.ts';
+import {
+  begin,
+  copyOf,
+  leftIn,
+  play,
+  pointsIn,
+  runsOfArtifacts,
+  runsOfStores,
+  wrongFor,
+  type Run,
+  type Runs,
+} from './stories.ts';
+
+/** A Pod whose operations wait for us. Its clock runs only while it may run. */
+class Stepped {
+  readonly clock = new FakeClock();
+  readonly files: Files;
+  #left = 0;
+  #stopped = Promise.withResolvers<undefined>();
+  #go = Promise.withResolvers<undefined>();
+  #work: Promise<Ended | undefined> | undefined;
+  operations = 0;
+
+  constructor() {
+    const guard = (verb: keyof Files): unknown => {
+      const work = realFiles[verb] as (...args: readonly unknown[]) => Promise<unknown>;
+      return async (...args: readonly unknown[]) => {
+        while (this.#left === 0) {
+          this.#stopped.resolve(undefined);
+          await this.#go.promise;
+        }
+        this.#left -= 1;
+        this.operations += 1;
+        return work(...args);
+      };
+    };
+    const verbs = Object.keys(realFiles) as (keyof Files)[];
+    this.files = Object.fromEntries(verbs.map((verb) => [verb, guard(verb)])) as unknown as Files;
+  }
+
+  /** Lets it do so many operations more. @returns how it ended, when it did */
+  async run(world: World, run: Run, operations: number): Promise<Ended | undefined> {
+    this.#left = operations;
+    this.#stopped = Promise.withResolvers<undefined>();
+    const go = this.#go;
+    this.#go = Promise.withResolvers<undefined>();
+    go.resolve(undefined);
+    const options: AttemptOptions = { ...run.options, files: this.files, clock: this.clock };
+    this.#work ??= play(world, { ...run, options });
+    return until(this.clock, Promise.race([this.#work, this.#stopped.promise]));
+  }
+}
+
+interface Duel {
+  readonly name: string;
+  readonly runs: Runs;
+  readonly before: number;
+  /** The run of either Pod. */
+  readonly pods: (runs: Runs, n: number) => readonly [Run, Run];
+}
+
+/** The same resource, the same run: a Job has started two Pods. */
+const twoAttempts: Duel['pods'] = (runs, n) => [runs(n, { pod: 41 }), runs(n, { pod: 42 })];
+
+/** Another resource, perhaps in another cluster, with the same folder. */
+const twoResources: Duel['pods'] = (runs, n) => [
+  runs(n, { pod: 41 }),
+  runs(n, { pod: 42, run: `other-${n}`, resource: { namespace: 'else', name: 'other', uid: 'another' } }),
+];
+
+const duels: readonly Duel[] = [
+  { name: 'two attempts of a first run', runs: runsOfStores, before: 0, pods: twoAttempts },
+  { name: 'two attempts of a run', runs: runsOfStores, before: 1, pods: twoAttempts },
+  { name: 'two resources', runs: runsOfStores, before: 1, pods: twoResources },
+  { name: 'two resources with artifacts', runs: runsOfArtifacts, before: 1, pods: twoResources },
+  { name: 'two attempts with artifacts', runs: runsOfArtifacts, before: 1, pods: twoAttempts },
+];
+
+interface Prepared {
+  readonly duel: Duel;
+  readonly world: World;
+  readonly before: readonly Manifest[];
+  /** Operations of a Pod that is alone. */
+  readonly alone: number;
+}
+
+async function prepareDuel(duel: Duel, place: string): Promise<Prepared> {
+  const world = await aWorld();
+  await begin(world, duel);
+  const before = await pointsIn(world.root);
+  const [run] = duel.pods(duel.runs, duel.before + 1);
+  const pod = new Stepped();
+  const ended = await pod.run(copyOf(world, join(place, 'alone', duel.name)), run, Infinity);
+  if (ended?.code !== 0) throw new Error(`${duel.name}: ${JSON.stringify(ended?.report)}`);
+  return { duel, world, before, alone: pod.operations };
+}
+
+interface Plan {
+  readonly prepared: Prepared;
+  /** Operations of the first until it is stopped, then of the second. After that the first goes on to its end, then the second. */
+  readonly first: number;
+  readonly second: number;
+}
+
+async function playPlan({ prepared, first, second }: Plan, place: string): Promise<readonly string[]> {
+  const { duel, before } = prepared;
+  const world = copyOf(prepared.world, join(place, 'volume'));
+  const n = duel.before + 1;
+  const [runA, runB] = duel.pods(duel.runs, n);
+  const [a, b] = [new Stepped(), new Stepped()];
+  await a.run(world, runA, first);
+  await b.run(world, runB, second);
+  const ended = [await a.run(world, runA, Infinity), await b.run(world, runB, Infinity)];
+
+  const problems = [...(await wrongFor(world.root, before))];
+  const points = await pointsIn(world.root);
+  const told = ended.filter((one) => one?.code === 0);
+  if (told.length === 0) problems.push('neither has published');
+  for (const one of ended) {
+    if (one?.code !== 0 && one?.report?.reason !== 'DestinationBusy')
+      problems.push(`one ended with ${JSON.stringify(one?.report)}`);
+  }
+  const runs = [...new Set(told.map((one) => one?.report?.run))].toSorted().join();
+  const taken = [...new Set(points.slice(before.length).map(({ run }) => run))].toSorted().join();
+  if (runs !== taken) problems.push(`told as taken: ${runs}; published: ${taken}`);
+
+  const clock = new FakeClock();
+  const next = duel.runs(n + 1, { clock, terminalPods: [podUID(41), podUID(42)] });
+  const healed = await until(clock, play(world, next));
+  if (healed?.code !== 0) problems.push(`the next run: ${JSON.stringify(healed?.report)}`);
+  problems.push(...(await wrongFor(world.root, points)), ...(await leftIn(world.root)));
+  return problems;
+}
+
+test('two Pods on one destination never publish both at once, wherever either stops', async () => {
+  const random = draw(seed);
+  const place = temporaryFolder();
+  const plans: Plan[] = [];
+  for (const duel of duels) {
+    const prepared = await prepareDuel(duel, place);
+    for (let first = 0; first <= prepared.alone; first += 1) {
+      plans.push({ prepared, first, second: Infinity });
+      for (let second = 0; second <= prepared.alone; second += 1) plans.push({ prepared, first, second });
+    }
+  }
+  const played = chosen(plans, 600, random, ({ second }) => second === Infinity);
+  const violations: string[] = [];
+  for (const plan of played) {
+    const at = mkdtempSync(join(place, 'plan-'));
+    const { prepared, first, second } = plan;
+    try {
+      const problems = await playPlan(plan, at);
+      const name = `${prepared.duel.name}, stopped after ${first} and ${second}`;
+      if (problems.length > 0) violations.push(`seed ${seed}: ${name}: ${problems.join('; ')}`);
+    } finally {
+      rmSync(at, { recursive: true });
+    }
+  }
+  concludeCampaign('two Pods interleaved', played.length, violations);
+});
