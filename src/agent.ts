@@ -1,11 +1,14 @@
 // The program inside the Pod of a run: `agent prepare` before Neo4j's tool, `agent report` after it; or in the place of all:
-// `agent inspect` and `agent prune`. And for people, anywhere: `agent explain`, `agent catalog` and `agent verify`.
+// `agent inspect`, `agent prune`, and `agent scrub`, which reads everything back. And for people, anywhere: `agent
+// explain`, `agent catalog` and `agent verify`.
+import { constants, setPriority } from 'node:os';
 import type { Context } from './agent/context.ts';
 import { explainFiles } from './agent/explain.ts';
 import { runInspection } from './agent/inspect.ts';
 import { runOffline } from './agent/offline.ts';
 import { runPrune } from './agent/prune.ts';
 import { runContainer } from './agent/run.ts';
+import { runScrub } from './agent/scrub.ts';
 import {
   agentConfig,
   ConfigError,
@@ -45,6 +48,10 @@ async function main(): Promise<number> {
   };
   if (verb === 'inspect') return runInspection(context, terminationLog);
   if (verb === 'prune') return runPrune(context, terminationLog);
+  if (verb === 'scrub') {
+    setPriority(constants.priority.PRIORITY_LOW); // it has all the time: whoever else works on the node goes before
+    return runScrub(context, terminationLog);
+  }
   return runContainer(verb, context, terminationLog);
 }
 

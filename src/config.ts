@@ -189,8 +189,11 @@ function isLogLevel(text: string): text is OperatorConfig['logLevel'] {
   return ['debug', 'info', 'warn', 'error'].includes(text);
 }
 
+/** What the agent does in a Pod, for a request. */
+const verbs = ['prepare', 'report', 'inspect', 'scrub', 'prune'] as const;
+
 export interface AgentConfig {
-  readonly verb: 'prepare' | 'report' | 'inspect' | 'prune';
+  readonly verb: (typeof verbs)[number];
   readonly request: RunRequest;
   readonly podUID: string;
   readonly volume: string;
@@ -207,9 +210,7 @@ export function agentConfig(argv: readonly string[], env: NodeJS.ProcessEnv): Ag
   const podUID = read('POD_UID');
   const request = readRequest(read(requestVariable));
   const problems = [
-    ...(isVerb(verb)
-      ? []
-      : [`usage: agent prepare|report|inspect|prune|explain|catalog|verify, not ${verb}`]),
+    ...(isVerb(verb) ? [] : [`usage: agent ${verbs.join('|')}|explain|catalog|verify, not ${verb}`]),
     ...(/^[0-9a-f-]{36}$/.test(podUID) ? [] : [`POD_UID must be the uid of the Pod, not ${podUID}`]),
     ...(typeof request === 'string' ? [request] : []),
   ];
@@ -314,7 +315,7 @@ function offlineHelp(verb: OfflineVerb): string {
 }
 
 function isVerb(text: string | undefined): text is AgentConfig['verb'] {
-  return ['prepare', 'report', 'inspect', 'prune'].includes(text ?? '');
+  return verbs.some((verb) => verb === text);
 }
 
 /** The request, or what is wrong with it. */

@@ -405,7 +405,7 @@ const runFacts = {
   type: runType.optional(),
   fullBecause: reasonText
     .describe(
-      'Why a full backup was taken where an incremental one could be expected: DestinationBlank, Requested, LogsPruned, ArtifactCorrupt, OlderVersion or IncrementalFailed.',
+      'Why a full backup was taken where an incremental one could be expected: DestinationBlank, Requested, LogsPruned, ArtifactCorrupt, ChainBroken, OlderVersion or IncrementalFailed.',
     )
     .optional(),
   sizeBytes: bytes.describe('Size of the backup on the volume.').optional(),

@@ -5,22 +5,26 @@ import {
   link,
   mkdir,
   open,
-  readFile,
   opendir,
+  readFile,
   rename,
   rm,
   writeFile,
   type FileHandle,
 } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { chunksOf } from './chunks.ts';
 
 export interface Files {
   /** Makes a folder and what is missing above it. */
   makeFolder(path: string): Promise<void>;
   /** Writes a new file, durably. Fails when the name is taken. */
   writeNew(path: string, content: string | Uint8Array): Promise<void>;
-  /** Copies a file: as a reflink where the file system has it. Not durable before {@link sync}. */
-  copy(from: string, to: string): Promise<void>;
+  /**
+   * Copies a file into a new one: as a reflink where the file system has it, and then nothing is `seen`; else chunk by chunk,
+   * and `seen` is shown each of them, as it was read and is written. Not durable before {@link sync}.
+   */
+  copy(from: string, to: string, seen?: (chunk: Uint8Array) => void): Promise<void>;
   /** Gives a file a second name, which costs no room; where the file system has no such links, copies it. */
   link(from: string, to: string): Promise<void>;
   /** Renames. An existing folder that is not empty is never replaced: fails with ENOTEMPTY or EEXIST. */
@@ -37,8 +41,50 @@ export interface Files {
   remove(path: string): Promise<void>;
 }
 
-function copyNew(from: string, to: string): Promise<void> {
-  return copyFile(from, to, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
+async function copyNew(
+  from: string,
+  to: string,
+  seen: (chunk: Uint8Array) => void = () => undefined,
+): Promise<void> {
+  if (await cloneNew(from, to)) return;
+  const source = await open(from, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  try {
+    const { mode } = await source.stat();
+    const target = await open(to, 'wx', mode & 0o777);
+    try {
+      for await (const chunk of chunksOf(source)) {
+        seen(chunk);
+        await writeAll(target, chunk);
+      }
+    } catch (error) {
+      await rm(to, { force: true }); // of a full disk it is the room
+      throw error;
+    } finally {
+      await target.close();
+    }
+  } finally {
+    await source.close();
+  }
+}
+
+/** One call may write less than it was given. */
+async function writeAll(file: FileHandle, bytes: Buffer): Promise<void> {
+  for (let rest = bytes; rest.length > 0;) rest = rest.subarray((await file.write(rest)).bytesWritten);
+}
+
+/**
+ * Lets a new file share the blocks of another.
+ * @returns false when that cannot be had: there are more ways to say so than are documented (NFS has its own), so any refusal
+ * is one, and what is really wrong the copy meets again. But for a full disk: a copy would only fill it further
+ */
+async function cloneNew(from: string, to: string): Promise<boolean> {
+  try {
+    await copyFile(from, to, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE_FORCE);
+    return true;
+  } catch (error) {
+    if (['ENOSPC', 'EDQUOT'].includes(errorCode(error) ?? '')) throw error;
+    return false;
+  }
 }
 
 /** What a file system says that has no hard links, or not there. */
@@ -147,6 +193,27 @@ export async function readText(path: string): Promise<string | undefined> {
   }
 }
 
+/** The first bytes of a file, as text. Empty: there is no such file. A link is an error, like anything that cannot be read. */
+export async function readBeginning(path: string, mostBytes: number): Promise<string> {
+  let file;
+  try {
+    file = await open(path, constants.O_RDONLY | unfollowed);
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return '';
+    throw error;
+  }
+  try {
+    return await beginningOf(file, mostBytes);
+  } finally {
+    await file.close();
+  }
+}
+
+async function beginningOf(file: FileHandle, mostBytes: number): Promise<string> {
+  const { buffer, bytesRead } = await file.read(Buffer.alloc(mostBytes), 0, mostBytes, 0);
+  return buffer.toString('utf8', 0, bytesRead);
+}
+
 /** What a small file turned out to hold. */
 export type SmallFile =
   | { readonly kind: 'text'; readonly text: string }
@@ -200,25 +267,4 @@ export async function replaceFile(
     throw error;
   }
   await files.sync(dirname(path));
-}
-
-/** The first bytes of a file, as text. Empty: there is no such file. A link is an error, like anything that cannot be read. */
-export async function readBeginning(path: string, mostBytes: number): Promise<string> {
-  let file;
-  try {
-    file = await open(path, constants.O_RDONLY | unfollowed);
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT') return '';
-    throw error;
-  }
-  try {
-    return await beginningOf(file, mostBytes);
-  } finally {
-    await file.close();
-  }
-}
-
-async function beginningOf(file: FileHandle, mostBytes: number): Promise<string> {
-  const { buffer, bytesRead } = await file.read(Buffer.alloc(mostBytes), 0, mostBytes, 0);
-  return buffer.toString('utf8', 0, bytesRead);
 }

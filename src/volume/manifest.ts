@@ -43,6 +43,8 @@ export const Point = z.object({
   database: z.string().regex(databaseName),
   storeID: z.string().max(64),
   storeVersion: z.string().max(32),
+  /** What an artifact says of itself beside that: its `storeID` above is the id of the database. Absent where we cannot read it. */
+  artifact: z.object({ storeID: z.string().max(64), recovered: z.boolean() }).optional(),
   /** The first transaction that an increment brought. Absent: a full backup, or nothing new. */
   firstTransactionID: z
     .string()

@@ -6,7 +6,11 @@ import { errorCode, listFolder, type Files } from './files.ts';
 import type { Held } from './lock.ts';
 import { manifestsFolder, placeOf, pointEntries, pointFolder } from './layout.ts';
 import { formatManifest, manifestSeal, type FileEntry, type Manifest } from './manifest.ts';
+import { inParallel } from './parallel.ts';
 import { readSealed } from './seal.ts';
+
+/** How many files are made durable at a time: a file system does several with one turn of the disk. */
+const syncsAtOnce = 4;
 
 /** A staged point whose bytes survive a loss of power: made by {@link settlePoint}. */
 export interface SettledPoint {
@@ -22,8 +26,8 @@ export async function settlePoint(
 ): Promise<SettledPoint> {
   const data = join(staged, pointEntries.data);
   const folders = new Set([data]);
+  await inParallel(entries, syncsAtOnce, ({ path }) => files.sync(join(data, path)));
   for (const { path } of entries) {
-    await files.sync(join(data, path));
     for (let folder = dirname(path); folder !== '.'; folder = dirname(folder))
       folders.add(join(data, folder));
   }
@@ -113,7 +117,7 @@ export async function settleArtifacts(
   { folder, podUID }: Omit<SettledArtifacts, 'files'>,
   entries: readonly FileEntry[],
 ): Promise<SettledArtifacts> {
-  for (const { path } of entries) await files.sync(join(folder, path));
+  await inParallel(entries, syncsAtOnce, ({ path }) => files.sync(join(folder, path)));
   return { folder, podUID, files: entries };
 }
 

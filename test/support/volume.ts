@@ -160,7 +160,8 @@ export function filesWith(fault: Fault): Files & { readonly operations: readonly
         () => realFiles.writeNew(path, content),
         () => writeFile(path, content.slice(0, content.length / 2)),
       ),
-    copy: (from, to) => guard({ verb: 'copy', paths: [from, to] }, () => realFiles.copy(from, to)),
+    copy: (from, to, seen) =>
+      guard({ verb: 'copy', paths: [from, to] }, () => realFiles.copy(from, to, seen)),
     link: (from, to) => guard({ verb: 'link', paths: [from, to] }, () => realFiles.link(from, to)),
     rename: (from, to) => guard({ verb: 'rename', paths: [from, to] }, () => realFiles.rename(from, to)),
     rewrite: (path, expected, content) =>
