@@ -493,7 +493,7 @@ function deep(folder: string): void {
 }
 
 /** Longer than any verb takes on a machine that is busy: what takes longer waits for somebody. */
-const patienceMs = 120_000;
+const patienceMs = 60_000;
 
 function within<T>(what: string, work: Promise<T>): Promise<T> {
   return Promise.race([
