@@ -1,6 +1,6 @@
 // The program inside the Pod of a run: `agent prepare` before Neo4j's tool, `agent report` after it; or in the place of all:
-// `agent inspect`, `agent prune`, and `agent scrub`, which reads everything back. And for people, anywhere: `agent
-// explain`, `agent catalog` and `agent verify`.
+// `agent inspect`, `agent prune`, and `agent scrub`, which reads everything back. And for people, anywhere: `agent explain`,
+// `agent catalog` and `agent verify`.
 import { constants, setPriority } from 'node:os';
 import type { Context } from './agent/context.ts';
 import { explainFiles } from './agent/explain.ts';

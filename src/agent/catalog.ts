@@ -1,6 +1,6 @@
 // `agent catalog DIR`: what a destination holds. Read from the manifests themselves, not from the cache.
 import { entryOf, type Entry } from '../volume/catalogue-file.ts';
-import { readEach, type PlacesRead } from '../volume/catalogue.ts';
+import { readPoints, type PointsRead } from '../volume/catalogue.ts';
 import { findRecord, recordedRuns, type FoundRecord } from '../volume/records.ts';
 import { inParallel } from '../volume/parallel.ts';
 import { inWords } from '../volume/space.ts';
@@ -11,7 +11,7 @@ type Held = Entry & { readonly verifiedTime?: string };
 
 interface Contents {
   readonly name: string;
-  readonly read: PlacesRead<Held>;
+  readonly read: PointsRead<Held>;
   readonly runs: readonly (readonly [run: string, found: FoundRecord])[];
 }
 
@@ -27,7 +27,7 @@ export async function printCatalog(places: readonly Place[], output: 'table' | '
 const mostRuns = 1_000;
 
 async function contentsOf({ name, root }: Place): Promise<Contents> {
-  const read = await readEach(root, (one): Held => {
+  const read = await readPoints(root, (one): Held => {
     const { mark } = one;
     return { ...entryOf(one), ...(mark === undefined ? {} : { verifiedTime: mark.time }) };
   });
@@ -55,7 +55,7 @@ function asJSON({ name, read, runs }: Contents): object {
   };
 }
 
-type Ours = Extract<PlacesRead<Held>, { kind: 'ours' }>;
+type Ours = Extract<PointsRead<Held>, { kind: 'ours' }>;
 
 /** Each database with its chains together, in the order in which they were begun. */
 function pointsIn(places: Ours['places']): readonly Held[] {

@@ -3,14 +3,14 @@ import { join } from 'node:path';
 import { allDatabases, onlyDatabase } from '../engine/engine.ts';
 import { exchange, formatSteps } from '../run/exchange.ts';
 import type { RunReport } from '../run/report.ts';
-import { pointsOf, pointsOfRun, tipOf, type Destination } from '../volume/catalogue.ts';
+import { pointsOf, pointsOfRun, readDestination, tipOf, type Destination } from '../volume/catalogue.ts';
 import { hasDamage, proveChains } from '../volume/chain.ts';
 import { listFolder } from '../volume/files.ts';
 import { LockBusy, LockLost, withLock } from '../volume/lock.ts';
 import { folders as layoutFolders, placeOf, stagingOwner } from '../volume/layout.ts';
 import type { Manifest } from '../volume/manifest.ts';
-import { readNewest } from '../volume/newest.ts';
 import { expectedBytes } from '../volume/forecast.ts';
+import { readNewest } from '../volume/newest.ts';
 import { progressOf } from '../volume/progress.ts';
 import { abandonedClaims, withdrawAbandoned } from '../volume/publish.ts';
 import { lackingForCopy, tightFor } from '../volume/space.ts';
@@ -64,7 +64,7 @@ export async function prepare(context: Context): Promise<RunReport | undefined> 
   await files.sync(context.volume); // or else a loss of power could take the folder with all that was published in it
   await removeLeftovers(context);
   await makeRoom(context);
-  const destination = await readNewest(folders.root, request.run, request.resource.uid);
+  const destination = await readToGoOn(context);
   const points = pointsIn(destination);
   await files.makeFolder(folders.reports);
   const decided = missing.map((name) => decide(context, destination, name));
@@ -84,6 +84,14 @@ export async function prepare(context: Context): Promise<RunReport | undefined> 
   for (const { database, tries, fullBecause } of targets)
     context.say({ database, type: tries[0]?.type, fullBecause }, 'prepared');
   return undefined;
+}
+
+/** What is newest decides, as long as it is good: else all that there is must be known. */
+async function readToGoOn({ request, volume }: Context): Promise<Destination> {
+  const root = join(volume, request.path);
+  const newest = await readNewest(root, request.run, request.resource.uid);
+  const isGood = newest.kind !== 'ours' || proveChains(newest.points).broken.length === 0;
+  return isGood ? newest : readDestination(root);
 }
 
 function pointsIn(destination: Destination): readonly Manifest[] {

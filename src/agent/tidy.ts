@@ -28,14 +28,14 @@ export async function tidy(context: Context, ended: RunReport): Promise<Tidied> 
 async function putInOrder(context: Context, held: Held, ended: RunReport): Promise<Tidied> {
   const retention = await retain(context, held, endsOf(ended));
   await held.check();
-  await catalogue(context);
+  await catalogue(context, held);
   const volume = await lookAtVolume(context);
   return { ...(volume === undefined ? {} : { volume }), ...(retention === undefined ? {} : { retention }) };
 }
 
 /** A cache: without it the next run is slower, and no poorer. */
-async function catalogue(context: Context): Promise<void> {
-  await writeCatalogue(context.files, foldersOf(context).root).catch((error: unknown) =>
-    context.say({ err: error }, 'the catalogue could not be written'),
+async function catalogue({ files, say }: Context, { root }: Held): Promise<void> {
+  await writeCatalogue(files, root).catch((error: unknown) =>
+    say({ err: error }, 'the catalogue could not be written'),
   );
 }

@@ -1,7 +1,7 @@
 // catalog.json: what the manifests say without their lists of files, as one file. A cache, for people and for the next run.
 import { join } from 'node:path';
 import * as z from 'zod';
-import { readEach, type PlaceRead, type Read } from './catalogue.ts';
+import { readPoints, type PointRead, type Read } from './catalogue.ts';
 import { replaceFile, type Files } from './files.ts';
 import { partialOf, placeOf, rootFiles } from './layout.ts';
 import { Point } from './manifest.ts';
@@ -46,7 +46,7 @@ export function readCatalogue(root: string): Promise<Parsed<CatalogueBody> | { r
  */
 export async function writeCatalogue(files: Files, root: string): Promise<void> {
   const before = await readCatalogue(root);
-  const read = await readEach(root, entryOf);
+  const read = await readPoints(root, entryOf);
   if (before.kind === 'tooNew' || read.kind !== 'ours') return;
   if (read.places.length === 0 && before.kind === 'absent') return;
   const text = formatSealed(seal, catalogueOf(read.places));
@@ -54,7 +54,7 @@ export async function writeCatalogue(files: Files, root: string): Promise<void> 
 }
 
 /** What the catalogue should say of what was read. */
-export function catalogueOf(places: readonly PlaceRead<Entry>[]): CatalogueBody {
+export function catalogueOf(places: readonly PointRead<Entry>[]): CatalogueBody {
   return {
     schemaVersion: 1,
     points: places

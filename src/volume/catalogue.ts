@@ -31,7 +31,7 @@ export type Destination =
  * was read back and found damaged counts as one whose manifest is.
  */
 export async function readDestination(root: string): Promise<Destination> {
-  const read = await readEach(root, ({ manifest }) => manifest);
+  const read = await readPoints(root, ({ manifest }) => manifest);
   if (read.kind !== 'ours') return read;
   const points = read.places.flatMap((one) => (one.kind === 'good' ? [one.kept] : []));
   const damaged = read.places.flatMap((one) => (one.kind === 'damaged' ? [nameOf(one.place)] : []));
@@ -40,7 +40,7 @@ export async function readDestination(root: string): Promise<Destination> {
 }
 
 /** What stands where the manifest of a point should. `T`: what is kept of a good one. */
-export type PlaceRead<T> = { readonly place: string } & (
+export type PointRead<T> = { readonly place: string } & (
   | { readonly kind: 'good'; readonly kept: T }
   | {
       readonly kind: 'damaged';
@@ -50,8 +50,8 @@ export type PlaceRead<T> = { readonly place: string } & (
     }
 );
 
-export type PlacesRead<T> =
-  | { readonly kind: 'ours'; readonly places: readonly PlaceRead<T>[] }
+export type PointsRead<T> =
+  | { readonly kind: 'ours'; readonly places: readonly PointRead<T>[] }
   | Extract<Destination, { kind: 'foreign' | 'tooNew' }>;
 
 /** A manifest that was read just now. */
@@ -62,28 +62,6 @@ export interface Read {
   readonly mark: Mark | undefined;
 }
 
-/** A point with all that its manifest says. */
-export type PointRead = { readonly place: string } & (
-  | { readonly kind: 'good'; readonly manifest: Manifest; readonly mark: Mark | undefined }
-  | { readonly kind: 'damaged'; readonly why: string; readonly manifest?: Manifest }
-);
-
-export type PointsRead =
-  | { readonly kind: 'ours'; readonly places: readonly PointRead[] }
-  | Extract<Destination, { kind: 'foreign' | 'tooNew' }>;
-
-/** The same, and keeps all of every manifest. */
-export async function readPoints(root: string): Promise<PointsRead> {
-  const read = await readEach(root, (one) => one);
-  if (read.kind !== 'ours') return read;
-  const places = read.places.map((one): PointRead => {
-    const { place, kind, kept } = one;
-    if (kind === 'good') return { place, kind, manifest: kept.manifest, mark: kept.mark };
-    return { place, kind, why: one.why, ...(kept === undefined ? {} : { manifest: kept.manifest }) };
-  });
-  return { kind: 'ours', places };
-}
-
 /** How many manifests are read at a time. */
 const atOnce = 16;
 
@@ -91,7 +69,7 @@ const atOnce = 16;
  * Reads every manifest of a destination, and says of each that is damaged why.
  * @param keep what is held of each: the lists of files of many points take a lot of memory
  */
-export async function readEach<T>(root: string, keep: (read: Read) => T): Promise<PlacesRead<T>> {
+export async function readPoints<T>(root: string, keep: (read: Read) => T): Promise<PointsRead<T>> {
   const listed = await listPlaces(root);
   if (listed.kind !== 'ours') return listed;
   return readPlaces(root, listed, keep);
@@ -120,7 +98,7 @@ export async function readPlaces<T>(
   root: string,
   { places, marks }: Listed,
   keep: (read: Read) => T,
-): Promise<PlacesRead<T>> {
+): Promise<PointsRead<T>> {
   const read = await inParallel(places, atOnce, (place) => readPoint(root, place, { marks, keep }));
   const tooNew = read.find((one) => one.kind === 'tooNew');
   if (tooNew !== undefined) return { kind: 'tooNew', schemaVersion: tooNew.schemaVersion };
@@ -136,8 +114,8 @@ async function readPoint<T>(
   root: string,
   { place, isOurs }: Place,
   { marks, keep }: Keeping<T>,
-): Promise<PlaceRead<T> | Extract<Destination, { kind: 'tooNew' }>> {
-  const damaged = (why: string): PlaceRead<T> => ({ place, kind: 'damaged', why });
+): Promise<PointRead<T> | Extract<Destination, { kind: 'tooNew' }>> {
+  const damaged = (why: string): PointRead<T> => ({ place, kind: 'damaged', why });
   if (!isOurs) return damaged('it is neither a file nor a folder of ours');
   const read = await readSealed(join(root, place), manifestSeal);
   if (read.kind === 'tooNew') return read;

@@ -6,7 +6,7 @@ import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { readArtifact } from './artifact.ts';
 import { entryOf, readCatalogue, type Entry } from './catalogue-file.ts';
-import { readEach, type PlaceRead } from './catalogue.ts';
+import { readPoints, type PointRead } from './catalogue.ts';
 import { proveChains } from './chain.ts';
 import { errorCode, listEntries } from './files.ts';
 import { folders, placeOf, rootFiles } from './layout.ts';
@@ -46,7 +46,7 @@ interface Looked {
 
 /** @throws the system error of a failed call on the volume */
 export async function checkDestination(root: string): Promise<Checked> {
-  const read = await readEach(root, entryOf);
+  const read = await readPoints(root, entryOf);
   if (read.kind === 'foreign') {
     const why = 'it is not of this operator, which does not touch a folder with anything foreign in it';
     return onlyFaults(read.entries.map((path) => ({ path, why, takes: [] })));
@@ -91,7 +91,7 @@ function keyOf({ database, chain, point }: Taken): string {
 }
 
 /** The names of a point are in its path, where its manifest cannot be trusted: those of an artifact as far as they go. */
-function faultOfPlace(one: PlaceRead<Entry>): Fault {
+function faultOfPlace(one: PointRead<Entry>): Fault {
   const why = one.kind === 'damaged' ? one.why : '';
   const [top, a = '', b = '', , d = ''] = one.place.split('/');
   const taken =
@@ -224,7 +224,7 @@ async function checkMarks(root: string): Promise<readonly Fault[]> {
 type Part = Pick<Checked, 'faults' | 'notes'>;
 
 /** A cache: what it lacks it is given by the next run. What it says of a manifest that is still there must be true. */
-async function checkCatalogue(root: string, places: readonly PlaceRead<Entry>[]): Promise<Part> {
+async function checkCatalogue(root: string, places: readonly PointRead<Entry>[]): Promise<Part> {
   const path = rootFiles.catalogue;
   const catalogue = await readCatalogue(root);
   if (catalogue.kind === 'absent') return { faults: [], notes: [] };

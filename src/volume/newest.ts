@@ -10,7 +10,7 @@ import {
   tipOf,
   type Destination,
   type Listed,
-  type PlacesRead,
+  type PointsRead,
 } from './catalogue.ts';
 import { placeOf } from './layout.ts';
 import { manifestSeal, type Manifest, type Point } from './manifest.ts';
@@ -40,7 +40,7 @@ export async function readNewest(root: string, run: string, uid: string): Promis
 }
 
 /** What the catalogue says of all that is there; what it does not know of is read. */
-async function survey(root: string): Promise<PlacesRead<Entry>> {
+async function survey(root: string): Promise<PointsRead<Entry>> {
   const catalogue = await readCatalogue(root);
   if (catalogue.kind === 'tooNew') return catalogue;
   const listed = await listPlaces(root);

@@ -217,14 +217,13 @@ export async function abandonedClaims(
  * manifest is damaged by now.
  */
 export async function withdrawAbandoned(files: Files, root: string, claim: string): Promise<void> {
-  const manifests = dirname(claim);
-  const chain = join(root, dirname(manifests));
-  const names = (await listFolder(join(root, manifests))) ?? [];
+  const manifests = join(root, dirname(claim));
+  const names = (await listFolder(manifests)) ?? [];
   const isPublished = names.includes(`${claimOf(basename(claim))?.point}.json`);
-  const published = await publishedIn(join(root, manifests), names);
   const placed = isPublished ? [] : await filesIn(join(root, claim));
+  const published = await publishedIn(manifests, names);
   const ours = placed.filter(({ path }) => !path.includes('/') && !published.has(path));
-  await withdraw(files, chain, join(root, claim), ours);
+  await withdraw(files, dirname(manifests), join(root, claim), ours);
 }
 
 /** The names of all files that the manifests of a chain speak of. */

@@ -79,6 +79,17 @@ export async function readRecord(root: string, run: string): Promise<RunRecord |
   return found.kind === 'good' ? found.record : undefined;
 }
 
+/** The record of the run that ended last, by time of the file system. Undefined: there is none, or none that can be read. */
+export async function newestRecord(root: string): Promise<RunRecord | undefined> {
+  const runs = (await recordedRuns(root)).slice(0, mostRead);
+  const aged = await inParallel(runs, 16, async (run) => {
+    const found = await lstat(join(root, folders.runs, `${run}.json`)).catch(() => undefined);
+    return { run, at: found?.mtimeMs ?? 0 };
+  });
+  const newest = aged.toSorted((a, b) => b.at - a.at)[0];
+  return newest === undefined ? undefined : readRecord(root, newest.run);
+}
+
 /** The same, and says why a record is not believed. */
 export async function findRecord(root: string, run: string): Promise<FoundRecord> {
   // Never through a link: what it leads to is not the memory of this volume.
@@ -164,19 +175,6 @@ function withoutUndefined<T extends object>(fields: T): { [K in keyof T]?: Exclu
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as ReturnType<
     typeof withoutUndefined<T>
   >;
-}
-
-/** The record of the run that ended last, by time of the file system. Undefined: there is none, or none that can be read. */
-export async function newestRecord(root: string): Promise<RunRecord | undefined> {
-  const names = ((await listFolder(join(root, folders.runs))) ?? []).filter((name) => name.endsWith('.json'));
-  const aged = await Promise.all(
-    names.map(async (name) => {
-      const found = await lstat(join(root, folders.runs, name)).catch(() => undefined);
-      return { name, at: found?.mtimeMs ?? 0 };
-    }),
-  );
-  const newest = aged.toSorted((a, b) => b.at - a.at)[0];
-  return newest === undefined ? undefined : readRecord(root, newest.name.slice(0, -'.json'.length));
 }
 
 /** What a run may have left in runs/, also one that died over it. */
