@@ -159,13 +159,13 @@ export function fromReport(run: Common, report: RunReport): RunStatus {
   };
 }
 
-/** What the run saw of the volume, and what retention did there: by the policy that its Job was made with. */
-function foundBy({ metadata }: Job, { volume, retention }: RunReport): { readonly finding?: Finding } {
-  if (volume === undefined && retention === undefined) return {};
+/** What the run saw of the volume, what that remembers, and what retention did there: by the policy that its Job was made with. */
+function foundBy({ metadata }: Job, { volume, retention, past }: RunReport): { readonly finding?: Finding } {
+  if (volume === undefined && retention === undefined && past === undefined) return {};
   const policy = metadata.annotations?.[annotations.retention]?.slice(0, 16); // anybody may have edited it
   const startTime = metadata.creationTimestamp;
   const applied = retention === undefined ? {} : { retention: { ...retention, policy, startTime } };
-  return { finding: { volume, ...applied } };
+  return { finding: { volume, past, ...applied } };
 }
 
 function resultOf(reason: RunReason): RunStatus['result'] {
