@@ -261,11 +261,8 @@ describe('what is not as it was told is not touched', () => {
     make(join(root, folderOf(at)), root);
     const before = listing(dirname(root));
     const { removed, untouched } = await pruned(root);
-    expect(untouched).toEqual(
-      says === undefined
-        ? []
-        : [expect.objectContaining({ folder: folderOf(at), why: expect.stringMatching(says) })],
-    );
+    expect(untouched.map(({ folder }) => folder)).toEqual(says === undefined ? [] : [folderOf(at)]);
+    expect(untouched[0]?.why ?? '').toMatch(says ?? /^$/);
     expect(removed.map(({ sequence }) => sequence).toSorted((a, b) => a - b)).toEqual(
       at === 1 ? [4, 5] : [1],
     );

@@ -18,6 +18,7 @@ import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
 import { runOffline } from '../../src/agent/offline.ts';
 import { runPrune } from '../../src/agent/prune.ts';
+import { runScrub } from '../../src/agent/scrub.ts';
 import { ConfigError } from '../../src/config.ts';
 import { writeCatalogue } from '../../src/volume/catalogue-file.ts';
 import { realFiles } from '../../src/volume/files.ts';
@@ -389,8 +390,8 @@ const paths: readonly Case[] = [
   },
   {
     name: 'a claim of a dead Pod that names files of others',
-    make: ({ root, stores: [, { files: _, ...point }] }) => {
-      const claim = { ...point, files: [{ path: 'sub/file', size: 1, sha256: 'a'.repeat(64) }] } as Manifest;
+    make: ({ root, stores: [, point] }) => {
+      const claim: Manifest = { ...point, files: [{ path: 'sub/file', size: 1, sha256: 'a'.repeat(64) }] };
       symlinkSync(join(root, '../outside/folder'), join(root, chain, 'sub'));
       writeFileSync(
         join(root, chain, '.manifests', `${aPointName(5)}.${podUID(5)}.claim`),
@@ -507,80 +508,81 @@ function within<T>(what: string, work: Promise<T>): Promise<T> {
 /** Bytes that the process may have more of at the end of a case than before. */
 const mostMemory = 400 * 1_048_576;
 
+/** What is said by the verbs, and what of it is not as it should be. */
+interface Heard {
+  readonly said: string[];
+  readonly wrong: string[];
+}
+
 /** Plays one case, and says what did not hold. */
-async function play({ make, reason, verified }: Case): Promise<readonly string[]> {
+async function play(one: Case): Promise<readonly string[]> {
   const scene = await aScene();
   const { world, root, outside } = scene;
-  await make(scene);
+  await one.make(scene);
   const before = listing(outside);
   const memory = process.memoryUsage().rss;
-  const wrong: string[] = [];
-  const said: string[] = [];
-  const expectTo = (holds: boolean, what: string): void => {
-    if (!holds) wrong.push(what);
-  };
-
-  for (const verb of ['catalog', 'verify'] as const)
-    for (const output of ['table', 'json'] as const) {
-      const { text, exitCode } = await within(verb, runOffline({ verb, folder: world.volume, output })).catch(
-        (error: unknown) => ({
-          text: String(error),
-          exitCode: error instanceof ConfigError ? 2 : 3,
-        }),
-      );
-      said.push(text);
-      // A link is no destination of a volume; named itself, it is read where it leads.
-      const isLink = reason === refused.reason && exitCode === 2;
-      expectTo(
-        isLink || exitCode === (verb === 'verify' ? verified : 0),
-        `${verb} ended with ${exitCode}: ${text.slice(0, 200)}`,
-      );
-    }
-  const options = {
-    run: 'orders-9',
-    pod: 9,
-    terminalPods: [podUID(5)],
-    createdTime: '2026-02-01T03:00:00.000Z',
-  };
-  const asked = await within('inspect', container('inspect', aPod(world, { ...options, run: 'orders-2' })));
-  expectTo(asked.report !== undefined || asked.code === 10, 'inspect said nothing');
-  const staged = await within(
-    'prepare',
-    container('prepare', aPod(world, { ...options, pod: 8, neo4jVersion: '5.26.0', databases: ['neo4j'] })),
-  );
-  expectTo(staged.report !== undefined || staged.code === 0, 'prepare said nothing');
-  const ended = await within('a run', attempt(world, options, tool({ lastTransactionId: 10n })));
-  said.push(JSON.stringify([asked, staged, ended]));
-  expectTo(
-    ended.report?.reason === reason,
-    `the run ended with ${ended.report?.reason}: ${ended.report?.message}`,
-  );
-  const pod = aPod(world, {
-    ...options,
-    run: 'prune-1',
-    pod: 10,
-    retention: { mode: 'Enforce', keepLast: 1 },
-  });
-  await within('prune', runPrune(pod.context, pod.terminationLog));
-  said.push(readFileSync(pod.terminationLog, 'utf8'));
-
-  expectTo(JSON.stringify(listing(outside)) === JSON.stringify(before), 'something outside has changed');
-  expectTo(!said.some((text) => text.includes(secret)), 'something outside was told');
-  expectTo(reason === refused.reason || !holdsSecret(root), 'something outside was copied');
-  expectTo(process.memoryUsage().rss - memory < mostMemory, 'it took too much memory');
+  const heard: Heard = { said: [], wrong: [] };
+  await askOffline(scene, one, heard);
+  await askInJobs(scene, one, heard);
+  const { said, wrong } = heard;
+  if (JSON.stringify(listing(outside)) !== JSON.stringify(before))
+    wrong.push('something outside has changed');
+  if (said.some((text) => text.includes(secret))) wrong.push('something outside was told');
+  if (one.reason !== refused.reason && holdsSecret(root)) wrong.push('something outside was copied');
+  if (process.memoryUsage().rss - memory > mostMemory) wrong.push('it took too much memory');
   execFileSync('rm', ['-rf', world.volume]); // what no path leads to, Node cannot remove
   return wrong;
 }
 
+async function askOffline(
+  { world }: Scene,
+  { reason, verified }: Case,
+  { said, wrong }: Heard,
+): Promise<void> {
+  for (const verb of ['catalog', 'verify'] as const)
+    for (const output of ['table', 'json'] as const) {
+      const ended = runOffline({ verb, folder: world.volume, output }).catch((error: unknown) => ({
+        text: String(error),
+        exitCode: error instanceof ConfigError ? 2 : 3,
+      }));
+      const { text, exitCode } = await within(verb, ended);
+      said.push(text);
+      // A link is no destination of a volume.
+      const isLink = reason === refused.reason && exitCode === 2;
+      if (!isLink && exitCode !== (verb === 'verify' ? verified : 0))
+        wrong.push(`${verb} ended with ${exitCode}: ${text.slice(0, 200)}`);
+    }
+}
+
+async function askInJobs({ world }: Scene, { reason }: Case, { said, wrong }: Heard): Promise<void> {
+  const createdTime = '2026-02-01T03:00:00.000Z';
+  const options = { run: 'orders-9', pod: 9, terminalPods: [podUID(5)], createdTime };
+  const asked = await within('inspect', container('inspect', aPod(world, { ...options, run: 'orders-2' })));
+  if (asked.report === undefined && asked.code !== 10) wrong.push('inspect said nothing');
+  const modern = { ...options, pod: 8, neo4jVersion: '5.26.0', databases: ['neo4j'] };
+  const staged = await within('prepare', container('prepare', aPod(world, modern)));
+  if (staged.report === undefined && staged.code !== 0) wrong.push('prepare said nothing');
+  const ended = await within('a run', attempt(world, options, tool({ lastTransactionId: 10n })));
+  if (ended.report?.reason !== reason)
+    wrong.push(`the run ended with ${ended.report?.reason}: ${ended.report?.message}`);
+  said.push(JSON.stringify([asked, staged, ended]));
+  const scrubbing = aPod(world, { ...options, run: 'scrub-1', pod: 11 });
+  await within('scrub', runScrub(scrubbing.context, scrubbing.terminationLog));
+  const retention = { mode: 'Enforce', keepLast: 1 } as const;
+  const pruning = aPod(world, { ...options, run: 'prune-1', pod: 10, retention });
+  await within('prune', runPrune(pruning.context, pruning.terminationLog));
+  for (const { terminationLog } of [scrubbing, pruning]) said.push(readFileSync(terminationLog, 'utf8'));
+}
+
 /** Whether a file of ours has the content of one outside. */
 function holdsSecret(root: string): boolean {
-  for (const folder of ['points', 'chains', 'runs'])
-    for (const entry of readdirSync(join(root, folder), { recursive: true, withFileTypes: true }))
-      if (entry.isFile() && entry.name.length < 99) {
-        const path = join(entry.parentPath, entry.name);
-        if (!path.includes('outside') && readFileSync(path).includes(secret)) return true;
-      }
-  return false;
+  const found = ['points', 'chains', 'runs'].flatMap((folder) =>
+    readdirSync(join(root, folder), { recursive: true, withFileTypes: true }),
+  );
+  return found
+    .filter((entry) => entry.isFile() && entry.name.length < 99)
+    .map((entry) => join(entry.parentPath, entry.name))
+    .some((path) => !path.includes('outside') && readFileSync(path).includes(secret));
 }
 
 test('nothing outside of the destination is touched, whatever lies on the volume', async () => {
