@@ -265,6 +265,16 @@ describe('agent verify', () => {
       sound: 4,
     },
     {
+      name: 'an increment that does not continue the one before',
+      damage: async ({ root, artifacts: [, second] }) => {
+        await writeManifest(root, { ...second, firstTransactionID: '35' });
+        await writeCatalogue(realFiles, root);
+      },
+      path: `${chain}/.manifests/${aPointName(4)}.json`,
+      takes: 2,
+      sound: 3,
+    },
+    {
       name: 'a point that a scrub found damaged',
       damage: ({ root, stores }) =>
         writeMarks(realFiles, root, new Map([newMark(stores[0] as Manifest, { time, damaged: 'neostore' })])),

@@ -27,13 +27,20 @@ export async function tidy(context: Context, ended: RunReport): Promise<Tidied> 
 }
 
 async function putInOrder(context: Context, held: Held, ended: RunReport): Promise<Tidied> {
-  const { files } = context;
   const retention = await retain(context, held, endsOf(ended));
   await held.check();
-  await writeCatalogue(files, held.root);
-  const destination = await readDestination(held.root);
-  await held.check();
-  if (destination.kind === 'ours') await writeRestoreGuide(files, held.root, destination.points);
+  await catalogue(context, held);
   const volume = await lookAtVolume(context);
   return { ...(volume === undefined ? {} : { volume }), ...(retention === undefined ? {} : { retention }) };
+}
+
+/** Both follow from the manifests: without them the next run is slower, and somebody has to look for a command. */
+async function catalogue({ files, say }: Context, { root }: Held): Promise<void> {
+  try {
+    await writeCatalogue(files, root);
+    const destination = await readDestination(root);
+    if (destination.kind === 'ours') await writeRestoreGuide(files, root, destination.points);
+  } catch (error) {
+    say({ err: error }, 'the catalogue or the guide could not be written');
+  }
 }

@@ -132,7 +132,7 @@ export class BackupController {
     if (!isDeepStrictEqual(status, backup.status ?? {})) {
       if (!(await this.#saveStatus(backup, status, signal))) return { kind: 'after', delayMs: staleCacheMs };
       // A crash before this line loses Events, never status.
-      this.#announce(backup, status);
+      this.#announce(backup, status, decision.ended);
     }
     if (outcome.kind === 'failed') throw outcome.error;
     return outcome.kind === 'refused' ? this.#offerLater(backup) : decision.next;
@@ -249,11 +249,11 @@ export class BackupController {
     }
   }
 
-  #announce(backup: Neo4jBackup, status: Neo4jBackupStatus): void {
+  #announce(backup: Neo4jBackup, status: Neo4jBackupStatus, ended: Decision['ended']): void {
     const { events, log } = this.#deps;
     const { apiVersion, kind, metadata } = backup;
     const regarding = { apiVersion, kind, ...keyOf(backup), uid: metadata.uid };
-    for (const { type, reason, note } of announcements(backup.status, status)) {
+    for (const { type, reason, note } of announcements(backup.status, status, ended)) {
       events.record({ regarding, type, reason, note, action: 'Backup' });
       log.info({ key: formatKey(regarding), reason, phase: status.phase }, note);
     }

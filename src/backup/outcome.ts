@@ -141,23 +141,31 @@ function common({ metadata }: Job): Common {
 export const currentRunOf = common;
 
 export function fromReport(run: Common, report: RunReport): RunStatus {
-  const { schemaVersion: _, run: __, volume: ___, retention: ____, databases, ...facts } = report;
+  const {
+    schemaVersion: _,
+    run: __,
+    volume: ___,
+    retention: ____,
+    past: _____,
+    databases,
+    ...facts
+  } = report;
   const known = Object.fromEntries(Object.entries(facts).filter(([, value]) => value !== undefined));
   return {
     ...run,
-    ...(known as Omit<RunReport, 'schemaVersion' | 'run' | 'volume' | 'retention' | 'databases'>),
+    ...(known as Omit<RunReport, 'schemaVersion' | 'run' | 'volume' | 'retention' | 'past' | 'databases'>),
     ...(databases === undefined ? {} : { databases: [...databases] }),
     result: resultOf(report.reason),
   };
 }
 
-/** What the run saw of the volume, and what retention did there: by the policy that its Job was made with. */
-function foundBy({ metadata }: Job, { volume, retention }: RunReport): { readonly finding?: Finding } {
-  if (volume === undefined && retention === undefined) return {};
+/** What the run saw of the volume, what that remembers, and what retention did there: by the policy that its Job was made with. */
+function foundBy({ metadata }: Job, { volume, retention, past }: RunReport): { readonly finding?: Finding } {
+  if (volume === undefined && retention === undefined && past === undefined) return {};
   const policy = metadata.annotations?.[annotations.retention]?.slice(0, 16); // anybody may have edited it
   const startTime = metadata.creationTimestamp;
   const applied = retention === undefined ? {} : { retention: { ...retention, policy, startTime } };
-  return { finding: { volume, ...applied } };
+  return { finding: { volume, past, ...applied } };
 }
 
 function resultOf(reason: RunReason): RunStatus['result'] {

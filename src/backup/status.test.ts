@@ -443,6 +443,27 @@ describe('announcements', () => {
   const told = (before: Neo4jBackupStatus | undefined, now_: Neo4jBackupStatus): readonly string[] =>
     announcements(before, now_).map(({ type, reason, note }) => `${type} ${reason} ${note}`);
 
+  test('tell of no run that only the volume remembered, though it is in the history now', () => {
+    const past = [
+      {
+        run: 'orders-0',
+        reason: 'EngineFailed',
+        requestedType: 'Auto',
+        createdTime: '2025-12-01T00:00:00.000Z',
+        completionTime: '2025-12-01T00:01:00.000Z',
+      } as const,
+    ];
+    const status = after({ ended: [aRun()], findings: [{ past }] });
+    expect(status.history?.map(({ id }) => id)).toEqual([aRun().id, 'orders-0']);
+    expect(announcements(undefined, status, [aRun()]).map(({ reason }) => reason)).toEqual([
+      'FullBackupTaken',
+    ]);
+    const asking = after({ inspecting: [{ ...aRun(), id: 'orders-0' }], findings: [{ past }] });
+    expect(asking.history).toBeUndefined();
+    // Told once more by the next run, nothing of it changes.
+    expect(after({ before: status, findings: [{ past }] }).history).toEqual(status.history);
+  });
+
   test('tell of each run that ended once, oldest first', () => {
     const status = after({ ended: [failure, aRun()] });
     expect(told(undefined, status)).toEqual([

@@ -9,6 +9,7 @@ import type { Decision, Standing } from './decide.ts';
 import type { Observed } from './observe.ts';
 import type { Obstacle } from './obstacle.ts';
 import { currentRunOf } from './outcome.ts';
+import { withPast } from './past.ts';
 import { resumedRun } from './replacement.ts';
 import type { Finding } from './upkeep.ts';
 
@@ -71,7 +72,7 @@ export function nextStatus(seen: Observed, decision: Decision, outcome: ActOutco
       newestTrigger([...fresh, ...(currentRun === undefined ? [] : [currentRun])]) ?? before.lastTriggerID,
     databases: databasesOf(news, before.databases),
     ...found,
-    history: nextHistory(ended, before.history),
+    history: nextHistory(decision, before.history),
   });
   return fitted(status);
 }
@@ -137,15 +138,20 @@ function newestTrigger(runs: readonly { readonly triggerID?: string | undefined 
 }
 
 function nextHistory(
-  ended: readonly RunStatus[],
+  { ended, inspecting, findings }: Decision,
   before: readonly RunStatus[] = [],
 ): RunStatus[] | undefined {
-  const history = [...before];
+  const told = new Set(ended.map(({ id }) => id));
+  const history = before.filter(({ id }) => !told.has(id));
   for (const run of ended.map(shortened)) {
     const at = history.findIndex((other) => !isBefore(run, other));
     history.splice(at === -1 ? history.length : at, 0, run);
   }
-  return history.length === 0 ? undefined : history.slice(0, keptRuns);
+  // Of a run that is being asked for the answer tells, not what another run came by.
+  const asked = new Set(inspecting.map(({ id }) => id));
+  const past = findings.flatMap((finding) => finding.past ?? []).filter(({ run }) => !asked.has(run));
+  const whole = withPast(history, past).map(shortened);
+  return whole.length === 0 ? undefined : whole.slice(0, keptRuns);
 }
 
 /** What the API server said about the Job that was to be made. */
@@ -370,10 +376,12 @@ export interface Announcement {
 export function announcements(
   before: Neo4jBackupStatus | undefined,
   after: Neo4jBackupStatus,
+  ended: readonly RunStatus[] = after.history ?? [],
 ): readonly Announcement[] {
   const known = new Set((before?.history ?? []).map(({ id }) => id));
+  const news = new Set(ended.map(({ id }) => id)); // the rest the volume remembered: nobody wants to be told of it again
   const runs = (after.history ?? [])
-    .filter(({ id }) => !known.has(id))
+    .filter(({ id }) => news.has(id) && !known.has(id))
     .map(({ id, reason, message }) => {
       const whole = after.lastRun?.id === id ? after.lastRun.message : message;
       return { reason, note: `${id}: ${whole}` };

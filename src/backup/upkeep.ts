@@ -8,6 +8,7 @@ import type {
 } from '../api/neo4jbackup.ts';
 import { plain } from '../api/plain.ts';
 import { explain } from '../api/reasons.ts';
+import type { PastReport } from '../run/report.ts';
 import { parseUpkeep, type UpkeepReport } from '../run/upkeep.ts';
 import type { Action } from './decide.ts';
 import { evidenceOf, hasEnded, statusesOf } from './evidence.ts';
@@ -24,6 +25,8 @@ export interface Finding {
   readonly volume?: VolumeStatus | undefined;
   readonly retention?: RetentionStatus | undefined;
   readonly verification?: VerificationStatus | undefined;
+  /** Runs that the volume remembers, which status may have lost. */
+  readonly past?: readonly PastReport[] | undefined;
 }
 
 /** A Job is due whose turn has not come: who makes room tells nobody. Milliseconds. */

@@ -143,13 +143,11 @@ describe('formatReport of a run that tells of the volume', () => {
     const facts = { volume, retention: { ...retention, points: verdicts(40, 'keepLast') } };
     for (const count of [1, 5, 8, 9, 10, 11, 12, 32]) {
       const report = { ...published, message: 'm'.repeat(900), databases: databases(count, 'x'.repeat(256)) };
-      const {
-        volume: _,
-        retention: __,
-        ...parsed
-      } = parseReport(formatReport({ ...report, ...facts }), 'orders-1') ?? {};
-      expect(parsed).toEqual(parseReport(formatReport(report), 'orders-1'));
-      expect(parsed.databases?.length).toBeGreaterThan(0);
+      const parsed = parseReport(formatReport({ ...report, ...facts }), 'orders-1');
+      expect({ ...parsed, volume: undefined, retention: undefined }).toEqual(
+        parseReport(formatReport(report), 'orders-1'),
+      );
+      expect(parsed?.databases?.length).toBeGreaterThan(0);
     }
   });
 

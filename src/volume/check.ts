@@ -7,6 +7,7 @@ import { createGunzip } from 'node:zlib';
 import { readArtifact } from './artifact.ts';
 import { entryOf, readCatalogue, type Entry } from './catalogue-file.ts';
 import { readPoints, type PointRead } from './catalogue.ts';
+import { proveChains } from './chain.ts';
 import { errorCode, listEntries } from './files.ts';
 import { folders, placeOf, rootFiles } from './layout.ts';
 import { manifestSeal, type FileEntry, type Manifest, type Point } from './manifest.ts';
@@ -56,6 +57,7 @@ export async function checkDestination(root: string): Promise<Checked> {
   }
   const looked: Looked[] = [];
   for (const { kept } of read.places) if (kept !== undefined) looked.push(await lookAt(root, kept));
+  const points = looked.map(({ point }) => point);
   const unread = read.places.flatMap((one) => (one.kept === undefined ? [faultOfPlace(one)] : []));
   const marked = read.places.flatMap((one) =>
     one.kind === 'damaged' && one.kept !== undefined ? [faultOfMark(one.kept, one.why)] : [],
@@ -64,7 +66,8 @@ export async function checkDestination(root: string): Promise<Checked> {
   const runs = await checkRuns(root);
   const faults = [
     ...unread,
-    ...looked.flatMap((one) => faultsOf(one, looked)),
+    ...looked.flatMap((one) => faultsOf(one, points)),
+    ...brokenChains(points),
     ...marked,
     ...(await checkMarks(root)),
     ...catalogue.faults,
@@ -106,19 +109,28 @@ function takenOf({ database, chain, point, lastTransactionID }: Point): Taken {
   return { database, chain, point, lastTransactionID };
 }
 
-/** A store is whole by itself; of a chain of artifacts all that came after rests on each. */
-function faultsOf({ point, faults }: Looked, all: readonly Looked[]): readonly Fault[] {
-  const rests = all
-    .map((one) => one.point)
-    .filter(
-      (other) =>
-        point.layout === 'artifacts' &&
-        other.layout === 'artifacts' &&
-        other.database === point.database &&
-        other.chain === point.chain &&
-        other.sequence > point.sequence,
-    );
-  return faults.map((fault) => ({ ...fault, takes: [point, ...rests].map(takenOf) }));
+/** A store is whole by itself; of a chain of artifacts all rests on each that was taken on top of it. */
+function faultsOf({ point, faults }: Looked, all: readonly Entry[]): readonly Fault[] {
+  if (faults.length === 0) return [];
+  const lost = [point];
+  for (const other of all.toSorted((a, b) => a.sequence - b.sequence))
+    if (other.layout === 'artifacts' && lost.some((one) => isParent(one, other))) lost.push(other);
+  return faults.map((fault) => ({ ...fault, takes: lost.map(takenOf) }));
+}
+
+function isParent(one: Point, other: Point): boolean {
+  return one.database === other.database && one.point === other.parent;
+}
+
+/** Points that are all there, and do not continue what they should. */
+function brokenChains(points: readonly Entry[]): readonly Fault[] {
+  const { broken } = proveChains(points);
+  return [...Map.groupBy(broken, ({ point, at }) => `${point.database}/${at}`).values()].flatMap((those) => {
+    const [first] = those;
+    if (first === undefined) return [];
+    const why = `it does not continue its chain: ${first.why}`;
+    return [{ path: placeOf(first.point).manifest, why, takes: those.map(({ point }) => takenOf(point)) }];
+  });
 }
 
 async function lookAt(root: string, point: Entry): Promise<Looked> {
@@ -133,8 +145,11 @@ async function lookAt(root: string, point: Entry): Promise<Looked> {
   });
   if (data?.isDirectory() !== true) return { point, faults: [{ path: place.data, why: 'it is no folder' }] };
   const look = point.layout === 'artifacts' ? lookAtArtifacts : lookAtStore;
-  const found = await look(join(root, place.data), manifest);
-  return { point, faults: found.map(({ path, why }) => ({ path: `${place.data}/${path}`, why })) };
+  const found = await look(join(root, place.data), manifest).catch((error: unknown) => {
+    if (errorCode(error) === undefined) throw error;
+    return [{ path: '', why: `it cannot be read: ${errorCode(error)}` }];
+  });
+  return { point, faults: found.map(({ path, why }) => ({ path: join(place.data, path), why })) };
 }
 
 interface FileFault {

@@ -62,15 +62,16 @@ async function survey(root: string): Promise<PointsRead<Entry>> {
 }
 
 /**
- * The points that matter to a run: those that it has published itself, and of each database the tip with all of its chain,
- * and the one with the highest sequence.
+ * The points that matter to a run: those that it has published itself, and of each database the tip, what that one has to be
+ * held against (its parent; all of its chain, where that is artifacts), and the one with the highest sequence.
  */
 export function newestOf<T extends Point>(points: readonly T[], run: string, uid: string): readonly T[] {
   const wanted = new Set(pointsOfRun(points, run, uid));
   for (const ours of Map.groupBy(points, ({ database }) => database).values()) {
     const tip = tipOf(ours);
     const newest = ours.reduce((a, b) => (b.sequence > a.sequence ? b : a));
-    for (const point of [tip, newest]) if (point !== undefined) wanted.add(point);
+    const parent = ours.find(({ point }) => point === tip?.parent);
+    for (const point of [tip, parent, newest]) if (point !== undefined) wanted.add(point);
     // A store needs no other point; an artifact those before it.
     const chained = tip?.layout === 'artifacts' ? ours.filter(({ chain }) => chain === tip.chain) : [];
     for (const point of chained) wanted.add(point);

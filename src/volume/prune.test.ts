@@ -205,7 +205,8 @@ describe('what is not as it was told is not touched', () => {
     /** At which unit, by its first point. */
     readonly at: number;
     readonly make: (folder: string, root: string) => void;
-    readonly says: RegExp;
+    /** Absent: it is none of our points, so there is nothing to say. */
+    readonly says?: RegExp;
   }
   const cases: readonly Case[] = [
     {
@@ -245,7 +246,6 @@ describe('what is not as it was told is not touched', () => {
         renameSync(dirname(folder), join(root, '../elsewhere'));
         symlinkSync('../../elsewhere', dirname(folder));
       },
-      says: /is no folder$/,
     },
     {
       name: 'a link in the place of the point',
@@ -254,7 +254,6 @@ describe('what is not as it was told is not touched', () => {
         renameSync(folder, join(root, '../elsewhere'));
         symlinkSync('../../../elsewhere', folder);
       },
-      says: /is no folder$/,
     },
   ];
   test.each(cases)('$name', async ({ at, make, says }) => {
@@ -262,9 +261,8 @@ describe('what is not as it was told is not touched', () => {
     make(join(root, folderOf(at)), root);
     const before = listing(dirname(root));
     const { removed, untouched } = await pruned(root);
-    expect(untouched).toEqual([
-      expect.objectContaining({ folder: folderOf(at), why: expect.stringMatching(says) }),
-    ]);
+    expect(untouched.map(({ folder }) => folder)).toEqual(says === undefined ? [] : [folderOf(at)]);
+    expect(untouched[0]?.why ?? '').toMatch(says ?? /^$/);
     expect(removed.map(({ sequence }) => sequence).toSorted((a, b) => a - b)).toEqual(
       at === 1 ? [4, 5] : [1],
     );

@@ -61,6 +61,8 @@ export async function stageCopy(
   { from, to, progress = silent }: Copying,
   entries: readonly FileEntry[],
 ): Promise<string | undefined> {
+  const astray = await firstAstray(from, entries);
+  if (astray !== undefined) return astray;
   await files.makeFolder(to);
   for (const folder of new Set(entries.map(({ path }) => dirname(path))))
     await files.makeFolder(join(to, folder));
@@ -84,10 +86,28 @@ export async function verifyFiles(
   entries: readonly FileEntry[],
   progress: Progress = silent,
 ): Promise<string | undefined> {
+  const astray = await firstAstray(folder, entries);
+  if (astray !== undefined) return astray;
   return firstDamaged(entries, async ({ path, size, sha256 }) => {
     const file = join(folder, path);
     return (await isPlain(file, size)) && (await hashFile(file, progress)) === sha256;
   });
+}
+
+/** The first file that is not below folders of ours alone: a link in the place of one leads to files of others. */
+async function firstAstray(folder: string, entries: readonly FileEntry[]): Promise<string | undefined> {
+  const isReal = new Map<string, boolean>();
+  const lookAt = async (path: string): Promise<boolean> => {
+    const known = isReal.get(path);
+    if (known !== undefined) return known;
+    const above = path === '.' || (await lookAt(dirname(path)));
+    const found = above ? await lstat(join(folder, path)).catch(() => undefined) : undefined;
+    const is = found?.isDirectory() === true;
+    isReal.set(path, is);
+    return is;
+  };
+  for (const { path } of entries) if (!(await lookAt(dirname(path)))) return path;
+  return undefined;
 }
 
 /** A link could lead anywhere, and opening a pipe waits for a writer: neither is opened. */

@@ -1,5 +1,5 @@
 // Reads a backup back: is it there, is it whole, of which store is it.
-import { readFile, readdir, stat } from 'node:fs/promises';
+import { lstat, readFile, readdir, stat } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { errorCode } from './files.ts';
 import type { FileEntry } from './manifest.ts';
@@ -158,6 +158,7 @@ async function plainFiles(folder: string): Promise<readonly string[] | string> {
   const paths: string[] = [];
   let entries;
   try {
+    if (!(await lstat(folder)).isDirectory()) return 'there is no such folder'; // a link to one is none of ours
     entries = await readdir(folder, { withFileTypes: true, recursive: true });
   } catch (error) {
     if (['ENOENT', 'ENOTDIR'].includes(errorCode(error) ?? '')) return 'there is no such folder';

@@ -195,10 +195,11 @@ export async function makeArtifact(root: string, over: Partial<Manifest> = {}): 
   const databaseID = '01010101-0101-0101-0101-010101010101';
   const { sequence = 1, database = 'neo4j', lastTransactionID = String(10 * sequence) } = over;
   const isFull = over.type !== 'Incremental';
+  const lowest = isFull ? 1n : BigInt(lastTransactionID) - 9n;
   const content = anArtifact({
     database,
     databaseID,
-    lowest: isFull ? 1n : BigInt(lastTransactionID) - 9n,
+    lowest,
     highest: BigInt(lastTransactionID),
     isFull,
   });
@@ -210,6 +211,7 @@ export async function makeArtifact(root: string, over: Partial<Manifest> = {}): 
     database,
     storeID: databaseID,
     storeVersion: 'artifact',
+    ...(isFull ? {} : { firstTransactionID: String(lowest) }),
     lastTransactionID,
     sizeBytes: content.length,
     files: [{ path, size: content.length, sha256 }],
