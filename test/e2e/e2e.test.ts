@@ -6,6 +6,7 @@ import { theDestination, theNamespace, theSource, theTool } from './failures.ts'
 import { generationA } from './generation-a.ts';
 import { helmWait } from './helm-wait.ts';
 import { theRelease } from './release.ts';
+import { theVolume } from './volume.ts';
 import { endWorld, startWorld } from './world.ts';
 
 beforeAll(startWorld);
@@ -19,4 +20,5 @@ theTool();
 theDestination();
 theNamespace();
 helmWait();
+theVolume();
 theRelease();
