@@ -45,12 +45,13 @@ export function theVolume(): void {
   describe('a volume', () => {
     test('that one Pod at a time may use is used by two resources in turn', async () => {
       await on().apply(aClaim(claim), aBackup('one', {}, claim), aBackup('other', {}, claim));
-      const queued = await Promise.race(
-        ['one', 'other'].map(async (name) => {
-          await becomes(name, 'Reconciling', 'Queued');
-          return name;
-        }),
-      );
+      const queued = await on().until('a resource that waits', async () => {
+        for (const name of ['one', 'other']) {
+          const { conditions = [] } = await statusOf(name);
+          if (conditions.some(({ reason }) => reason === 'Queued')) return name;
+        }
+        return undefined;
+      });
       const first = queued === 'one' ? 'other' : 'one';
       expect(messageOf(await statusOf(queued), 'Reconciling')).toMatch(/ waits for the (Job|resource) /);
       const [before, after] = [await runEnds(first), await runEnds(queued)];
