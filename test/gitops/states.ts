@@ -46,7 +46,14 @@ function after({
     orphaned: [],
     claimExists: true,
   } as const;
-  const decision = { standing, ended, inspecting, findings: [], actions: [], next: { kind: 'onChange' } } as const;
+  const decision = {
+    standing,
+    ended,
+    inspecting,
+    findings: [],
+    actions: [],
+    next: { kind: 'onChange' },
+  } as const;
   const status = nextStatus({ ...seen, service: 'present' }, decision, outcome);
   return { ...backup, status };
 }
@@ -86,6 +93,10 @@ const rows: readonly Row[] = [
         outcome: { kind: 'failed', error: new Error('no') },
       },
     ],
+  },
+  {
+    row: 'a run is due, and others use its claim',
+    passes: [{ name: 'queued', standing: { kind: 'queued', detail } }],
   },
   {
     row: 'a run has ended, nobody saw how, and the volume is being asked',
