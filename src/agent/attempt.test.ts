@@ -629,7 +629,9 @@ describe('an attempt that fails', () => {
       expect(published(world)).toEqual(before);
       expect(await stagingOf(world)).toEqual([]);
       const record = JSON.parse(readFileSync(join(world.root, 'runs/orders-2.json'), 'utf8')) as unknown;
-      expect(record).toMatchObject({ reason, run: 'orders-2', podUID: podUID(2), generation: 'B2' });
+      expect(record).toMatchObject({
+        record: { schemaVersion: 1, reason, run: 'orders-2', podUID: podUID(2), generation: 'B2' },
+      });
       expect(gunzipSync(readFileSync(join(world.root, 'runs/orders-2.log.gz'))).toString()).toBe(output);
     },
   );

@@ -3,17 +3,26 @@ import { join } from 'node:path';
 import { allDatabases, onlyDatabase } from '../engine/engine.ts';
 import { exchange, formatSteps } from '../run/exchange.ts';
 import type { RunReport } from '../run/report.ts';
-import { pointsOf, pointsOfRun, readDestination, tipOf, type Destination } from '../volume/catalogue.ts';
+import {
+  pointsIn,
+  pointsOf,
+  pointsOfRun,
+  readDestination,
+  tipOf,
+  type Destination,
+} from '../volume/catalogue.ts';
 import { hasDamage, proveChains } from '../volume/chain.ts';
 import { listFolder } from '../volume/files.ts';
 import { LockBusy, LockLost, withLock } from '../volume/lock.ts';
 import { folders as layoutFolders, placeOf, stagingOwner } from '../volume/layout.ts';
 import type { Manifest } from '../volume/manifest.ts';
 import { expectedBytes } from '../volume/forecast.ts';
+import { readNewest } from '../volume/newest.ts';
 import { progressOf } from '../volume/progress.ts';
 import { abandonedClaims, withdrawAbandoned } from '../volume/publish.ts';
 import { lackingForCopy, tightFor } from '../volume/space.ts';
 import { stageCopy, stageLinks } from '../volume/stage.ts';
+import { adopt } from './adopt.ts';
 import { copyName, expectedOf, foldersOf, holderOf, type Context } from './context.ts';
 import type { Known, Plan, Target } from './plan.ts';
 import { preflight } from './preflight.ts';
@@ -39,11 +48,11 @@ export async function prepare(context: Context): Promise<RunReport | undefined> 
   const { request, files } = context;
   const folders = foldersOf(context);
   const startedAt = context.now();
-  const found = await readDestination(folders.root);
-  const refused = refuse(context, found);
+  const before = await readNewest(folders.root, request.run, request.resource.uid);
+  const refused = refuse(context, before);
   if (refused !== undefined) return refused;
 
-  const published = pointsOfRun(pointsIn(found), request.run, request.resource.uid);
+  const published = pointsOfRun(pointsIn(before), request.run, request.resource.uid);
   const missing = wantedDatabases(context).filter((name) =>
     published.every(({ database }) => database !== name),
   );
@@ -62,16 +71,14 @@ export async function prepare(context: Context): Promise<RunReport | undefined> 
   await files.makeFolder(folders.root);
   await files.sync(context.volume); // or else a loss of power could take the folder with all that was published in it
   await removeLeftovers(context);
+  const notAdopted = await adopt(context, before, wantedDatabases(context));
+  if (notAdopted !== undefined) return withPublished(context, published, missing, notAdopted);
   await makeRoom(context);
-  const destination = await readDestination(folders.root);
+  const destination = await readToGoOn(context);
   const points = pointsIn(destination);
   await files.makeFolder(folders.reports);
-  const decided = missing.map((name) => decide(context, destination, name));
-  const objection = decided.find((one) => 'reason' in one);
-  if (objection !== undefined) return withPublished(context, published, missing, objection);
-  const possible = decided.filter((one): one is Wanted => !('reason' in one));
-  const tooLarge = await tooLargeToCopy(context, possible);
-  if (tooLarge !== undefined) return withPublished(context, published, missing, tooLarge);
+  const possible = await decideAll(context, destination, missing);
+  if ('reason' in possible) return withPublished(context, published, missing, possible);
   await warnOfLittleRoom(context, possible, points);
   const wanted: Wanted[] = [];
   for (const one of possible) wanted.push(await stage(context, one, points));
@@ -85,8 +92,12 @@ export async function prepare(context: Context): Promise<RunReport | undefined> 
   return undefined;
 }
 
-function pointsIn(destination: Destination): readonly Manifest[] {
-  return destination.kind === 'ours' ? destination.points : [];
+/** What is newest decides, as long as it is good: else all that there is must be known. */
+async function readToGoOn({ request, volume }: Context): Promise<Destination> {
+  const root = join(volume, request.path);
+  const newest = await readNewest(root, request.run, request.resource.uid);
+  const isGood = newest.kind !== 'ours' || proveChains(newest.points).broken.length === 0;
+  return isGood ? newest : readDestination(root);
 }
 
 /** The report for a destination that must not be touched. */
@@ -135,6 +146,19 @@ function withPublished(
       .filter((database) => database !== allDatabases)
       .map((database) => ({ kind: 'failed', database, reason, detail }) as const),
   ]);
+}
+
+/** What is to be taken of each database, or what is in the way of all. */
+async function decideAll(
+  context: Context,
+  destination: Destination,
+  databases: readonly string[],
+): Promise<readonly Wanted[] | Problem> {
+  const decided = databases.map((name) => decide(context, destination, name));
+  const objection = decided.find((one) => 'reason' in one);
+  if (objection !== undefined) return objection;
+  const possible = decided.filter((one): one is Wanted => !('reason' in one));
+  return (await tooLargeToCopy(context, possible)) ?? possible;
 }
 
 /** What is to be taken of a database, and why, before anything was copied for it. */
@@ -355,12 +379,10 @@ async function withdrawClaims(context: Context): Promise<void> {
   if (claims.length === 0) return;
   try {
     await withLock(files, root, holderOf(context), async (held) => {
-      const destination = await readDestination(root);
-      const points = destination.kind === 'ours' ? destination.points : [];
       for (const claim of claims) {
         await held.check();
         context.say({ claim }, 'withdrawing what an earlier attempt had not published');
-        await withdrawAbandoned(files, root, claim, points);
+        await withdrawAbandoned(files, root, claim);
       }
     });
   } catch (error) {

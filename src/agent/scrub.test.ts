@@ -59,10 +59,10 @@ async function filled(kind: keyof typeof kinds): Promise<Filled> {
 }
 
 async function pointsIn({ root }: World): Promise<readonly Manifest[]> {
-  const read = await readPoints(root);
+  const read = await readPoints(root, ({ manifest }) => manifest);
   if (read.kind !== 'ours') throw new Error(read.kind);
   return read.places
-    .flatMap((one) => (one.kind === 'good' ? [one.manifest] : []))
+    .flatMap((one) => (one.kind === 'good' ? [one.kept] : []))
     .toSorted((a, b) => a.sequence - b.sequence);
 }
 

@@ -66,12 +66,12 @@ function reportOn({ request, now }: Context, { reason, ...found }: Finding): Upk
 /** @throws the system error of a call that says nothing of what was to be read */
 async function scrub(context: Context): Promise<Finding> {
   const { root } = foldersOf(context);
-  const read = await readPoints(root);
+  const read = await readPoints(root, ({ manifest }) => manifest);
   if (read.kind !== 'ours') {
     const refused = refuse(context, read);
     return { result: 'Failed', reason: refused?.reason ?? 'UpkeepFailed', message: refused?.message ?? '' };
   }
-  const points = read.places.flatMap(({ manifest }) => manifest ?? []);
+  const points = read.places.flatMap(({ kept }) => kept ?? []);
   const reading = new Reading(context, points, await readMarks(root));
   await reading.readAll();
   return findingOf(points, reading, unreadableOf(read.places));
@@ -167,9 +167,9 @@ async function isStillThere(root: string, point: Manifest): Promise<boolean> {
 }
 
 /** Points whose manifest cannot be trusted, as far as their place names them. */
-function unreadableOf(places: readonly PointRead[]): readonly Unreadable[] {
+function unreadableOf(places: readonly PointRead<Manifest>[]): readonly Unreadable[] {
   return places.flatMap((one) => {
-    if (one.kind === 'good' || one.manifest !== undefined) return [];
+    if (one.kind === 'good' || one.kept !== undefined) return [];
     const parts = one.place.split('/');
     const [top, first = '', second = ''] = parts;
     // points/<chain>/<point>/manifest.json, chains/<database>/<chain>/.manifests/<point>.json

@@ -1,7 +1,9 @@
 // What is done for the destination as a whole once a run has ended: retention, the catalogue, the guide for restoring.
 import type { RunReport } from '../run/report.ts';
+import { writeCatalogue } from '../volume/catalogue-file.ts';
 import { readDestination } from '../volume/catalogue.ts';
 import { withLock, type Held } from '../volume/lock.ts';
+import { writeRestoreGuide } from '../volume/restore-guide.ts';
 import { foldersOf, holderOf, type Context } from './context.ts';
 import { refuse } from './prepare.ts';
 import { endsOf, lookAtVolume, retain } from './retain.ts';
@@ -25,7 +27,13 @@ export async function tidy(context: Context, ended: RunReport): Promise<Tidied> 
 }
 
 async function putInOrder(context: Context, held: Held, ended: RunReport): Promise<Tidied> {
+  const { files } = context;
   const retention = await retain(context, held, endsOf(ended));
+  await held.check();
+  await writeCatalogue(files, held.root);
+  const destination = await readDestination(held.root);
+  await held.check();
+  if (destination.kind === 'ours') await writeRestoreGuide(files, held.root, destination.points);
   const volume = await lookAtVolume(context);
   return { ...(volume === undefined ? {} : { volume }), ...(retention === undefined ? {} : { retention }) };
 }

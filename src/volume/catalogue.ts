@@ -4,8 +4,16 @@ import { lstat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { databaseName } from '../api/patterns.ts';
 import { errorCode, listEntries } from './files.ts';
-import { folders, isKnown, placeOf, pointEntries, pointNamePattern, type EntryKind } from './layout.ts';
-import { manifestSeal, type Manifest } from './manifest.ts';
+import {
+  folders,
+  isKnown,
+  manifestsFolder,
+  placeOf,
+  pointEntries,
+  pointNamePattern,
+  type EntryKind,
+} from './layout.ts';
+import { manifestSeal, type Manifest, type Point } from './manifest.ts';
 import { markOf, parseMarks, type Mark, type Marks } from './marks.ts';
 import { inParallel } from './parallel.ts';
 import { readSealed } from './seal.ts';
@@ -23,66 +31,106 @@ export type Destination =
  * was read back and found damaged counts as one whose manifest is.
  */
 export async function readDestination(root: string): Promise<Destination> {
-  const read = await readPoints(root);
+  const read = await readPoints(root, ({ manifest }) => manifest);
   if (read.kind !== 'ours') return read;
-  const points = read.places.flatMap((one) => (one.kind === 'good' ? [one.manifest] : []));
+  const points = read.places.flatMap((one) => (one.kind === 'good' ? [one.kept] : []));
   const damaged = read.places.flatMap((one) => (one.kind === 'damaged' ? [nameOf(one.place)] : []));
   if (points.length === 0 && damaged.length === 0) return { kind: 'blank' };
   return { kind: 'ours', points: points.toSorted((a, b) => a.sequence - b.sequence), damaged };
 }
 
-/** What stands where the manifest of a point should. */
-export type PointRead = { readonly place: string } & (
-  | { readonly kind: 'good'; readonly manifest: Manifest; readonly mark: Mark | undefined }
+/** What stands where the manifest of a point should. `T`: what is kept of a good one. */
+export type PointRead<T> = { readonly place: string } & (
+  | { readonly kind: 'good'; readonly kept: T }
   | {
       readonly kind: 'damaged';
       readonly why: string;
       /** There when the manifest is good, and a file of the point was found not to be. */
-      readonly manifest?: Manifest;
+      readonly kept?: T;
     }
 );
 
-export type PointsRead =
-  | { readonly kind: 'ours'; readonly places: readonly PointRead[] }
+export type PointsRead<T> =
+  | { readonly kind: 'ours'; readonly places: readonly PointRead<T>[] }
   | Extract<Destination, { kind: 'foreign' | 'tooNew' }>;
+
+/** A manifest that was read just now. */
+export interface Read {
+  readonly manifest: Manifest;
+  /** Another one as soon as anything in the manifest is. */
+  readonly sha256: string;
+  readonly mark: Mark | undefined;
+}
 
 /** How many manifests are read at a time. */
 const atOnce = 16;
 
-/** Reads every manifest of a destination, and says of each that is damaged why. */
-export async function readPoints(root: string): Promise<PointsRead> {
+/**
+ * Reads every manifest of a destination, and says of each that is damaged why.
+ * @param keep what is held of each: the lists of files of many points take a lot of memory
+ */
+export async function readPoints<T>(root: string, keep: (read: Read) => T): Promise<PointsRead<T>> {
+  const listed = await listPlaces(root);
+  if (listed.kind !== 'ours') return listed;
+  return readPlaces(root, listed, keep);
+}
+
+/** Where the manifests of a destination should be, and what is marked of them. */
+export interface Listed {
+  readonly kind: 'ours';
+  readonly places: readonly Place[];
+  readonly marks: Marks;
+}
+
+export async function listPlaces(
+  root: string,
+): Promise<Listed | Extract<Destination, { kind: 'foreign' | 'tooNew' }>> {
   const foreign = await foreignEntries(root);
   if (foreign.length > 0) return { kind: 'foreign', entries: foreign };
   const marks = await parseMarks(root);
   if (marks.kind === 'tooNew') return marks;
-  const known = marks.kind === 'good' ? marks.value : new Map<string, Mark>();
-  const found = [...(await pointManifests(root)), ...(await chainManifests(root))];
-  if (found.length > mostPoints) return { kind: 'foreign', entries: [`more than ${mostPoints} points`] };
+  const places = [...(await pointManifests(root)), ...(await chainManifests(root))];
+  if (places.length > mostPoints) return { kind: 'foreign', entries: [`more than ${mostPoints} points`] };
+  return { kind: 'ours', places, marks: marks.kind === 'good' ? marks.value : new Map<string, Mark>() };
+}
 
-  const read = await inParallel(found, atOnce, (place) => readPoint(root, place, known));
+export async function readPlaces<T>(
+  root: string,
+  { places, marks }: Listed,
+  keep: (read: Read) => T,
+): Promise<PointsRead<T>> {
+  const read = await inParallel(places, atOnce, (place) => readPoint(root, place, { marks, keep }));
   const tooNew = read.find((one) => one.kind === 'tooNew');
   if (tooNew !== undefined) return { kind: 'tooNew', schemaVersion: tooNew.schemaVersion };
   return { kind: 'ours', places: read.filter((one) => one.kind !== 'tooNew') };
 }
 
-type OneRead = PointRead | Extract<Destination, { kind: 'tooNew' }>;
+interface Keeping<T> {
+  readonly marks: Marks;
+  readonly keep: (read: Read) => T;
+}
 
-async function readPoint(root: string, { place, isOurs }: Found, marks: Marks): Promise<OneRead> {
-  const damaged = (why: string): OneRead => ({ place, kind: 'damaged', why });
+async function readPoint<T>(
+  root: string,
+  { place, isOurs }: Place,
+  { marks, keep }: Keeping<T>,
+): Promise<PointRead<T> | Extract<Destination, { kind: 'tooNew' }>> {
+  const damaged = (why: string): PointRead<T> => ({ place, kind: 'damaged', why });
   if (!isOurs) return damaged('it is neither a file nor a folder of ours');
   const read = await readSealed(join(root, place), manifestSeal);
   if (read.kind === 'tooNew') return read;
   if (read.kind === 'absent') return damaged('its manifest is missing');
   if (read.kind === 'damaged') return damaged(`its manifest is damaged: ${read.why}`);
-  const manifest = read.value;
+  const { value: manifest, sha256 } = read;
   if (placeOf(manifest).manifest !== place) return damaged('its manifest is that of another point');
   const mark = markOf(marks, manifest);
-  if (mark?.damaged === undefined) return { place, kind: 'good', manifest, mark };
-  return { place, kind: 'damaged', why: `${mark.damaged} is not what was written`, manifest };
+  const kept = keep({ manifest, sha256, mark });
+  if (mark?.damaged === undefined) return { place, kind: 'good', kept };
+  return { place, kind: 'damaged', why: `${mark.damaged} is not what was written`, kept };
 }
 
 /** How a point is named of which no manifest can be trusted: by its folder; an artifact by its manifest. */
-function nameOf(place: string): string {
+export function nameOf(place: string): string {
   return place.startsWith(`${folders.points}/`) ? dirname(place) : place;
 }
 
@@ -109,14 +157,14 @@ async function foreignEntries(root: string): Promise<readonly string[]> {
 }
 
 /** Where a manifest should be. Not ours: there, or above, is something that we never make and do not follow. */
-interface Found {
+export interface Place {
   readonly place: string;
   readonly isOurs: boolean;
 }
 
 /** Where the manifests of points that are stores should be. A point without one counts as damaged. */
-async function pointManifests(root: string): Promise<readonly Found[]> {
-  const found: Found[] = [];
+async function pointManifests(root: string): Promise<readonly Place[]> {
+  const found: Place[] = [];
   for (const chain of await foldersIn(root, folders.points, pointNamePattern)) {
     if (!chain.isOurs) {
       found.push(chain);
@@ -132,13 +180,16 @@ async function pointManifests(root: string): Promise<readonly Found[]> {
   return found;
 }
 
-/** The folders of all chains of artifacts, relative to `root`, also of those in which nothing is published yet. */
+/** The folders of all chains of artifacts with a folder for manifests, relative to `root`, also where that is still empty. */
 export async function chainFolders(root: string): Promise<readonly string[]> {
-  return (await artifactChains(root)).filter(({ isOurs }) => isOurs).map(({ place }) => place);
+  const found: string[] = [];
+  for (const { place, isOurs } of await artifactChains(root))
+    if (isOurs && (await manifestsOf(root, place))?.isOurs === true) found.push(place);
+  return found;
 }
 
-async function artifactChains(root: string): Promise<readonly Found[]> {
-  const found: Found[] = [];
+async function artifactChains(root: string): Promise<readonly Place[]> {
+  const found: Place[] = [];
   for (const database of await foldersIn(root, folders.chains, databaseName)) {
     const below = database.isOurs ? await foldersIn(root, database.place, pointNamePattern) : [database];
     found.push(...below);
@@ -147,10 +198,10 @@ async function artifactChains(root: string): Promise<readonly Found[]> {
 }
 
 /** Where the manifests of points that are artifacts are. An artifact without one was never published. */
-async function chainManifests(root: string): Promise<readonly Found[]> {
-  const found: Found[] = [];
+async function chainManifests(root: string): Promise<readonly Place[]> {
+  const found: Place[] = [];
   for (const chain of await artifactChains(root)) {
-    const [manifests] = chain.isOurs ? await foldersIn(root, chain.place, /^\.manifests$/) : [chain];
+    const manifests = chain.isOurs ? await manifestsOf(root, chain.place) : chain;
     if (manifests?.isOurs !== true) {
       found.push(...(manifests === undefined ? [] : [manifests]));
       continue;
@@ -162,15 +213,26 @@ async function chainManifests(root: string): Promise<readonly Found[]> {
   return found;
 }
 
+async function manifestsOf(root: string, chain: string): Promise<Place | undefined> {
+  const wanted = ({ name }: Dirent): boolean => name === manifestsFolder;
+  const [found] = (await listEntries(join(root, chain), wanted)) ?? [];
+  return found && { place: `${chain}/${manifestsFolder}`, isOurs: found.isDirectory() };
+}
+
 /** Folders, and links and the like in their place. A plain file is passed over: nothing can be below it. */
-async function foldersIn(root: string, folder: string, pattern: RegExp): Promise<readonly Found[]> {
+async function foldersIn(root: string, folder: string, pattern: RegExp): Promise<readonly Place[]> {
   const wanted = (entry: Dirent): boolean => pattern.test(entry.name) && !entry.isFile();
   const entries = (await listEntries(join(root, folder), wanted)) ?? [];
   return entries.map((entry) => ({ place: `${folder}/${entry.name}`, isOurs: entry.isDirectory() }));
 }
 
+/** What is published, whatever else there may be. */
+export function pointsIn(destination: Destination): readonly Manifest[] {
+  return destination.kind === 'ours' ? destination.points : [];
+}
+
 /** The points of one database, in their order. */
-export function pointsOf(points: readonly Manifest[], database: string): readonly Manifest[] {
+export function pointsOf<T extends Point>(points: readonly T[], database: string): readonly T[] {
   return points.filter((point) => point.database === database);
 }
 
@@ -178,16 +240,16 @@ export function pointsOf(points: readonly Manifest[], database: string): readonl
  * The point that an incremental backup goes on from: the newest one, but for those with inconsistencies as long as there
  * is one without. Newest by sequence, never by a clock.
  */
-export function tipOf(points: readonly Manifest[]): Manifest | undefined {
+export function tipOf<T extends Point>(points: readonly T[]): T | undefined {
   const newest = points.toSorted((a, b) => b.sequence - a.sequence);
   return newest.find(({ consistent }) => consistent !== false) ?? newest[0];
 }
 
 /** The points that a run published: one for each database at most. */
-export function pointsOfRun(points: readonly Manifest[], run: string, uid: string): readonly Manifest[] {
+export function pointsOfRun<T extends Point>(points: readonly T[], run: string, uid: string): readonly T[] {
   return points.filter((point) => point.run === run && point.resource.uid === uid);
 }
 
-export function nextSequence(points: readonly Manifest[]): number {
-  return Math.max(0, ...points.map(({ sequence }) => sequence)) + 1;
+export function nextSequence(points: readonly Point[]): number {
+  return points.reduce((most, { sequence }) => Math.max(most, sequence), 0) + 1;
 }

@@ -259,7 +259,12 @@ export async function replaceFile(
 ): Promise<void> {
   await files.makeFolder(dirname(aside));
   await files.remove(aside);
-  await files.writeNew(aside, content);
-  await files.rename(aside, path);
+  try {
+    await files.writeNew(aside, content);
+    await files.rename(aside, path);
+  } catch (error) {
+    await files.remove(aside).catch(() => undefined); // what has no room must not take any
+    throw error;
+  }
   await files.sync(dirname(path));
 }

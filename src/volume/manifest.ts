@@ -22,7 +22,8 @@ const FileEntry = z.object({
   sha256: z.string().regex(/^[0-9a-f]{64}$/),
 });
 
-const Manifest = z.object({
+/** All that a manifest says of a point, but for the files. */
+export const Point = z.object({
   schemaVersion: z.literal(layoutVersion),
   run: z.string().max(63),
   resource: z.object({ namespace: z.string().max(63), name: z.string().max(253), uid: z.string().max(64) }),
@@ -55,10 +56,12 @@ const Manifest = z.object({
   startTime: z.iso.datetime(),
   completionTime: z.iso.datetime(),
   sizeBytes: z.int().min(0),
-  files: z.array(FileEntry).min(1).max(100_000),
 });
 
+const Manifest = Point.extend({ files: z.array(FileEntry).min(1).max(100_000) });
+
 export type FileEntry = Readonly<z.output<typeof FileEntry>>;
+export type Point = Readonly<z.output<typeof Point>>;
 export type Manifest = Readonly<z.output<typeof Manifest>>;
 
 export type ParsedManifest =

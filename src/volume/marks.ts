@@ -69,7 +69,7 @@ export async function readMarks(root: string): Promise<Marks> {
 export async function parseMarks(root: string): Promise<Parsed<Marks> | { readonly kind: 'absent' }> {
   const read = await readSealed(join(root, rootFiles.marks), seal);
   if (read.kind !== 'good') return read;
-  return { kind: 'good', value: new Map(read.value.points.map(({ place, ...mark }) => [place, mark])) };
+  return { ...read, value: new Map(read.value.points.map(({ place, ...mark }) => [place, mark])) };
 }
 
 /** Replaces all marks. Whoever calls it holds the lock. */

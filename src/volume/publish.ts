@@ -1,12 +1,13 @@
 // From staging to published: everything durable first, then one rename.
 import { lstat } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { chainFolders } from './catalogue.ts';
-import { errorCode, listFolder, readText, type Files } from './files.ts';
+import { errorCode, listFolder, type Files } from './files.ts';
 import type { Held } from './lock.ts';
 import { manifestsFolder, placeOf, pointEntries, pointFolder } from './layout.ts';
-import { formatManifest, parseManifest, type FileEntry, type Manifest } from './manifest.ts';
+import { formatManifest, manifestSeal, type FileEntry, type Manifest } from './manifest.ts';
 import { inParallel } from './parallel.ts';
+import { readSealed } from './seal.ts';
 
 /** How many files are made durable at a time: a file system does several with one turn of the disk. */
 const syncsAtOnce = 4;
@@ -181,6 +182,37 @@ async function isThere(path: string): Promise<boolean> {
   }
 }
 
+/**
+ * Publishes a whole chain of artifacts at once: the staged folder becomes the chain's, with a manifest for each point.
+ *
+ * Guarantees: a reader sees all of the chain or none of it, wherever the process dies. Who has lost the lock publishes nothing.
+ * @param points of one chain, the full backup first, with the files that were settled
+ * @returns `exists` when another attempt was faster: then that one counts, and this one is dropped
+ * @throws LockLost, or the system error of a failed call
+ */
+export async function publishChain(
+  files: Files,
+  held: Held,
+  { folder }: SettledArtifacts,
+  points: readonly [Manifest, ...Manifest[]],
+): Promise<'published' | 'exists'> {
+  const manifests = join(folder, manifestsFolder);
+  await files.makeFolder(manifests);
+  for (const point of points)
+    await files.writeNew(join(manifests, basename(placeOf(point).manifest)), formatManifest(point));
+  await files.sync(manifests);
+  await files.sync(folder);
+
+  const target = join(held.root, placeOf(points[0]).data);
+  const database = dirname(target);
+  await files.makeFolder(database);
+  await files.sync(dirname(database));
+  await files.sync(held.root);
+  const passage = held.passage(points[0].point);
+  await files.rename(folder, passage);
+  return commit(files, held, passage, target);
+}
+
 function claimName(point: string, podUID: string): string {
   return `${point}.${podUID}.claim`;
 }
@@ -206,33 +238,41 @@ export async function abandonedClaims(
   for (const folder of await chainFolders(root)) {
     const manifests = `${folder}/${manifestsFolder}`;
     for (const name of (await listFolder(join(root, manifests))) ?? [])
-      if (terminalPods.includes(claimant(name) ?? '')) found.push(`${manifests}/${name}`);
+      if (terminalPods.includes(claimOf(name)?.podUID ?? '')) found.push(`${manifests}/${name}`);
   }
   return found;
 }
 
-/** Removes what a claim placed. What is published stays, also where a claim for it is still there. */
-export async function withdrawAbandoned(
-  files: Files,
-  root: string,
-  claim: string,
-  published: readonly Manifest[],
-): Promise<void> {
-  const known = new Set(
-    published.flatMap((point) => point.files.map(({ path }) => join(placeOf(point).data, path))),
-  );
-  const chain = dirname(dirname(claim));
-  const placed = (await claimedBy(join(root, claim))).filter(({ path }) => !known.has(join(chain, path)));
-  await withdraw(files, join(root, chain), join(root, claim), placed);
+/**
+ * Removes what a claim placed. What is published stays, also where a claim for it is still there, and also where its
+ * manifest is damaged by now.
+ */
+export async function withdrawAbandoned(files: Files, root: string, claim: string): Promise<void> {
+  const manifests = join(root, dirname(claim));
+  const names = (await listFolder(manifests)) ?? [];
+  const isPublished = names.includes(`${claimOf(basename(claim))?.point}.json`);
+  const placed = isPublished ? [] : await filesIn(join(root, claim));
+  const published = await publishedIn(manifests, names);
+  const ours = placed.filter(({ path }) => !path.includes('/') && !published.has(path));
+  await withdraw(files, dirname(manifests), join(root, claim), ours);
 }
 
-/** The Pod that a claim belongs to. Undefined: it is none. */
-function claimant(name: string): string | undefined {
-  return /^[^.]+\.([0-9a-f-]{36})\.claim$/.exec(name)?.[1];
+/** The names of all files that the manifests of a chain speak of. */
+async function publishedIn(manifests: string, names: readonly string[]): Promise<ReadonlySet<string>> {
+  const published = new Set<string>();
+  for (const name of names.filter((one) => one.endsWith('.json')))
+    for (const { path } of await filesIn(join(manifests, name))) published.add(path);
+  return published;
+}
+
+/** What a claim is for, by its name. Undefined: it is none. */
+function claimOf(name: string): { readonly point: string; readonly podUID: string } | undefined {
+  const [, point, podUID] = /^([^.]+)\.([0-9a-f-]{36})\.claim$/.exec(name) ?? [];
+  return point === undefined || podUID === undefined ? undefined : { point, podUID };
 }
 
 /** A claim that was cut short by a crash has placed nothing: it is whole before the first file is. */
-async function claimedBy(claim: string): Promise<readonly FileEntry[]> {
-  const parsed = parseManifest((await readText(claim)) ?? '');
-  return parsed.kind === 'good' ? parsed.manifest.files : [];
+async function filesIn(path: string): Promise<readonly FileEntry[]> {
+  const read = await readSealed(path, manifestSeal);
+  return read.kind === 'good' ? read.value.files : [];
 }

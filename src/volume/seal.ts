@@ -15,7 +15,8 @@ export interface Seal<T> {
 }
 
 export type Parsed<T> =
-  | { readonly kind: 'good'; readonly value: T }
+  /** With the checksum, which is another one as soon as anything in the body is. */
+  | { readonly kind: 'good'; readonly value: T; readonly sha256: string }
   | { readonly kind: 'tooNew'; readonly schemaVersion: number }
   | { readonly kind: 'damaged'; readonly why: string };
 
@@ -43,7 +44,7 @@ export function parseSealed<T>({ name, version, schema }: Seal<T>, text: string)
   if (typeof body.schemaVersion === 'number' && body.schemaVersion > version)
     return { kind: 'tooNew', schemaVersion: body.schemaVersion };
   const parsed = schema.safeParse(body);
-  if (parsed.success) return { kind: 'good', value: parsed.data };
+  if (parsed.success) return { kind: 'good', value: parsed.data, sha256: opened.sha256 };
   return { kind: 'damaged', why: firstProblem(parsed.error) };
 }
 
@@ -60,7 +61,11 @@ export async function readSealed<T>(
 }
 
 type Opened =
-  | { readonly kind: 'intact'; readonly body: { readonly schemaVersion?: unknown } }
+  | {
+      readonly kind: 'intact';
+      readonly body: { readonly schemaVersion?: unknown };
+      readonly sha256: string;
+    }
   | { readonly kind: 'damaged'; readonly why: string };
 
 /** What the checksum vouches for. */
@@ -69,7 +74,8 @@ function openSeal(name: string, text: string): Opened {
     const json = JSON.parse(text) as Readonly<Record<string, unknown>> | null;
     const body = json?.[name];
     if (typeof body !== 'object' || body === null) return { kind: 'damaged', why: `it has no ${name} in it` };
-    if (checksumOf(body) === json?.['sha256']) return { kind: 'intact', body };
+    const sha256 = checksumOf(body);
+    if (sha256 === json?.['sha256']) return { kind: 'intact', body, sha256 };
     return { kind: 'damaged', why: 'its checksum does not match' };
   } catch {
     return { kind: 'damaged', why: 'it is not JSON' }; // or nested deeper than anything we write

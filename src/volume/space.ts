@@ -30,9 +30,13 @@ const marginBytes = 4 * 1024 * 1024;
  * Why a copy of so many bytes cannot fit, if that is certain. What comes on top of it, such as what an increment brings,
  * nobody knows, so it does not count.
  */
-export function lackingForCopy({ type, freeBytes }: Space, copyBytes: number): string | undefined {
+export function lackingForCopy(
+  { type, freeBytes }: Space,
+  copyBytes: number,
+  what = 'The copy of the newest backup, for the tool to work on,',
+): string | undefined {
   if (!literal.includes(type) || freeBytes + marginBytes >= copyBytes) return undefined;
-  return `The copy of the newest backup, for the tool to work on, takes ${inWords(copyBytes)}, and the volume has ${inWords(freeBytes)} left`;
+  return `${what} takes ${inWords(copyBytes)}, and the volume has ${inWords(freeBytes)} left`;
 }
 
 /** Why what a run will probably write may not fit. A guess: it is said in the log, and the run is tried. */
@@ -42,7 +46,7 @@ export function tightFor({ freeBytes }: Space, expectedBytes: number): string | 
 }
 
 /** A size as people read it. Binary units, one decimal. */
-function inWords(bytes: number): string {
+export function inWords(bytes: number): string {
   const units = ['KiB', 'MiB', 'GiB', 'TiB', 'PiB'] as const;
   const at = Math.max(
     0,

@@ -3,22 +3,8 @@
 import { afterAll, beforeAll } from 'vitest';
 import { firstBackups, prunedLogs } from './backups.ts';
 import { theDestination, theNamespace, theSource, theTool } from './failures.ts';
+import { fileSystems } from './file-systems.ts';
 import { generationA } from './generation-a.ts';
 import { helmWait } from './helm-wait.ts';
 import { theRelease } from './release.ts';
-import { theVolume } from './volume.ts';
-import { endWorld, startWorld } from './world.ts';
-
-beforeAll(startWorld);
-afterAll(endWorld);
-
-firstBackups();
-prunedLogs();
-generationA();
-theSource();
-theTool();
-theDestination();
-theNamespace();
-helmWait();
-theVolume();
-theRelease();
+import { restores } from './restore.ts';

@@ -197,6 +197,43 @@ function stories(row: Row): void {
     runTimeoutMs,
   );
 
+  test(
+    'adopts what a script took with the tool alone, goes on from it, and leaves it as it was',
+    async () => {
+      const found = aVolume('found');
+      mkdirSync(found.volume);
+      const byHand =
+        on.generation === 'A'
+          ? ['-host', '127.0.0.1', '-port', String(server.port), '-to', join(found.volume, 'cron')]
+          : [
+              'backup',
+              `--from=127.0.0.1:${server.port}`,
+              `--backup-dir=${join(found.volume, 'cron')}`,
+              '--name=graph.db-backup',
+            ];
+      if (on.generation === 'B') mkdirSync(join(found.volume, 'cron'));
+      expect(await runTool(on, byHand, { home: join(work, 'home') })).toMatchObject({ rc: 0 });
+      const original = listing(join(found.volume, 'cron'));
+      const { code, report, plan } = await backup(found, server, { adoptFrom: 'cron' });
+      expect(firstTry(plan)).toBe('Incremental');
+      expect([code, report?.reason]).toEqual([0, 'IncrementalBackupTaken']);
+      expect(listing(join(found.volume, 'cron'))).toEqual(original);
+      const { manifest, data } = await tipOf(found);
+      const destination = await readDestination(found.root);
+      const [adopted] = destination.kind === 'ours' ? destination.points : [];
+      expect(adopted).toMatchObject({
+        fullBecause: 'Adopted',
+        storeVersion,
+        generation,
+        neo4jVersion: version,
+      });
+      expect(manifest).toMatchObject({ parent: adopted?.point, storeID: adopted?.storeID });
+      expect(BigInt(manifest.lastTransactionID)).toBeGreaterThan(BigInt(adopted?.lastTransactionID ?? 0));
+      expect(await storeFacts(on, data)).toMatchObject({ openedLastCommitted: manifest.lastTransactionID });
+    },
+    runTimeoutMs,
+  );
+
   describe('on a store of another identity', () => {
     let other: RunningServer;
 

@@ -1,4 +1,5 @@
 // Stores, points and manifests for tests, and ports that die or fail on the volume.
+import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -6,6 +7,7 @@ import { realFiles, type Files } from '../../src/volume/files.ts';
 import { placeOf, pointEntries, pointFolder, pointName } from '../../src/volume/layout.ts';
 import { formatManifest, type Manifest } from '../../src/volume/manifest.ts';
 import { inspectStore } from '../../src/volume/verify.ts';
+import { anArtifact } from './artifact.ts';
 
 /** What sets one store apart from another, and one backup of it from the next. */
 export interface StoreFacts {
@@ -186,4 +188,34 @@ export function failingFiles(
       ? { half: false, error: Object.assign(new Error(`${code}: made to fail`), { code }) }
       : undefined,
   );
+}
+
+/** Writes a published artifact: one that says of itself what its manifest says. */
+export async function makeArtifact(root: string, over: Partial<Manifest> = {}): Promise<Manifest> {
+  const databaseID = '01010101-0101-0101-0101-010101010101';
+  const { sequence = 1, database = 'neo4j', lastTransactionID = String(10 * sequence) } = over;
+  const isFull = over.type !== 'Incremental';
+  const content = anArtifact({
+    database,
+    databaseID,
+    lowest: isFull ? 1n : BigInt(lastTransactionID) - 9n,
+    highest: BigInt(lastTransactionID),
+    isFull,
+  });
+  const path = `${database}-${sequence}.backup`;
+  const sha256 = createHash('sha256').update(content).digest('hex');
+  const manifest = aManifest({
+    generation: 'C',
+    layout: 'artifacts',
+    database,
+    storeID: databaseID,
+    storeVersion: 'artifact',
+    lastTransactionID,
+    sizeBytes: content.length,
+    files: [{ path, size: content.length, sha256 }],
+    ...over,
+  });
+  await writeManifest(root, manifest);
+  await writeFile(join(root, placeOf(manifest).data, path), content);
+  return manifest;
 }

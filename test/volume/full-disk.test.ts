@@ -120,8 +120,8 @@ async function modelOf(story: Story, port: number): Promise<string> {
 
 /** All that is published, by path: manifests and the files that they name. */
 async function published({ root }: World): Promise<Readonly<Record<string, string>>> {
-  const read = await readPoints(root);
-  const points = read.kind === 'ours' ? read.places.flatMap(({ manifest }) => manifest ?? []) : [];
+  const read = await readPoints(root, ({ manifest }) => manifest);
+  const points = read.kind === 'ours' ? read.places.flatMap(({ kept }) => kept ?? []) : [];
   const named = points.flatMap((point) => {
     const { data, manifest } = placeOf(point);
     return [manifest, ...point.files.map(({ path }) => `${data}/${path}`)];
@@ -146,7 +146,7 @@ function staged({ root }: World): readonly string[] {
 async function pointsIn({
   root,
 }: World): Promise<{ readonly runs: readonly string[]; readonly wrong: readonly string[] }> {
-  const read = await readPoints(root);
+  const read = await readPoints(root, ({ manifest }) => manifest);
   if (read.kind !== 'ours') return { runs: [], wrong: [`the destination is ${read.kind}`] };
   const wrong: string[] = [];
   const runs: string[] = [];
@@ -155,9 +155,9 @@ async function pointsIn({
       wrong.push(`${place.place}: ${place.why}`);
       continue;
     }
-    runs.push(place.manifest.run);
-    const damage = await damageIn(root, place.manifest);
-    if (damage !== undefined) wrong.push(`${place.manifest.point}: ${damage.file}: ${damage.why}`);
+    runs.push(place.kept.run);
+    const damage = await damageIn(root, place.kept);
+    if (damage !== undefined) wrong.push(`${place.kept.point}: ${damage.file}: ${damage.why}`);
   }
   return { runs, wrong };
 }

@@ -18,6 +18,7 @@ import {
   type Tool,
   type World,
 } from '../support/agent.ts';
+import { aChain, aStore } from '../support/adoption.ts';
 import { toolC } from '../support/stand-ins.ts';
 
 const hourOf = (n: number): Date => new Date(Date.UTC(2026, 0, 1, n));
@@ -53,7 +54,18 @@ export interface Story {
   /** How many runs have succeeded before. */
   readonly before: number;
   readonly over: AttemptOptions;
+  /** What lies on the volume beside the destination. */
+  readonly beside?: (world: World) => void;
 }
+
+function adopting(runs: Runs, work: Tool): Runs {
+  return (n, over = {}) => ({ options: runs(n, { adoptFrom: 'cron', ...over }).options, tool: work });
+}
+
+const adoptingArtifacts = adopting(
+  runsOfArtifacts,
+  toolC({ neo4j: { lastTransactionId: 40n } }, () => hourOf(48)),
+);
 
 export const stories: readonly Story[] = [
   { name: 'a first full one', runs: runsOfStores, before: 0, over: {} },
@@ -61,6 +73,14 @@ export const stories: readonly Story[] = [
   { name: 'a full one in a new chain', runs: runsOfStores, before: 2, over: { requestedType: 'Full' } },
   { name: 'a first full artifact', runs: runsOfArtifacts, before: 0, over: {} },
   { name: 'a differential artifact', runs: runsOfArtifacts, before: 2, over: {} },
+  {
+    name: 'a store that is adopted',
+    runs: adopting(runsOfStores, tool({ lastTransactionId: 40n })),
+    before: 0,
+    over: {},
+    beside: (world) => aStore(world, 'cron'),
+  },
+  { name: 'a chain that is adopted', runs: adoptingArtifacts, before: 0, over: {}, beside: aChain },
 ];
 
 /** A Pod's whole attempt, on a volume that may fail under it. Undefined: it died before it could end. */
@@ -83,7 +103,11 @@ async function live(pod: Pod, work: Tool): Promise<Ended> {
 }
 
 /** Makes a world what it is before a story. */
-export async function begin(world: World, { runs, before }: Pick<Story, 'runs' | 'before'>): Promise<void> {
+export async function begin(
+  world: World,
+  { runs, before, beside }: Pick<Story, 'runs' | 'before' | 'beside'>,
+): Promise<void> {
+  beside?.(world);
   for (let n = 1; n <= before; n += 1) {
     const ended = await play(world, runs(n));
     if (ended?.code !== 0) throw new Error(`run ${n}: ${JSON.stringify(ended?.report)}`);
@@ -116,7 +140,10 @@ export async function wrongFor(root: string, before: readonly Manifest[]): Promi
     if (!points.some((one) => isDeepStrictEqual(one, point))) problems.push(`${point.point} is gone`);
   const repeated = <K>(key: (point: Manifest) => K): boolean =>
     new Set(points.map(key)).size !== points.length;
-  if (repeated(({ run, resource, database }) => `${run} ${resource.uid} ${database}`))
+  // What was adopted is of no run: a chain of it, and no more than one.
+  const ofRun = ({ run, point, parent }: Manifest): string =>
+    parent !== undefined && run === 'Adopted' ? point : run;
+  if (repeated((one) => `${ofRun(one)} ${one.resource.uid} ${one.database}`))
     problems.push('a run has published twice');
   if (repeated(({ sequence }) => sequence)) problems.push('two have published at once');
   return problems;

@@ -12,24 +12,32 @@ export interface NewVolume {
   readonly size: string;
   /** Who can write there, beside its group; the mode is 0770. */
   readonly owner: { readonly uid: number; readonly gid: number };
-  /** Gives it an ext4 of its own, with this size and no more. It holds a `lost+found`, as a new disk does. */
-  readonly fileSystem?: { readonly sizeMiB: number };
+  /**
+   * Gives it a file system of its own, with this size and no more: ext4, which holds a `lost+found`, as a new disk does; or
+   * XFS, in which files can share their blocks, and which begins at 300 MiB.
+   */
+  readonly fileSystem?: { readonly sizeMiB: number; readonly type?: 'ext4' | 'xfs' };
   /** The one claim that may have it. Without this any claim that fits can, so let the claim say `volumeName`. */
   readonly claim?: { readonly namespace: string; readonly name: string };
   readonly accessModes?: readonly string[];
 }
 
+const makers = {
+  // No blocks are kept for root: full is full for everybody.
+  ext4: ['mkfs.ext4', '-q', '-F', '-m', '0'],
+  xfs: ['mkfs.xfs', '-q', '-f', '-m', 'reflink=1'],
+} as const;
+
 async function mountFileSystem(
   folder: string,
   name: string,
-  { sizeMiB, pid }: { sizeMiB: number; pid: number },
+  { sizeMiB, pid, type = 'ext4' }: { sizeMiB: number; pid: number; type?: 'ext4' | 'xfs' },
 ): Promise<void> {
   const path = placesIn(folder).volume(name);
   const disk = placesIn(folder).disk(name);
   writeFileSync(disk, '', { mode: 0o600 });
   truncateSync(disk, sizeMiB * 1024 * 1024);
-  // No blocks are kept for root: full is full for everybody.
-  await must(['mkfs.ext4', '-q', '-F', '-m', '0', disk]);
+  await must([...makers[type], disk]);
   await must(['mount', '-o', 'loop', disk, path]);
   // Once for this machine, so that a test can look, and once for the node, which sees no later mounts of ours.
   const device = (await must(['findmnt', '--noheadings', '--output', 'SOURCE', '--mountpoint', path])).trim();
