@@ -8,3 +8,21 @@ import { generationA } from './generation-a.ts';
 import { helmWait } from './helm-wait.ts';
 import { theRelease } from './release.ts';
 import { restores } from './restore.ts';
+import { theVolume } from './volume.ts';
+import { endWorld, startWorld } from './world.ts';
+
+beforeAll(startWorld);
+afterAll(endWorld);
+
+firstBackups();
+prunedLogs();
+generationA();
+restores();
+fileSystems();
+theSource();
+theTool();
+theDestination();
+theNamespace();
+helmWait();
+theVolume();
+theRelease();
