@@ -395,8 +395,6 @@ export const waitedInVain = [
   'JobRejected',
 ] as const;
 
-/** How what tends the volume ended: as one of its own reasons, or as a run may. */
-export type UpkeepReason = WithCondition<'LastVerificationSucceeded'>;
 /** Why a run ended as it did. */
 export type RunReason =
   Exclude<WithCondition<'LastRunSucceeded'>, 'NoRunYet'> | (typeof waitedInVain)[number];

@@ -8,6 +8,7 @@ import { backups } from '../backup/resources.ts';
 import type { PassResult } from '../runtime/metrics.ts';
 import { Metrics, type MetricRow, type Sources } from './metrics.ts';
 import type { TextServer } from './serve.ts';
+import type { Measured } from './volume-metrics.ts';
 
 let server: TextServer | undefined;
 
@@ -22,11 +23,18 @@ async function lines(metrics: Metrics, ...names: readonly string[]): Promise<rea
   return text.split('\n').filter((line) => names.some((name) => new RegExp(`^${name}[{ ]`).test(line)));
 }
 
-function sources({ isLeading, ...controller }: { isLeading?: boolean; depth?: number } = {}): Sources {
+function sources({
+  isLeading,
+  resources = [],
+  ...controller
+}: { isLeading?: boolean; depth?: number; resources?: readonly Measured[] } = {}): Sources {
   const cache = { resource: 'jobs', size: 2, hasSynced: () => false, silentMs: () => undefined };
   const filled = { resource: 'jobs', size: 3, hasSynced: () => true, silentMs: () => 4_000 };
   return {
-    caches: [{ reflectors: [cache] }, { reflectors: [filled] }],
+    caches: [
+      { reflectors: [cache], backups: { list: () => [] } },
+      { reflectors: [filled], backups: { list: () => resources } },
+    ],
     controller: { name: 'backup', depth: 0, delayed: 0, underWay: 0, oldestPassMs: () => 0, ...controller },
     election: isLeading === undefined ? undefined : { isLeading },
   };
@@ -124,7 +132,74 @@ describe('gauges', () => {
   });
 });
 
-test('no label ever holds a name of an object or of a namespace', async () => {
+describe('of a volume', () => {
+  const metadata = { namespace: 'shop', name: 'orders' };
+  const whose = '{namespace="shop",name="orders"}';
+  const volume = {
+    totalBytes: 100,
+    freeBytes: 40,
+    backupBytes: 30,
+    points: 3,
+    growthBytesPerDay: -2,
+    fullTime: '1970-01-01T00:01:00.000Z',
+    policyBytes: 90,
+  };
+  const status = {
+    volume,
+    retention: { condemned: 4, removed: 5 },
+    lastVerification: { result: 'Succeeded', completionTime: '1970-01-01T00:00:07.500Z' },
+  };
+  const ours = 'neo4j_backup_operator_(volume_.*|retention_.*|last_verification_.*)';
+  const served = async (resources: readonly Measured[], isLeading = true): Promise<readonly string[]> => {
+    const metrics = new Metrics('0.1.0');
+    metrics.follow(sources({ resources, isLeading }));
+    return lines(metrics, ours);
+  };
+
+  test('each number of its status is one, with the name of the resource', async () => {
+    expect(await served([{ metadata, status }])).toEqual(
+      [
+        `volume_total_bytes${whose} 100`,
+        `volume_free_bytes${whose} 40`,
+        `volume_backup_bytes${whose} 30`,
+        `volume_points${whose} 3`,
+        `volume_growth_per_day_bytes${whose} -2`,
+        `volume_full_time_seconds${whose} 60`,
+        `volume_policy_bytes${whose} 90`,
+        `last_verification_time_seconds${whose} 7.5`,
+        `last_verification_success${whose} 1`,
+        `retention_condemned${whose} 4`,
+        `retention_removed${whose} 5`,
+      ].map((line) => `neo4j_backup_operator_${line}`),
+    );
+  });
+
+  test('what nobody knows is no number, and not 0', async () => {
+    expect(await served([{ metadata }, { metadata, status: {} }])).toEqual([]);
+    const few = { volume: { backupBytes: 1, points: 1 } };
+    expect(await served([{ metadata, status: few }])).toHaveLength(2);
+  });
+
+  test('a verification that found something is 0', async () => {
+    const { completionTime } = status.lastVerification;
+    const failed = { lastVerification: { result: 'Failed', completionTime } };
+    expect(await served([{ metadata, status: failed }])).toContain(
+      `neo4j_backup_operator_last_verification_success${whose} 0`,
+    );
+  });
+
+  test('nothing is told of a resource that is gone, or by who stands by', async () => {
+    const resources: Measured[] = [{ metadata, status }];
+    expect(await served(resources, false)).toEqual([]);
+    const metrics = new Metrics('0.1.0');
+    metrics.follow(sources({ resources }));
+    expect(await lines(metrics, ours)).not.toEqual([]);
+    resources.pop();
+    expect(await lines(metrics, ours)).toEqual([]);
+  });
+});
+
+test('no label holds a name of an object or of a namespace where nothing is told of a volume', async () => {
   const [clock, metrics, stop] = [new FakeClock(), new Metrics('0.1.0'), new AbortController()];
   const kube = new FakeKube({ now: () => clock.now() });
   kube.put(backups, 'shop-namespace', { metadata: { name: 'orders-name' }, spec: aSpec() });

@@ -1,9 +1,11 @@
-// Every metric: name, labels, what it says. Labels are words of our own or of the API, never names of objects or namespaces.
+// Every metric: name, labels, what it says. Labels are words of our own or of the API; only what is told of a volume, for which
+// a number without a name is worth nothing, names its resource (volume-metrics.ts).
 import { Counter, Gauge, Histogram, Registry } from '@prometheus-io/client';
 import { methods, type RequestMade } from '../kube/transport.ts';
 import type { PassResult, RuntimeMetrics } from '../runtime/metrics.ts';
 import { addProcessMetrics } from './process-metrics.ts';
 import { serveText, type TextServer } from './serve.ts';
+import { addVolumeMetrics, type Measured } from './volume-metrics.ts';
 
 /** A local copy of what is watched. A Reflector is one. */
 interface Cache {
@@ -15,7 +17,10 @@ interface Cache {
 
 /** What is asked how it stands, each time that somebody asks us. */
 export interface Sources {
-  readonly caches: readonly { readonly reflectors: readonly Cache[] }[];
+  readonly caches: readonly {
+    readonly reflectors: readonly Cache[];
+    readonly backups: { list(): readonly Measured[] };
+  }[];
   readonly controller: {
     readonly name: string;
     readonly depth: number;
@@ -136,6 +141,7 @@ export class Metrics implements RuntimeMetrics {
     build.set({ version, node_version: process.versions.node }, 1);
     this.#addControllerGauges();
     this.#addCacheGauges();
+    addVolumeMetrics(this.#registry, ours, () => this.#measured());
     addProcessMetrics(this.#registry);
   }
 
@@ -241,12 +247,21 @@ export class Metrics implements RuntimeMetrics {
     );
   }
 
+  #measured(): readonly Measured[] {
+    return this.#isIdle() ? [] : (this.#sources?.caches ?? []).flatMap(({ backups }) => backups.list());
+  }
+
+  /** Who stands by fills no cache, and misses none. */
+  #isIdle(): boolean {
+    return this.#sources?.election?.isLeading === false;
+  }
+
   #addCacheGauges(): void {
     const gauge = (name: string, help: string, read: (caches: readonly Cache[]) => number): void =>
       this.#gauge(name, help, ['resource'], (set) => {
-        // Who stands by fills none, and misses none.
-        const isIdle = this.#sources?.election?.isLeading === false;
-        const all = isIdle ? [] : (this.#sources?.caches ?? []).flatMap(({ reflectors }) => reflectors);
+        const all = this.#isIdle()
+          ? []
+          : (this.#sources?.caches ?? []).flatMap(({ reflectors }) => reflectors);
         for (const [resource, caches] of Map.groupBy(all, (cache) => cache.resource))
           set({ resource }, read(caches));
       });

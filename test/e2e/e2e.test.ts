@@ -8,6 +8,7 @@ import { generationA } from './generation-a.ts';
 import { helmWait } from './helm-wait.ts';
 import { theRelease } from './release.ts';
 import { restores } from './restore.ts';
+import { theVolume } from './volume.ts';
 import { endWorld, startWorld } from './world.ts';
 
 beforeAll(startWorld);
@@ -23,4 +24,5 @@ theTool();
 theDestination();
 theNamespace();
 helmWait();
+theVolume();
 theRelease();

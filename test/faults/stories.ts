@@ -33,6 +33,11 @@ function answering(report: RunReport, ...runs: readonly Attempt[]): NonNullable<
     metadata.labels?.[labels.task] === undefined ? runs : [{ kind: 'answers', report }];
 }
 
+/** What retention did, and when: told by a clock of its own. */
+const pruned = { time: '2026-01-01T00:04:00.000Z', kept: 2, condemned: 0, removed: 1 } as const;
+const enforced = { ...pruned, mode: 'Enforce' } as const;
+const shown = { ...pruned, mode: 'Plan', condemned: 1, removed: 0 } as const;
+
 const unknown = aFailure({ reason: 'ResultLost' });
 
 /** Stories in which the cluster runs the Jobs, whatever the operator is doing meanwhile. */
@@ -175,6 +180,29 @@ export const acted: readonly Story[] = [
       (t) => t.end(t.inspection(), 'Failed', 'BackoffLimitExceeded'),
       (t) => t.trigger('again'),
       succeed,
+    ],
+  },
+  {
+    name: 'a policy of retention that is edited: shown, then applied',
+    isOrdered: true,
+    acts: [
+      (t) => t.apply({ retention: { keepLast: 3 } }),
+      (t) => t.finish(t.activeJob(), aReport({ retention: enforced })),
+      (t) => t.edit({ retention: { keepLast: 2, mode: 'Plan' } }),
+      (t) => void t.tended('prune', { retention: shown }),
+      (t) => t.edit({ retention: { keepLast: 2 } }),
+      (t) => void t.tended('prune', { retention: enforced }),
+    ],
+  },
+  {
+    name: 'a Job that applies a policy makes room for a backup, which applies it',
+    isOrdered: true,
+    acts: [
+      (t) => t.apply({ retention: { keepLast: 3 }, trigger: { id: 'a' } }),
+      (t) => t.finish(t.activeJob(), aReport({ retention: enforced })),
+      (t) => t.edit({ retention: { keepLast: 2 } }),
+      (t) => t.trigger('b'),
+      (t) => t.finish(t.activeJob(), aReport({ ...incremental, retention: enforced })),
     ],
   },
   {

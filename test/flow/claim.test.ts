@@ -1,5 +1,6 @@
 // Several resources on one claim: one Pod at a time, each folder for one of them, and a backup before all that can wait.
 import { afterEach, describe, expect, test } from 'vitest';
+import { labels, managedBy } from '../../src/api/names.ts';
 import { backups, claims, jobs } from '../../src/backup/resources.ts';
 import { KubeError } from '../../src/kube/errors.ts';
 import { aFailure, aReport } from '../support/builders.ts';
@@ -100,6 +101,18 @@ describe('runs on one claim', () => {
     scene.finish(scene.activeJob(), aFailure());
     await scene.settle(5_000);
     expect(running()).toBe('b');
+  });
+
+  test('wait for a Job of which no event has told', async () => {
+    await begin();
+    const owner = { apiVersion: 'neo4j-backup.dev/v1alpha1', kind: 'Neo4jBackup', name: 'a', uid: 'a-uid' };
+    const marks = { [labels.managedBy]: managedBy, [labels.claim]: 'backups' };
+    scene.kube.loseEvents(1);
+    scene.kube.put(jobs, namespace, { metadata: { name: 'a-1', labels: marks, ownerReferences: [owner] } });
+    scene.apply({}, 'b');
+    await scene.settle();
+    expect(scene.activeJobs()).toEqual(['a-1']);
+    expect(messageOf('b', 'Reconciling')).toContain('the Job a-1');
   });
 
   test('do not wait for a resource that cannot start, or is gone', async () => {

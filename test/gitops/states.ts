@@ -95,6 +95,10 @@ const rows: readonly Row[] = [
     ],
   },
   {
+    row: 'a run is due, and others use its claim',
+    passes: [{ name: 'queued', standing: { kind: 'queued', detail } }],
+  },
+  {
     row: 'a run has ended, nobody saw how, and the volume is being asked',
     passes: [{ name: 'asked', standing: { kind: 'inspecting', run: aRun() }, inspecting: [aRun()] }],
   },
