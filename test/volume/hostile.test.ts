@@ -536,6 +536,7 @@ function holdsSecret(root: string): boolean {
     .filter((entry) => entry.isFile() && entry.name.length < 99)
     .map((entry) => join(entry.parentPath, entry.name))
     .filter((path) => realpathSync(path).startsWith(root) && lstatSync(path).size < 1_048_576) // the large ones are empty
+    .filter((path) => lstatSync(path).nlink === 1) // another name of a file outside is no copy of it
     .some((path) => readFileSync(path).includes(secret));
 }
 
@@ -549,7 +550,6 @@ test('nothing outside of the destination is touched, whatever lies on the volume
       error instanceof Error ? String(error.stack).slice(0, 600) : String(error),
     ]);
     violations.push(...wrong.map((what) => `${one.name}: ${what}`));
-    if (process.env['VERBOSE'] !== undefined) console.error(one.name, wrong);
   }
   expect(new Set(all.map(({ name }) => name)).size).toBe(all.length);
   concludeCampaign('hostile volume', played.length, violations);
