@@ -115,7 +115,7 @@ const mostVerdicts = 40;
 type Told = NonNullable<RetentionStatus['points']>[number];
 
 /** What status tells of it: those that went or will go first, then the newest. */
-export function retentionStatus(
+function retentionStatus(
   { plan, damaged, removed, untouched }: Pruned,
   { mode }: RetentionPolicy,
   { time, isNamed }: { readonly time: Date; readonly isNamed: boolean },

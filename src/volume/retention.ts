@@ -12,7 +12,7 @@ export interface Marks {
   readonly newestRun: readonly RunReason[];
 }
 
-export interface Verdict {
+interface Verdict {
   readonly point: Manifest;
   readonly stays: boolean;
   /** The rules that keep it, or why it goes. */
