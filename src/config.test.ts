@@ -205,7 +205,7 @@ describe('agentConfig', () => {
 
   test('prints every problem at once', () => {
     expect(problems(() => agentConfig([], {}))).toEqual([
-      expect.stringContaining('usage: agent prepare|report|inspect|explain'),
+      expect.stringContaining('usage: agent prepare|report|inspect|scrub|prune|explain|catalog|verify'),
       expect.stringContaining('POD_UID'),
       expect.stringContaining('NEO4J_BACKUP_RUN'),
     ]);

@@ -189,8 +189,11 @@ function isLogLevel(text: string): text is OperatorConfig['logLevel'] {
   return ['debug', 'info', 'warn', 'error'].includes(text);
 }
 
+/** What the agent does in a Pod, for a request. */
+const verbs = ['prepare', 'report', 'inspect', 'scrub', 'prune'] as const;
+
 export interface AgentConfig {
-  readonly verb: 'prepare' | 'report' | 'inspect';
+  readonly verb: (typeof verbs)[number];
   readonly request: RunRequest;
   readonly podUID: string;
   readonly volume: string;
@@ -207,7 +210,7 @@ export function agentConfig(argv: readonly string[], env: NodeJS.ProcessEnv): Ag
   const podUID = read('POD_UID');
   const request = readRequest(read(requestVariable));
   const problems = [
-    ...(isVerb(verb) ? [] : [`usage: agent prepare|report|inspect|explain, not ${verb}`]),
+    ...(isVerb(verb) ? [] : [`usage: agent ${verbs.join('|')}|explain|catalog|verify, not ${verb}`]),
     ...(/^[0-9a-f-]{36}$/.test(podUID) ? [] : [`POD_UID must be the uid of the Pod, not ${podUID}`]),
     ...(typeof request === 'string' ? [request] : []),
   ];
@@ -264,8 +267,55 @@ export function explainConfig(argv: readonly string[]): ExplainConfig {
   return { engine, exitCode: Number(read('exit-code')), files };
 }
 
+/** What `agent catalog` and `agent verify` are asked. */
+export interface OfflineConfig {
+  readonly verb: OfflineVerb;
+  /** A destination, or a volume with several. */
+  readonly folder: string;
+  readonly output: 'table' | 'json';
+}
+
+type OfflineVerb = 'catalog' | 'verify';
+
+export function isOfflineVerb(text: string | undefined): text is OfflineVerb {
+  return text === 'catalog' || text === 'verify';
+}
+
+const offlineOptions = {
+  output: { type: 'string', help: 'table, for people, or json; default table' },
+} as const satisfies Record<string, Option>;
+
+/** @throws ConfigError with every problem found */
+export function offlineConfig(verb: OfflineVerb, argv: readonly string[]): OfflineConfig {
+  const { output, folders } = parseOffline(verb, argv);
+  const [folder] = folders;
+  const problems = folders.length === 1 ? [] : ['exactly one folder must be named'];
+  const isOutput = output === 'table' || output === 'json';
+  if (!isOutput) problems.push(`--output is ${output}: it must be table or json`);
+  if (isOutput && folder !== undefined && problems.length === 0) return { verb, folder, output };
+  throw new ConfigError([...problems, offlineHelp(verb)].join('\n'));
+}
+
+function parseOffline(
+  verb: OfflineVerb,
+  argv: readonly string[],
+): { readonly output: string; readonly folders: readonly string[] } {
+  try {
+    const asked = { args: [...argv], options: offlineOptions, strict: true, allowPositionals: true } as const;
+    const { values, positionals } = parseArgs(asked);
+    return { output: values.output ?? 'table', folders: positionals };
+  } catch (error) {
+    const problem = error instanceof Error ? error.message : String(error);
+    throw new ConfigError(`${problem}\n${offlineHelp(verb)}`, { cause: error });
+  }
+}
+
+function offlineHelp(verb: OfflineVerb): string {
+  return usage(`agent ${verb} DIR`, offlineOptions);
+}
+
 function isVerb(text: string | undefined): text is AgentConfig['verb'] {
-  return text === 'prepare' || text === 'report' || text === 'inspect';
+  return verbs.some((verb) => verb === text);
 }
 
 /** The request, or what is wrong with it. */

@@ -48,7 +48,8 @@ Not a reason but \`fullBecause\` of a run, where an incremental backup could hav
 | \`DestinationBlank\` | There was nothing to go on from. |
 | \`Requested\` | \`spec.trigger.type\` was \`Full\`. |
 | \`LogsPruned\` | The server no longer has the transaction logs since the newest backup. Take backups more often, or have the server keep them for longer (\`dbms.tx_log.rotation.retention_policy\`). |
-| \`ArtifactCorrupt\` | The newest backup on the volume is damaged or cannot be read: check the storage below the claim. |`;
+| \`ArtifactCorrupt\` | The newest backup on the volume is damaged or cannot be read: check the storage below the claim. |
+| \`ChainBroken\` | What the newest backup rests on is not all there, or does not continue without a gap: the log of \`prepare\` says which backup and why. The old chain stays as it is. |`;
 
 const proofs = `By the most real test that produces it. Of a lost node the fake shows what the node and taint controllers of Kubernetes write
 to a Pod, as their sources say: with one node, which is what the tests have, Kubernetes evicts nobody. Of a volume that another node holds (\`Multi-Attach

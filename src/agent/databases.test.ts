@@ -19,6 +19,7 @@ import { toolB3, toolC, type Served } from '../../test/support/stand-ins.ts';
 import { listing } from '../../test/support/temporary.ts';
 import { dyingFiles } from '../../test/support/volume.ts';
 import { readDestination } from '../volume/catalogue.ts';
+import { placeOf } from '../volume/layout.ts';
 import type { Manifest } from '../volume/manifest.ts';
 
 const hourOf = (n: number): Date => new Date(Date.UTC(2026, 0, 1, n));
@@ -356,5 +357,73 @@ describe('artifacts', () => {
     expect(report).toMatchObject({ reason: 'FullBackupTaken', fullBecause: 'ArtifactCorrupt' });
     await writeFile(join(world.volume, report?.path ?? ''), 'rotten');
     expect((await back(world, 3, later)).report).toMatchObject({ fullBecause: 'ArtifactCorrupt' });
+  });
+
+  const manifestPath = ({ root }: World, point: Manifest): string => join(root, placeOf(point).manifest);
+
+  test('are gone on from only as long as every link is there; else a full one starts a new chain', async () => {
+    const world = await aWorld();
+    for (const n of [1, 2, 3]) await back(world, n, { neo4j: { lastTransactionId: BigInt(n * 10) } });
+    const [, second] = await pointsOf(world);
+    if (second === undefined) throw new Error('no second point');
+    await rm(manifestPath(world, second));
+    const before = published(world);
+    const { report, plan } = await back(world, 4, later);
+    expect(report).toMatchObject({ reason: 'FullBackupTaken', fullBecause: 'ChainBroken' });
+    expect(plan?.targets.map(({ tries }) => tries.map(({ type }) => type))).toEqual([['Full']]);
+    expect(published(world)).toMatchObject(before);
+    expect((await pointsOf(world)).at(-1)?.chain).not.toBe(second.chain);
+    expect((await back(world, 5, later)).report?.reason).toBe('IncrementalBackupTaken');
+  });
+
+  test('are not gone on from below a damaged one: its place is taken', async () => {
+    const world = await aWorld();
+    await back(world, 1, two);
+    await back(world, 2, later);
+    const second = (await pointsOf(world)).at(-1);
+    if (second === undefined) throw new Error('no second point');
+    await writeFile(manifestPath(world, second), 'rotten');
+    const { report } = await back(world, 3, later);
+    expect(report).toMatchObject({ reason: 'FullBackupTaken', fullBecause: 'ArtifactCorrupt' });
+  });
+
+  test('of one database start a new chain, and those of the others go on, where all are taken', async () => {
+    const world = await aWorld();
+    const all: AttemptOptions = { databases: [], allDatabases: true };
+    for (const n of [1, 2, 3])
+      await back(
+        world,
+        n,
+        { neo4j: { lastTransactionId: BigInt(n * 10) }, system: { lastTransactionId: BigInt(n) } },
+        all,
+      );
+    const [, , second] = await pointsOf(world);
+    if (second?.database !== 'neo4j') throw new Error('no second point of neo4j');
+    await rm(manifestPath(world, second));
+    const { report } = await back(
+      world,
+      4,
+      { neo4j: { lastTransactionId: 40n }, system: { lastTransactionId: 4n } },
+      all,
+    );
+    expect(report?.databases).toMatchObject([
+      { name: 'neo4j', reason: 'FullBackupTaken', fullBecause: 'ChainBroken' },
+      { name: 'system', reason: 'IncrementalBackupTaken' },
+    ]);
+  });
+
+  test('tell of the store in their database, and one of another store does not go on from them', async () => {
+    const world = await aWorld();
+    await back(world, 1, two);
+    expect(await pointsOf(world)).toMatchObject([{ artifact: { storeID: '1-2', recovered: false } }]);
+    const before = published(world);
+    const replaced: Served = { neo4j: { lastTransactionId: 29n, creationTime: 9n } };
+    const { code, report } = await back(world, 2, replaced);
+    expect([code, report?.reason]).toEqual([20, 'ChainBroken']);
+    expect(report?.message).toContain('store 9-2');
+    expect(published(world)).toEqual(before);
+    // The database is the same: a full backup of what is in it now is what helps.
+    const full = await back(world, 3, replaced, { requestedType: 'Full' });
+    expect(full.report?.reason).toBe('FullBackupTaken');
   });
 });

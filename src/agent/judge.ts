@@ -1,11 +1,14 @@
 // What the tool did, try by try: which copies or artifacts there may be of each database, and why there is none.
-import { join } from 'node:path';
+import { lstat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { databaseName } from '../api/patterns.ts';
 import type { RunReason } from '../api/reasons.ts';
 import { allDatabases, type BackupType, type Verdict } from '../engine/engine.ts';
 import { parseInspection, type Inspected } from '../engine/inspection.ts';
 import { readArtifact } from '../volume/artifact.ts';
 import { listFolder } from '../volume/files.ts';
+import { inParallel } from '../volume/parallel.ts';
+import { progressOf } from '../volume/progress.ts';
 import { copyName, expectedOf, foldersOf, type Context } from './context.ts';
 import { cutShort, exitCodeOf, outputOf, verdictOf } from './output.ts';
 import type { Known, Plan, Target, Try } from './plan.ts';
@@ -22,8 +25,22 @@ export type Candidate = {
   readonly consistent?: boolean;
 } & (
   | { readonly layout: 'store'; readonly data: string }
-  | { readonly layout: 'artifacts'; readonly folder: string; readonly file: string; readonly says: Inspected }
+  | {
+      readonly layout: 'artifacts';
+      readonly folder: string;
+      readonly file: string;
+      readonly says: Inspected;
+      readonly read: ReadBack;
+    }
 );
+
+/** What reading an artifact has told, all of it in one pass: nothing reads it once more before it is published. */
+interface ReadBack {
+  readonly size: number;
+  readonly sha256: string;
+  /** Absent: of a format that we do not know. */
+  readonly artifact?: { readonly storeID: string; readonly recovered: boolean };
+}
 
 export interface Failure {
   readonly kind: 'failed';
@@ -186,10 +203,11 @@ function candidateOfAll(
   { target, tried, verdict, plan }: ToldOfAll,
   database: string,
 ): Judged {
-  const isKnown = plan.known.some((known) => known.database === database);
-  const type = tried.type === 'Incremental' && isKnown ? 'Incremental' : 'Full';
+  const known = plan.known.find((one) => one.database === database);
+  const isStaged = known !== undefined && known.setAside === undefined;
+  const type = tried.type === 'Incremental' && isStaged ? 'Incremental' : 'Full';
   const unasked = tried === target.tries[0] ? target.fullBecause : 'IncrementalFailed';
-  const because = isKnown ? unasked : 'DestinationBlank';
+  const because = known === undefined ? 'DestinationBlank' : (known.setAside ?? unasked);
   const taken = verdict.kind === 'taken' ? verdict : ({ kind: 'taken', check: 'none' } as const);
   const told = {
     target: { ...target, database, fullBecause: because },
@@ -247,6 +265,7 @@ interface Artifact {
   readonly file: string;
   /** Undefined: neither the artifact itself nor the tool's listing tells what it is. */
   readonly says?: Inspected;
+  readonly read?: ReadBack;
   readonly why?: string;
 }
 
@@ -267,19 +286,28 @@ async function artifactsOf(
   );
   const listings = await Promise.all(tried.inspect.map((step) => outputOf(context, step)));
   const listed = listings.map(parseInspection).find((rows) => rows.length > 0) ?? [];
-  const all = await Promise.all(names.map((file) => readOne(folder, file, listed)));
+  const all = await inParallel(names, artifactsAtOnce, (file) =>
+    readOne(context, join(folder, file), listed),
+  );
   return all.filter(
     ({ says }) => database === allDatabases || says === undefined || says.database === database,
   );
 }
 
+/** How many are read at a time: each may need 8 MiB to be unpacked. */
+const artifactsAtOnce = 2;
+
 /** The artifact's own word and the tool's must agree, where there are both. */
-async function readOne(folder: string, file: string, listed: readonly Inspected[]): Promise<Artifact> {
+async function readOne(context: Context, path: string, listed: readonly Inspected[]): Promise<Artifact> {
+  const [folder, file] = [dirname(path), basename(path)];
   const row = listed.find((one) => one.file === file);
-  const read = await readArtifact(join(folder, file));
+  const { size } = await lstat(path);
+  const read = await readArtifact(path, progressOf(context, size, `reading ${file} back`));
   if (read.kind === 'noArtifact') return { folder, file, why: read.why };
+  const { sha256 } = read;
+  const content = { size: read.size, sha256 };
   if (read.kind === 'unknownFormat')
-    return { folder, file, ...(row === undefined ? { why: read.why } : { says: row }) };
+    return { folder, file, ...(row === undefined ? { why: read.why } : { says: row, read: content }) };
   const { database, databaseID, isFull, lowestTransactionID, highestTransactionID } = read.header;
   const says = { file, database, databaseID, isFull, lowestTransactionID, highestTransactionID };
   if (!databaseName.test(database)) return { folder, file, why: `${file} names no database` }; // it would name a folder
@@ -288,9 +316,9 @@ async function readOne(folder: string, file: string, listed: readonly Inspected[
     (row.databaseID !== databaseID ||
       row.isFull !== isFull ||
       row.highestTransactionID !== highestTransactionID);
-  return differs
-    ? { folder, file, why: `${file} says something else of itself than the tool does` }
-    : { folder, file, says };
+  if (differs) return { folder, file, why: `${file} says something else of itself than the tool does` };
+  const { storeID, isRecovered: recovered } = read.header;
+  return { folder, file, says, read: { ...content, artifact: { storeID, recovered } } };
 }
 
 interface ToldOfArtifact {
@@ -302,9 +330,9 @@ interface ToldOfArtifact {
 async function candidateOf(
   context: Context,
   { target, tried, plan }: ToldOfArtifact,
-  { folder, file, says, why }: Artifact,
+  { folder, file, says, read, why }: Artifact,
 ): Promise<Judged> {
-  if (says === undefined)
+  if (says === undefined || read === undefined)
     return {
       kind: 'failed',
       database: target.database,
@@ -325,12 +353,14 @@ async function candidateOf(
     folder,
     file,
     says,
+    read,
     ...check,
   };
 }
 
 function whyFull(target: Target, tried: Try, known: Known | undefined): string {
   if (known === undefined) return 'DestinationBlank';
+  if (known.setAside !== undefined) return known.setAside;
   // It was to go on, and the tool took a full one instead, as it does for pruned logs; or we had a second try follow.
   if (tried.type === 'Incremental' || target.tries[0] !== tried) return 'LogsPruned';
   return target.fullBecause ?? 'Requested';

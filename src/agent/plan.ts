@@ -5,6 +5,7 @@ const Tip = z.object({
   chain: z.string(),
   point: z.string(),
   storeID: z.string(),
+  artifact: z.object({ storeID: z.string(), recovered: z.boolean() }).optional(),
   lastTransactionID: z.string(),
 });
 
@@ -37,6 +38,8 @@ const Known = z.object({
   tip: Tip,
   /** The newest point's, which need not be the tip's. */
   newestSequence: z.int().min(1),
+  /** Why its tip is not gone on from: then a full one is what is wanted of it. */
+  setAside: z.string().optional(),
 });
 
 const Plan = z.object({

@@ -11,18 +11,23 @@ import {
   tipOf,
   type Destination,
 } from '../volume/catalogue.ts';
+import { hasDamage, proveChains } from '../volume/chain.ts';
 import { listFolder } from '../volume/files.ts';
 import { LockBusy, LockLost, withLock } from '../volume/lock.ts';
 import { folders as layoutFolders, placeOf, stagingOwner } from '../volume/layout.ts';
 import type { Manifest } from '../volume/manifest.ts';
+import { expectedBytes } from '../volume/forecast.ts';
+import { readNewest } from '../volume/newest.ts';
+import { progressOf } from '../volume/progress.ts';
 import { abandonedClaims, withdrawAbandoned } from '../volume/publish.ts';
-import { lackingForCopy } from '../volume/space.ts';
+import { lackingForCopy, tightFor } from '../volume/space.ts';
 import { stageCopy, stageLinks } from '../volume/stage.ts';
 import { adopt } from './adopt.ts';
 import { copyName, expectedOf, foldersOf, holderOf, type Context } from './context.ts';
 import type { Known, Plan, Target } from './plan.ts';
 import { preflight } from './preflight.ts';
 import { failedReport, reportOf, type Result } from './results.ts';
+import { makeRoom } from './retain.ts';
 import { folderOf, planTries, stepsOf, temporaryOf, type Wanted } from './steps.ts';
 
 /**
@@ -43,11 +48,11 @@ export async function prepare(context: Context): Promise<RunReport | undefined> 
   const { request, files } = context;
   const folders = foldersOf(context);
   const startedAt = context.now();
-  const before = await readDestination(folders.root);
-  const refused = refuse(context, before);
+  const found = await readNewest(folders.root, request.run, request.resource.uid);
+  const refused = refuse(context, found);
   if (refused !== undefined) return refused;
 
-  const published = pointsOfRun(pointsIn(before), request.run, request.resource.uid);
+  const published = pointsOfRun(pointsIn(found), request.run, request.resource.uid);
   const missing = wantedDatabases(context).filter((name) =>
     published.every(({ database }) => database !== name),
   );
@@ -66,22 +71,33 @@ export async function prepare(context: Context): Promise<RunReport | undefined> 
   await files.makeFolder(folders.root);
   await files.sync(context.volume); // or else a loss of power could take the folder with all that was published in it
   await removeLeftovers(context);
-  await files.makeFolder(folders.reports);
-  const notAdopted = await adopt(context, before, wantedDatabases(context));
+  await makeRoom(context);
+  const notAdopted = await adopt(context, found, wantedDatabases(context));
   if (notAdopted !== undefined) return withPublished(context, published, missing, notAdopted);
-  const destination = await readDestination(folders.root);
+  const destination = await readToGoOn(context);
   const points = pointsIn(destination);
+  await files.makeFolder(folders.reports);
   const possible = await decideAll(context, destination, missing);
   if ('reason' in possible) return withPublished(context, published, missing, possible);
+  await warnOfLittleRoom(context, possible, points);
   const wanted: Wanted[] = [];
   for (const one of possible) wanted.push(await stage(context, one, points));
 
   const targets = [...planTries(context, wanted)];
   await writeSteps(addressing(context, reached.address), targets, startedAt);
-  await writePlan(context, { startTime: startedAt.toISOString(), targets, known: knownOf(points) });
+  const setAside = new Map(wanted.flatMap((one) => [...(one.setAside ?? [])]));
+  await writePlan(context, { startTime: startedAt.toISOString(), targets, known: knownOf(points, setAside) });
   for (const { database, tries, fullBecause } of targets)
     context.say({ database, type: tries[0]?.type, fullBecause }, 'prepared');
   return undefined;
+}
+
+/** What is newest decides, as long as it is good: else all that there is must be known. */
+async function readToGoOn({ request, volume }: Context): Promise<Destination> {
+  const root = join(volume, request.path);
+  const newest = await readNewest(root, request.run, request.resource.uid);
+  const isGood = newest.kind !== 'ours' || proveChains(newest.points).broken.length === 0;
+  return isGood ? newest : readDestination(root);
 }
 
 /** The report for a destination that must not be touched. */
@@ -156,13 +172,43 @@ function decide(context: Context, destination: Destination, database: string): W
     return { database, type: 'Full', fullBecause, tips: [] };
   }
   if (request.requestedType === 'Full') return { database, type: 'Full', fullBecause: 'Requested', tips: [] };
-  const older = tips.find(({ layout }) => layout !== engine.layout);
-  if (older === undefined) return { database, type: 'Incremental', tips };
+  const setAside = unprovenOf(context, tips, { points: ours, damaged });
+  const proven = tips.filter((tip) => !setAside.has(tip.database));
+  if (proven.length === 0) {
+    const [fullBecause = 'ChainBroken'] = setAside.values();
+    return { database, type: 'Full', fullBecause, tips: [], setAside };
+  }
+  const older = proven.find(({ layout }) => layout !== engine.layout);
+  if (older === undefined) return { database, type: 'Incremental', tips: proven, setAside };
   // No tool can go on from what it has no notion of: that needs no try.
   if (request.onIncrementalFailure === 'NewChain')
     return { database, type: 'Full', fullBecause: 'OlderVersion', tips: [] };
   const detail = `The newest backup is one of Neo4j ${older.neo4jVersion}, which the tool of ${request.neo4jVersion} cannot go on from`;
   return { reason: 'OlderVersion', detail };
+}
+
+/** Tips that nothing may be built on, by database, and why a full backup is taken instead: what is there stays as it is. */
+function unprovenOf(
+  { say }: Context,
+  tips: readonly Manifest[],
+  { points, damaged }: { readonly points: readonly Manifest[]; readonly damaged: readonly string[] },
+): ReadonlyMap<string, string> {
+  const broken = new Map(proveChains(points).broken.map((one) => [one.point, one.why]));
+  const unproven = new Map<string, string>();
+  for (const tip of tips) {
+    const why = broken.get(tip);
+    if (why !== undefined) {
+      say({ point: tip.point, why }, 'the chain of the newest backup is broken: a full one is taken instead');
+      unproven.set(tip.database, 'ChainBroken');
+    } else if (hasDamage(tip, damaged)) {
+      say(
+        { point: tip.point },
+        'what followed the newest good backup is damaged: a full one is taken instead',
+      );
+      unproven.set(tip.database, 'ArtifactCorrupt');
+    }
+  }
+  return unproven;
 }
 
 /** The tip of each database. */
@@ -184,6 +230,26 @@ async function tooLargeToCopy(
     copied.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
   );
   return detail === undefined ? undefined : { reason: 'NoSpaceLeft', detail };
+}
+
+/** What is merely likely is said, and tried. */
+async function warnOfLittleRoom(
+  { readSpace, volume, say }: Context,
+  wanted: readonly Wanted[],
+  points: readonly Manifest[],
+): Promise<void> {
+  const space = await readSpace(volume).catch(() => undefined);
+  const expected = wanted.flatMap(({ database, type }) => {
+    const names = database === allDatabases ? new Set(points.map((point) => point.database)) : [database];
+    return [...names].map((name) => expectedBytes(points, name, type));
+  });
+  const tight =
+    space &&
+    tightFor(
+      space,
+      expected.reduce((sum, bytes) => sum + bytes, 0),
+    );
+  if (tight !== undefined) say({ volume }, tight);
 }
 
 /**
@@ -209,12 +275,18 @@ async function stage(context: Context, wanted: Wanted, points: readonly Manifest
   const { root, staging } = foldersOf(context);
   const parent = join(staging, folderOf(wanted.database, 'Incremental'));
   const good: Manifest[] = [];
+  const setAside = new Map(wanted.setAside);
   for (const tip of wanted.tips) {
     const from = join(root, placeOf(tip).data);
+    const progress = progressOf(context, tip.sizeBytes, 'staging the newest backup');
     const damaged =
       tip.layout === 'store'
-        ? await stageCopy(files, from, join(parent, copyName(context, tip.database)), tip.files)
-        : await stageLinks(files, { from, to: parent }, olderInChain(points, tip), tip.files);
+        ? await stageCopy(
+            files,
+            { from, to: join(parent, copyName(context, tip.database)), progress },
+            tip.files,
+          )
+        : await stageLinks(files, { from, to: parent, progress }, olderInChain(points, tip), tip.files);
     if (damaged === undefined) {
       good.push(tip);
       continue;
@@ -223,10 +295,11 @@ async function stage(context: Context, wanted: Wanted, points: readonly Manifest
       { point: tip.point, file: damaged },
       'the newest backup is damaged: a full one is taken instead',
     );
+    setAside.set(tip.database, 'ArtifactCorrupt');
     await files.remove(tip.layout === 'store' ? join(parent, copyName(context, tip.database)) : parent);
   }
-  if (good.length > 0 || wanted.tips.length === 0) return { ...wanted, tips: good };
-  return { database: wanted.database, type: 'Full', fullBecause: 'ArtifactCorrupt', tips: [] };
+  if (good.length > 0 || wanted.tips.length === 0) return { ...wanted, tips: good, setAside };
+  return { database: wanted.database, type: 'Full', fullBecause: 'ArtifactCorrupt', tips: [], setAside };
 }
 
 /** The files of a chain before its tip. */
@@ -236,12 +309,16 @@ function olderInChain(points: readonly Manifest[], tip: Manifest): Manifest['fil
     .flatMap(({ files }) => files);
 }
 
-function knownOf(points: readonly Manifest[]): Known[] {
-  return tipsOf(points).map(({ database, chain, point, storeID, lastTransactionID }) => ({
-    database,
-    tip: { chain, point, storeID, lastTransactionID },
-    newestSequence: Math.max(...pointsOf(points, database).map(({ sequence }) => sequence)),
-  }));
+function knownOf(points: readonly Manifest[], setAside: ReadonlyMap<string, string>): Known[] {
+  return tipsOf(points).map(({ database, chain, point, storeID, artifact, lastTransactionID }) => {
+    const because = setAside.get(database);
+    return {
+      database,
+      tip: { chain, point, storeID, lastTransactionID, ...(artifact === undefined ? {} : { artifact }) },
+      newestSequence: Math.max(...pointsOf(points, database).map(({ sequence }) => sequence)),
+      ...(because === undefined ? {} : { setAside: because }),
+    };
+  });
 }
 
 async function writeSteps(context: Context, targets: readonly Target[], startedAt: Date): Promise<void> {
@@ -302,12 +379,10 @@ async function withdrawClaims(context: Context): Promise<void> {
   if (claims.length === 0) return;
   try {
     await withLock(files, root, holderOf(context), async (held) => {
-      const destination = await readDestination(root);
-      const points = destination.kind === 'ours' ? destination.points : [];
       for (const claim of claims) {
         await held.check();
         context.say({ claim }, 'withdrawing what an earlier attempt had not published');
-        await withdrawAbandoned(files, root, claim, points);
+        await withdrawAbandoned(files, root, claim);
       }
     });
   } catch (error) {

@@ -1,15 +1,15 @@
 // The last container of a run: judges what the tool did, verifies what arrived, publishes it, and says so.
-import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isDeepStrictEqual } from 'node:util';
 import type { BackupType } from '../engine/engine.ts';
 import { exchange } from '../run/exchange.ts';
 import type { RunReport } from '../run/report.ts';
 import { nextSequence, pointsOf, pointsOfRun, readDestination, tipOf } from '../volume/catalogue.ts';
+import { isOtherStore } from '../volume/chain.ts';
 import { listFolder, readText } from '../volume/files.ts';
 import { LockBusy, LockLost, withLock, type Held } from '../volume/lock.ts';
-import { placeOf, pointEntries, pointName } from '../volume/layout.ts';
+import { pointEntries, pointName } from '../volume/layout.ts';
 import type { FileEntry, Manifest } from '../volume/manifest.ts';
+import { progressOf } from '../volume/progress.ts';
 import {
   keepPublished,
   publishArtifacts,
@@ -17,7 +17,7 @@ import {
   settleArtifacts,
   settlePoint,
 } from '../volume/publish.ts';
-import { hashFile, verifyFiles } from '../volume/stage.ts';
+import { damageIn } from '../volume/readback.ts';
 import { inspectStore, isLeftover } from '../volume/verify.ts';
 import { foldersOf, holderOf, type Context } from './context.ts';
 import { judgeTarget, type Candidate, type Failure, type Judged } from './judge.ts';
@@ -74,26 +74,22 @@ function nameOf(result: Result): string {
 export async function tellAgain(context: Context, point: Manifest): Promise<Result> {
   const { root } = foldersOf(context);
   await keepPublished(context.files, root, point);
-  const data = join(root, placeOf(point).data);
-  if (await isIntact(data, point)) return { kind: 'published', manifest: point };
+  const progress = progressOf(context, point.sizeBytes, 'reading back what another attempt published');
+  const damage = await damageIn(root, point, progress);
+  if (damage === undefined) return { kind: 'published', manifest: point };
   return {
     kind: 'failed',
     database: point.database,
     reason: 'ArtifactCorrupt',
-    detail: `The point ${point.point} of this run is not what was published`,
+    detail: `The point ${point.point} of this run is not what was published (${damage.file}: ${damage.why})`,
   };
-}
-
-async function isIntact(data: string, { layout, files }: Manifest): Promise<boolean> {
-  if (layout === 'artifacts') return (await verifyFiles(data, files)) === undefined;
-  const store = await inspectStore(data);
-  return store.kind === 'store' && isDeepStrictEqual(store.files, files);
 }
 
 /** What a candidate turned out to be when it was read back. */
 interface Found {
   readonly storeID: string;
   readonly storeVersion: string;
+  readonly artifact?: NonNullable<Manifest['artifact']>;
   readonly firstTransactionID?: string;
   readonly lastTransactionID: string;
   readonly files: readonly FileEntry[];
@@ -102,7 +98,7 @@ interface Found {
 async function publish(context: Context, plan: Plan, candidate: Candidate): Promise<Result> {
   const { database } = candidate;
   const known = plan.known.find((one) => one.database === database);
-  const found = await readBack(candidate, known);
+  const found = await readBack(context, candidate, known);
   if (typeof found === 'string')
     return failedResult(database, {
       reason: 'ArtifactMissing',
@@ -165,38 +161,44 @@ async function pointsIn(root: string): Promise<readonly Manifest[]> {
 }
 
 /** @returns what is there, or why it is no backup */
-function readBack(candidate: Candidate, known: Known | undefined): Promise<Found | string> {
-  return candidate.layout === 'store' ? readStore(candidate, known) : measureArtifact(candidate, known);
+async function readBack(
+  context: Context,
+  candidate: Candidate,
+  known: Known | undefined,
+): Promise<Found | string> {
+  return candidate.layout === 'store'
+    ? readStore(context, candidate, known)
+    : foundInArtifact(candidate, known);
 }
 
 async function readStore(
+  context: Context,
   { data, type }: Extract<Candidate, { layout: 'store' }>,
   known: Known | undefined,
 ): Promise<Found | string> {
-  const store = await inspectStore(data);
+  const store = await inspectStore(data, (total) => progressOf(context, total, 'reading the backup back'));
   if (store.kind === 'noStore') return store.why;
   const first = BigInt(known?.tip.lastTransactionID ?? 0) + 1n;
   const isNew = type === 'Incremental' && BigInt(store.lastTransactionID) >= first;
   return { ...store, ...(isNew ? { firstTransactionID: String(first) } : {}) };
 }
 
-/** What it holds was read when it was judged. */
-async function measureArtifact(
-  { folder, file, says }: Extract<Candidate, { layout: 'artifacts' }>,
+/** All of it was read when it was judged. */
+function foundInArtifact(
+  { file, says, read }: Extract<Candidate, { layout: 'artifacts' }>,
   known: Known | undefined,
-): Promise<Found | string> {
-  const path = join(folder, file);
-  const { size } = await stat(path);
-  if (size === 0) return `${file} is empty`;
+): Found {
   const { lowestTransactionID: lowest, highestTransactionID: highest, isFull, databaseID } = says;
+  const { size, sha256, artifact } = read;
   // Nothing new: such an artifact holds the transactions 0 to 0.
   const isEmpty = lowest === 0n && highest === 0n;
   return {
     storeID: databaseID,
     storeVersion: 'artifact',
+    ...(artifact === undefined ? {} : { artifact }),
     ...(isEmpty || isFull ? {} : { firstTransactionID: String(lowest) }),
     lastTransactionID: isEmpty ? (known?.tip.lastTransactionID ?? '0') : String(highest),
-    files: [{ path: file, size, sha256: await hashFile(path) }],
+    files: [{ path: file, size, sha256 }],
   };
 }
 
@@ -234,6 +236,7 @@ function manifestOf(context: Context, { plan, candidate, found, known }: Made, s
     database,
     storeID: facts.storeID,
     storeVersion: facts.storeVersion,
+    ...(facts.artifact === undefined ? {} : { artifact: facts.artifact }),
     ...(facts.firstTransactionID === undefined ? {} : { firstTransactionID: facts.firstTransactionID }),
     lastTransactionID: facts.lastTransactionID,
     ...(consistent === undefined ? {} : { consistent }),
@@ -261,7 +264,7 @@ function compare(
   candidate: Candidate,
   { found, known }: { readonly found: Found; readonly known: Known | undefined },
 ): Objection | undefined {
-  if (known === undefined)
+  if (known === undefined || (known.setAside !== undefined && type === 'Incremental'))
     return type === 'Full'
       ? undefined
       : {
@@ -274,17 +277,27 @@ function compare(
       reason: 'StoreMismatch',
       detail: `The destination holds store ${tip.storeID}, the server has store ${found.storeID}`,
     };
-  if (type === 'Full') return undefined;
-  if (BigInt(found.lastTransactionID) < BigInt(tip.lastTransactionID))
+  return type === 'Full' ? undefined : gapAfter(tip, candidate.layout, found);
+}
+
+/** What keeps an increment from being the next point after the tip. */
+function gapAfter(tip: Known['tip'], layout: Candidate['layout'], found: Found): Objection | undefined {
+  const before = BigInt(tip.lastTransactionID);
+  if (isOtherStore(found, tip))
+    return {
+      reason: 'ChainBroken',
+      detail: `The artifact is of store ${found.artifact?.storeID}, the newest backup of ${tip.artifact?.storeID}`,
+    };
+  if (BigInt(found.lastTransactionID) < before)
     return {
       reason: 'ArtifactMissing',
-      detail: `The backup goes up to transaction ${found.lastTransactionID}, its parent up to ${tip.lastTransactionID}`,
+      detail: `The backup goes up to transaction ${found.lastTransactionID}, its parent up to ${before}`,
     };
-  const first = candidate.layout === 'artifacts' ? found.firstTransactionID : undefined;
-  return first !== undefined && BigInt(first) > BigInt(tip.lastTransactionID) + 1n
+  const first = layout === 'artifacts' ? found.firstTransactionID : undefined;
+  return first !== undefined && BigInt(first) > before + 1n
     ? {
         reason: 'ChainBroken',
-        detail: `The artifact begins with transaction ${first}, and the newest backup ends with ${tip.lastTransactionID}`,
+        detail: `The artifact begins with transaction ${first}, and the newest backup ends with ${before}`,
       }
     : undefined;
 }

@@ -1,9 +1,9 @@
 // One container of a run, from its request to its exit code: shared by prepare and report.
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { exitCode, formatReport, type RunReport } from '../run/report.ts';
-import { readDestination } from '../volume/catalogue.ts';
-import { writeRecord } from '../volume/records.ts';
+import { exitCode, formatReport, mostPast, type RunReport } from '../run/report.ts';
+import { readNewest } from '../volume/newest.ts';
+import { pastRuns, writeRecord } from '../volume/records.ts';
 import { readText } from '../volume/files.ts';
 import { exchange } from '../run/exchange.ts';
 import { keepEnds } from '../run/kept.ts';
@@ -27,12 +27,13 @@ export async function runContainer(
 ): Promise<number> {
   const end = await attempt(verb, context);
   if (end === undefined) return 0;
-  const ended = verb === 'report' ? { ...end, ...(await tidy(context)) } : end;
+  const tidied = verb === 'report' ? await tidy(context, end) : {};
+  const ended = { ...end, ...tidied };
   // The message goes last: who reads it may count on the record. Without the record it is still the truth.
   await leave(context, ended).catch((error: unknown) =>
     context.say({ err: error }, 'the record of the run could not be written'),
   );
-  await writeFile(terminationLog, formatReport(ended));
+  await writeFile(terminationLog, formatReport({ ...ended, past: await pastOf(context) }));
   context.say({ ...ended }, 'the run ended');
   return exitCode(ended);
 }
@@ -46,6 +47,13 @@ async function attempt(verb: 'prepare' | 'report', context: Context): Promise<Ru
     const detail = error instanceof Error ? error.message : String(error);
     return failedReport(context, volumeReason(error) ?? 'EngineFailed', `${verb}: ${detail}`);
   }
+}
+
+/** What the volume remembers that status may have lost. No memory is worth the report: where it cannot be read, there is none. */
+async function pastOf(context: Context): Promise<RunReport['past']> {
+  const { run, resource } = context.request;
+  const past = await pastRuns(foldersOf(context).root, { run, resource }, mostPast).catch(() => []);
+  return past.length === 0 ? undefined : past;
 }
 
 const lineBreak = Buffer.from('\n');
@@ -70,7 +78,7 @@ async function* outputsOf(context: Context): AsyncGenerator<Buffer> {
 async function leave(context: Context, ended: RunReport): Promise<void> {
   const { request, engine, podUID, files } = context;
   const { root, staging } = foldersOf(context);
-  if (refuse(context, await readDestination(root)) !== undefined) return;
+  if (refuse(context, await readNewest(root, request.run, request.resource.uid)) !== undefined) return;
   await files.remove(staging);
   const { resource, source, neo4jVersion, requestedType, triggerID, createdTime } = request;
   const record = {

@@ -14,6 +14,8 @@ export interface Wanted {
   readonly fullBecause?: string;
   /** What an increment goes on from: one for each database. */
   readonly tips: readonly Manifest[];
+  /** By database: why its tip is none of those. */
+  readonly setAside?: ReadonlyMap<string, string>;
 }
 
 /** The folder in staging of a try at a database. */

@@ -1,10 +1,12 @@
 // What is done for the destination as a whole once a run has ended: retention, the catalogue, the guide for restoring.
 import type { RunReport } from '../run/report.ts';
-import { readDestination } from '../volume/catalogue.ts';
+import { writeCatalogue } from '../volume/catalogue-file.ts';
+import { readDestination, readPoints } from '../volume/catalogue.ts';
 import { withLock, type Held } from '../volume/lock.ts';
 import { writeRestoreGuide } from '../volume/restore-guide.ts';
 import { foldersOf, holderOf, type Context } from './context.ts';
 import { refuse } from './prepare.ts';
+import { endsOf, lookAtVolume, retain } from './retain.ts';
 
 /** Facts about the volume that a report may carry. */
 export type Tidied = Pick<RunReport, 'volume' | 'retention'>;
@@ -13,20 +15,30 @@ export type Tidied = Pick<RunReport, 'volume' | 'retention'>;
  * Puts the destination in order, under its lock. It never makes a backup that was taken a failure: what goes wrong here is
  * said in the log, and the next run does it.
  */
-export async function tidy(context: Context): Promise<Tidied> {
+export async function tidy(context: Context, ended: RunReport): Promise<Tidied> {
   const { root } = foldersOf(context);
   try {
     if (refuse(context, await readDestination(root)) !== undefined) return {};
-    return await withLock(context.files, root, holderOf(context), (held) => putInOrder(context, held));
+    return await withLock(context.files, root, holderOf(context), (held) => putInOrder(context, held, ended));
   } catch (error) {
     context.say({ err: error }, 'the destination could not be put in order');
     return {};
   }
 }
 
-async function putInOrder(context: Context, held: Held): Promise<Tidied> {
-  const destination = await readDestination(held.root);
+async function putInOrder(context: Context, held: Held, ended: RunReport): Promise<Tidied> {
+  const retention = await retain(context, held, endsOf(ended));
   await held.check();
-  if (destination.kind === 'ours') await writeRestoreGuide(context.files, held.root, destination.points);
-  return {};
+  await writeCatalogue(context.files, held.root);
+  await writeGuide(context, held);
+  const volume = await lookAtVolume(context);
+  return { ...(volume === undefined ? {} : { volume }), ...(retention === undefined ? {} : { retention }) };
+}
+
+/** Of the files of a point, of which there may be thousands of both, no more is kept than the guide names: an artifact. */
+async function writeGuide({ files }: Context, { root }: Held): Promise<void> {
+  const read = await readPoints(root, ({ manifest }) => ({ ...manifest, files: manifest.files.slice(0, 1) }));
+  if (read.kind !== 'ours') return;
+  const points = read.places.flatMap((one) => (one.kind === 'good' ? [one.kept] : []));
+  await writeRestoreGuide(files, root, points);
 }

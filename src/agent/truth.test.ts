@@ -16,7 +16,8 @@ import { generations } from '../../test/support/captures.ts';
 import { listing } from '../../test/support/temporary.ts';
 import { filesWith, makeStore, writeManifest } from '../../test/support/volume.ts';
 import { refusedAs } from '../run/address.ts';
-import { pointsOf, readDestination } from '../volume/catalogue.ts';
+import { readDestination } from '../volume/catalogue.ts';
+import type { Manifest } from '../volume/manifest.ts';
 import { folders, placeOf } from '../volume/layout.ts';
 import type { Space } from '../volume/space.ts';
 import { inspectStore } from '../volume/verify.ts';
@@ -75,7 +76,7 @@ async function withTip(version: string): Promise<World> {
   return world;
 }
 
-async function pointsIn({ root }: World): Promise<ReturnType<typeof pointsOf>> {
+async function pointsIn({ root }: World): Promise<readonly Manifest[]> {
   const destination = await readDestination(root);
   return destination.kind === 'ours' ? destination.points : [];
 }

@@ -14,6 +14,8 @@ export const labels = {
   backup: `${group}/backup`,
   /** What a Job is for that takes no backup. Absent on the Jobs of runs. */
   task: `${group}/task`,
+  /** The name of the claim that a Job writes to, or reads; shortened where it is longer than a label may be. */
+  claim: `${group}/claim`,
 } as const;
 
 /** Values of that label. */
@@ -29,6 +31,10 @@ export const annotations = {
   specHash: `${group}/spec-hash`,
   /** The run that a Job looks into, which is not its own. */
   run: `${group}/run`,
+  /** The moment of the schedule for which a Job was made. */
+  scheduledTime: `${group}/scheduled-time`,
+  /** Hash of the policy of retention that a Job applies. */
+  retention: `${group}/retention`,
 } as const;
 
 /** The containers of a run's Pod, in the order in which they run, and the one of a Job that looks into a run. */

@@ -324,7 +324,9 @@ const JobSettings = z
         'Taints of nodes that the Pod tolerates. Where it says nothing of nodes that are not ready or unreachable, the Pod stays on such a node for 30 seconds.',
       )
       .optional(),
-    priorityClassName: objectName.describe('Priority of the Pod.').optional(),
+    priorityClassName: objectName
+      .describe('Priority of the Pod of a run. Jobs that only tend the volume never have it.')
+      .optional(),
     imagePullSecrets: z
       .array(z.object({ name: objectName.describe('Name of the Secret.') }))
       .max(8)
@@ -405,7 +407,7 @@ const runFacts = {
   type: runType.optional(),
   fullBecause: reasonText
     .describe(
-      'Why a full backup was taken where an incremental one could be expected: DestinationBlank, Requested, LogsPruned, ArtifactCorrupt, OlderVersion or IncrementalFailed.',
+      'Why a full backup was taken where an incremental one could be expected: DestinationBlank, Requested, LogsPruned, ArtifactCorrupt, ChainBroken, OlderVersion or IncrementalFailed.',
     )
     .optional(),
   sizeBytes: bytes.describe('Size of the backup on the volume.').optional(),
@@ -510,13 +512,19 @@ export const VolumeStatus = z.object({
 export const RetentionStatus = z.object({
   time: time.describe('When the policy was applied.'),
   mode: z.enum(['Enforce', 'Plan']).describe('Plan: nothing was removed.'),
+  policy: z
+    .string()
+    .max(16)
+    .describe('Hash of the policy that was applied: one that is edited is applied again.')
+    .optional(),
+  startTime: time.describe('When the Job was made that applied it.').optional(),
   kept: z.int().min(0).describe('Restore points that stay.'),
   condemned: z.int().min(0).describe('Restore points that no rule keeps and that are still there.'),
   removed: z.int().min(0).describe('Restore points that went this time.'),
   condemnedBytes: bytes.describe('What those weigh that are condemned.').optional(),
   blockedBecause: reasonText
     .describe(
-      'Why nothing was removed though something is condemned: the reason of a run that found the destination damaged.',
+      'Why nothing was removed though something may be condemned: the reason of a run that found the destination damaged, or of the Job that failed to apply the policy; then the rest is as it was before.',
     )
     .optional(),
   points: z
@@ -546,6 +554,7 @@ export const VerificationStatus = z.object({
   result: z.enum(['Succeeded', 'Failed']),
   reason: reasonText.describe('Verified, ArtifactCorrupt, or why it could not be done.'),
   message: text.describe('What was found, and what to do next.'),
+  scheduledTime: time.describe('The moment of the schedule for which it was made.').optional(),
   completionTime: time.describe('When it ended.'),
   points: z.int().min(0).describe('Restore points that were read.').optional(),
   readBytes: bytes.describe('Bytes that were read.').optional(),
@@ -577,7 +586,9 @@ export const Neo4jBackupStatus = z.object({
     .array(Condition)
     .max(8)
     .meta({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['type'] })
-    .describe('Ready, Reconciling, Stalled (as kstatus defines them) and LastRunSucceeded.')
+    .describe(
+      'Ready, Reconciling, Stalled (as kstatus defines them) and LastRunSucceeded; LastVerificationSucceeded where verification is asked for, or was.',
+    )
     .optional(),
   currentRun: z
     .object({

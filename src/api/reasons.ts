@@ -28,7 +28,7 @@ const passing = { condition: 'LastRunSucceeded', event: 'Warning', retryable: tr
 export const reasons = {
   // the wish is good
   Accepted: { ...ready, event: 'none', says: 'The resource is valid and can be acted on.' },
-  Idle: { ...under, says: 'Nothing is under way and nothing is due.' },
+  Idle: { ...under, says: 'No backup is under way and none is due.' },
   Queued: {
     ...under,
     says: 'A run is due, and its Job is about to be made, or waits for another Pod to leave the volume.',
@@ -75,6 +75,11 @@ export const reasons = {
     ...stalled,
     says: 'The default image is the Enterprise Edition, whose license must be accepted.',
     next: 'Set spec.neo4j.acceptLicenseAgreement to true if you have a license, or name another image in spec.neo4j.image.',
+  },
+  InvalidSchedule: {
+    ...stalled,
+    says: 'A schedule in the spec is not one.',
+    next: 'Correct it: five fields of cron in UTC, such as 0 3 * * 0, or @hourly, @daily, @weekly, @monthly or @yearly.',
   },
 
   TLSNotSupported: {
@@ -355,6 +360,10 @@ export const reasons = {
   },
 
   // what tends the volume
+  NoVerificationYet: {
+    ...tended,
+    says: 'What was published before has not been read back again yet.',
+  },
   Verified: { ...tended, says: 'All that lies on the volume was read back, and is what was written.' },
   RetentionApplied: { ...tended, says: 'The policy of retention was applied.' },
   UpkeepFailed: {

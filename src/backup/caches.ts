@@ -6,7 +6,9 @@ import type { Clock } from '../runtime/clock.ts';
 import type { Log } from '../runtime/log.ts';
 import type { RuntimeMetrics } from '../runtime/metrics.ts';
 import { Reflector } from '../runtime/reflector.ts';
-import { byBackup, byOwner } from './observe.ts';
+import { claimKey, destinationKey, markKey, markKeyOf } from './crowd.ts';
+import { byBackup, byDestination, byMark, byOwner } from './observe.ts';
+import { isFinished } from './outcome.ts';
 import {
   backups,
   claims,
@@ -23,6 +25,7 @@ import {
 /** Names of the indexes under which resources are found by what they need. */
 const byService = 'service';
 const byClaim = 'claim';
+const byClaimMark = 'mark';
 
 export interface CachesOptions {
   readonly client: KubeClient;
@@ -53,9 +56,15 @@ export class Caches {
   constructor({ onWake, ...options }: CachesOptions) {
     const ours = { labelSelector: `${labels.managedBy}=${managedBy}` };
     this.namespace = options.namespace;
-    const indexes = { [byService]: serviceOf, [byClaim]: claimOf };
+    const indexes = {
+      [byService]: serviceOf,
+      [byClaim]: (backup: Neo4jBackup) => [claimKey(backup)],
+      [byClaimMark]: (backup: Neo4jBackup) => [markKey(backup)],
+      [byDestination]: (backup: Neo4jBackup) => [destinationKey(backup)],
+    };
+    const jobIndexes = { [byOwner]: ownerUIDs, [byMark]: (job: Job) => [markKeyOf(job)].filter(isThere) };
     this.backups = new Reflector({ ...options, resource: backups, indexes });
-    this.jobs = new Reflector({ ...options, ...ours, resource: jobs, indexes: { [byOwner]: ownerUIDs } });
+    this.jobs = new Reflector({ ...options, ...ours, resource: jobs, indexes: jobIndexes });
     this.pods = new Reflector({ ...options, ...ours, resource: pods, indexes: { [byBackup]: backupUIDs } });
     this.services = new Reflector({ ...options, resource: services });
     this.claims = new Reflector({ ...options, resource: claims });
@@ -63,8 +72,14 @@ export class Caches {
     this.#wake = (key) => {
       if (this.hasSynced()) onWake(key);
     };
-    this.backups.onChange((before, after) => this.#wakeSelf(after ?? before));
-    this.jobs.onChange((before, after) => this.#wakeOwner(after ?? before));
+    this.backups.onChange((before, after) => {
+      this.#wakeSelf(after ?? before);
+      if (before === undefined || after === undefined) this.#wakeRivals(after ?? before);
+    });
+    this.jobs.onChange((before, after) => {
+      this.#wakeOwner(after ?? before);
+      if (usesClaim(before) !== usesClaim(after)) this.#wakeThoseWhoWait(after ?? before);
+    });
     this.pods.onChange((before, after) => this.#wakeOwner(this.#jobOf(after ?? before)));
     this.services.onChange((before, after) => this.#wakeAll(byService, after ?? before));
     // Of a claim only that it is there matters.
@@ -110,6 +125,20 @@ export class Caches {
     if (backup !== undefined) this.#wake(keyOf(backup));
   }
 
+  /** The older of two that want one folder has it: with it gone, the other one does. */
+  #wakeRivals(backup: Neo4jBackup | undefined): void {
+    if (backup === undefined) return;
+    for (const other of this.backups.byIndex(byDestination, destinationKey(backup)))
+      if (other.metadata.uid !== backup.metadata.uid) this.#wakeSelf(other);
+  }
+
+  /** A claim that one Pod at a time may use is free, or taken. */
+  #wakeThoseWhoWait(job: Job | undefined): void {
+    const mark = job === undefined ? undefined : markKeyOf(job);
+    if (mark === undefined) return;
+    for (const backup of this.backups.byIndex(byClaimMark, mark)) this.#wakeSelf(backup);
+  }
+
   #wakeOwner(job: Job | undefined): void {
     const owner = job?.metadata.ownerReferences?.find(({ kind }) => kind === backups.kind);
     if (job === undefined || owner === undefined) return;
@@ -128,8 +157,12 @@ function serviceOf({ metadata, spec }: Neo4jBackup): readonly string[] {
   return serviceRef === undefined ? [] : [formatKey({ ...keyOf({ metadata }), name: serviceRef.name })];
 }
 
-function claimOf({ metadata, spec }: Neo4jBackup): readonly string[] {
-  return [formatKey({ ...keyOf({ metadata }), name: spec.destination.persistentVolumeClaim.claimName })];
+function usesClaim(job: Job | undefined): boolean {
+  return job !== undefined && !isFinished(job);
+}
+
+function isThere<T>(value: T | undefined): value is T {
+  return value !== undefined;
 }
 
 function backupUIDs({ metadata }: KubeObject): readonly string[] {

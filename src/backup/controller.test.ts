@@ -44,7 +44,8 @@ class Scene {
     const labels = { 'kubernetes.io/service-name': 'orders-neo4j' };
     const endpoints = [{ conditions: { ready: true } }];
     this.kube.put(endpointSlices, namespace, { metadata: { name: 'orders-neo4j-1', labels }, endpoints });
-    this.kube.put(claims, namespace, { metadata: { name: 'backups' } });
+    const many = { accessModes: ['ReadWriteMany'] }; // whose turn it is does not matter here
+    this.kube.put(claims, namespace, { metadata: { name: 'backups' }, spec: many });
     this.kube.put(backups, namespace, { metadata: { name: 'orders' }, spec: aSpec() });
   }
 

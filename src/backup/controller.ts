@@ -12,7 +12,9 @@ import type { RuntimeMetrics } from '../runtime/metrics.ts';
 import type { Next } from '../runtime/next.ts';
 import { act, type ActOutcome } from './act.ts';
 import { Caches } from './caches.ts';
-import { decide, needsFreshEyes, type Decision } from './decide.ts';
+import { claimKey } from './crowd.ts';
+import { decide, needsFreshEyes, startingIn, type Decision } from './decide.ts';
+import { Line } from './line.ts';
 import type { Policy } from './objection.ts';
 import { glance, lookCloser, observeAfresh, type ObserveDeps, type Observed } from './observe.ts';
 import { backups, type Neo4jBackup } from './resources.ts';
@@ -62,6 +64,9 @@ export class BackupController {
   readonly #saved = new Map<string, Saved>();
   /** The words of a refusal may differ each time, and what we write of them wakes us. */
   readonly #refused = new Map<string, Refused>();
+  readonly #line = new Line();
+  /** The claim for which a resource stands in line. */
+  readonly #turns = new Map<string, string>();
 
   constructor(deps: BackupControllerDeps) {
     this.#deps = deps;
@@ -103,11 +108,23 @@ export class BackupController {
   }
 
   async #pass(key: ObjectKey, signal: AbortSignal): Promise<Next> {
-    const { client } = this.#deps;
-    const looked = await this.#look(key, signal);
-    if (looked === undefined) return { kind: 'settled' };
+    let isQueued = false;
+    try {
+      const look = await this.#look(key, signal);
+      if (look === undefined) {
+        for (const other of this.#line.forget(key)) this.#controller.enqueue(other);
+        return { kind: 'settled' };
+      }
+      const next = await this.#do(look, signal);
+      isQueued = look.decision.standing.kind === 'queued';
+      return next;
+    } finally {
+      this.#endTurn(key, isQueued);
+    }
+  }
 
-    const { seen, decision } = looked;
+  async #do({ seen, decision }: Look, signal: AbortSignal): Promise<Next> {
+    const { client } = this.#deps;
     const { backup } = seen;
     const outcome = await act(decision.actions, backup, client, signal);
     if (outcome.kind === 'failed' && isNothingNew(seen, decision, outcome)) throw outcome.error;
@@ -147,7 +164,10 @@ export class BackupController {
     if (caches === undefined) return undefined;
     const { jobs, pods, services, claims } = caches;
     const known = {
-      backups: { get: (wanted: ObjectKey) => this.#newest(wanted) },
+      backups: {
+        get: (wanted: ObjectKey) => this.#newest(wanted),
+        byIndex: (index: string, value: string) => caches.backups.byIndex(index, value),
+      },
       jobs,
       pods,
       services,
@@ -169,9 +189,30 @@ export class BackupController {
   /** Decides, and where the decision depends on what nobody has looked at yet, looks and decides again. */
   async #lookCloser(seen: Observed, deps: ObserveDeps, signal: AbortSignal): Promise<Look> {
     const { policy } = this.#deps;
-    const isStarting = decide(seen, policy).standing.kind === 'starting';
-    const closer = await lookCloser(seen, isStarting, { deps, signal });
+    const placed = this.#inLine(seen, decide(seen, policy));
+    const closer = await lookCloser(placed, startingIn(decide(placed, policy)), { deps, signal });
     return { seen: closer, decision: decide(closer, policy) };
+  }
+
+  /** Where one Pod at a time may use a claim: who wants to make a Job there, or waits to, has to stand in line. */
+  #inLine(seen: Observed, decision: Decision): Observed {
+    const { crowd, backup } = seen;
+    const isDue = decision.standing.kind === 'starting' || decision.standing.kind === 'queued';
+    if (crowd === undefined || (!isDue && startingIn(decision) === 'nothing')) return seen;
+    const key = keyOf(backup);
+    const claim = claimKey(backup);
+    this.#turns.set(formatKey(key), claim);
+    const { ahead: _, ...others } = crowd;
+    const before = this.#line.begin(claim, key, isDue);
+    return { ...seen, crowd: before === undefined ? others : { ...others, ahead: before.name } };
+  }
+
+  #endTurn(key: ObjectKey, isQueued: boolean): void {
+    const claim = this.#turns.get(formatKey(key));
+    if (claim === undefined) return;
+    if (!isQueued) this.#turns.delete(formatKey(key));
+    const next = this.#line.end(claim, key, isQueued);
+    if (next !== undefined) this.#controller.enqueue(next);
   }
 
   /**

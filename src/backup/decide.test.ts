@@ -22,6 +22,7 @@ function seeing(overrides: Partial<Observed> = {}): Observed {
     backup: aBackup(),
     runs: [],
     inspections: [],
+    upkeeps: [],
     orphaned: [],
     claimExists: true,
     service: 'present',

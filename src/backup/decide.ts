@@ -9,12 +9,14 @@ import { isAtItsStart } from './evidence.ts';
 import { inspect, inspectionActions, inspectionOf } from './inspection.ts';
 import { buildJob } from './job.ts';
 import { objectionTo, type Objection, type Policy } from './objection.ts';
-import type { Observed } from './observe.ts';
+import type { Observed, Starting } from './observe.ts';
 import { schedulingGraceSeconds, type Obstacle } from './obstacle.ts';
 import { currentRunOf, goneRun, isFinished, judgeRun, type RunView } from './outcome.ts';
 import type { Job } from './resources.ts';
 import { isGoing, replacementOf, resumedRun, type CurrentRun } from './replacement.ts';
 import { dueRun, rememberedRuns, type DueRun } from './run.ts';
+import { findings, tend, terminalPods, type Finding, type Tending } from './upkeep.ts';
+import { clearing, waitsFor } from './way.ts';
 
 export type Action =
   | { readonly kind: 'createJob'; readonly job: V1Job }
@@ -36,9 +38,12 @@ export type Standing =
     }
   /** A Job is about to be made: whether it was, and when, the API server's answer tells. */
   | { readonly kind: 'starting' }
+  /** A run is due, and others use the claim. */
+  | { readonly kind: 'queued'; readonly detail: string }
   /** No backup is to be taken: the volume is asked how a run ended. */
   | { readonly kind: 'inspecting'; readonly run: RunStatus; readonly obstacle?: Obstacle }
-  | { readonly kind: 'idle' };
+  /** `tending`: the Job that tends the volume meanwhile. */
+  | { readonly kind: 'idle'; readonly tending?: Job };
 
 export interface Decision {
   readonly standing: Standing;
@@ -46,6 +51,8 @@ export interface Decision {
   readonly ended: readonly RunStatus[];
   /** Runs that have ended and of which nobody saw how, oldest first. */
   readonly inspecting: readonly RunStatus[];
+  /** What is known of the volume now, and not in status yet, oldest first. */
+  readonly findings: readonly Finding[];
   readonly actions: readonly Action[];
   readonly next: Next;
 }
@@ -68,15 +75,47 @@ export function decide(seen: Observed, policy: Policy): Decision {
     agentImage: policy.agentImage,
   });
   const [run] = inspecting;
+  const ended = [...answered, ...judged.ended];
+  const found = [...judged.findings, ...findings(seen)];
+  // What has just ended may have done it: status is to know first.
+  const isTold = ended.length === 0 && found.length === 0;
+  const tending = tend(seen, {
+    mayStart: run === undefined && isTold && mayTend(standing),
+    mayStay: mayTend(standing) || (seen.crowd === undefined && standing.kind !== 'waiting'),
+    agentImage: policy.agentImage,
+  });
   const isAsking = standing.kind === 'idle' && run !== undefined;
   return {
-    standing: isAsking ? askingFor(seen, run) : standing,
-    ended: [...answered, ...judged.ended],
+    standing: isAsking ? askingFor(seen, run) : restWith(standing, tending),
+    ended,
     inspecting,
+    findings: found,
     // The run first: tidying up that fails must not keep a backup from being taken.
-    actions: [...actions, ...inspections, ...expiredJobs(seen)],
-    next: run !== undefined && next.kind === 'onChange' ? { kind: 'after', delayMs: recheckMs } : next,
+    actions: [...actions, ...inspections, ...tending.actions, ...expiredJobs(seen)],
+    next: soonest(next, run === undefined ? tending.delayMs : recheckMs),
   };
+}
+
+function restWith(standing: Standing, { job }: Tending): Standing {
+  return standing.kind === 'idle' && job !== undefined ? { kind: 'idle', tending: job } : standing;
+}
+
+/** What a watch tells of comes first anyway. */
+function soonest(next: Next, delayMs: number | undefined): Next {
+  if (delayMs === undefined) return next;
+  return { kind: 'after', delayMs: next.kind === 'after' ? Math.min(next.delayMs, delayMs) : delayMs };
+}
+
+/** What is amiss with the source alone: the volume can be tended meanwhile. */
+const ofSource: ReadonlySet<string> = new Set<WaitingReason>([
+  'ServiceNotFound',
+  'PortNotExposed',
+  'NoReadyEndpoints',
+]);
+
+/** Whoever waits for a folder, or a claim, has no business there. */
+function mayTend(standing: Standing): boolean {
+  return standing.kind === 'idle' || (standing.kind === 'waiting' && ofSource.has(standing.reason));
 }
 
 /** A backup that is taken, or about to be, goes before; and who cannot reach the volume need not try. */
@@ -108,6 +147,11 @@ function wanted(seen: Observed, policy: Policy, over: readonly RunStatus[]): Wan
 
   const job = due === undefined ? undefined : jobOf(seen, due, policy.agentImage);
   if (job === undefined) return { standing: { kind: 'idle' }, actions: [], next: { kind: 'onChange' } };
+  const way = waitsFor(seen);
+  if (way !== undefined) {
+    const detail = `The run ${job.metadata?.name} waits for ${way}`;
+    return { standing: { kind: 'queued', detail }, actions: clearing(seen), next: { kind: 'onChange' } };
+  }
   return {
     standing: { kind: 'starting' },
     actions: [{ kind: 'createJob', job }],
@@ -141,8 +185,9 @@ function jobOf(seen: Observed, run: DueRun | CurrentRun, agentImage: string): V1
  * Must this be decided on more than caches: does it start a Job, or take one from a run whose end is not in status yet, does it
  * end a run, or go on with one that status knows as ended?
  */
-export function needsFreshEyes({ backup }: Observed, { standing, ended, actions }: Decision): boolean {
-  if (actions.some(isDelicate) || ended.length > 0) return true;
+export function needsFreshEyes({ backup }: Observed, decision: Decision): boolean {
+  const { standing, ended, actions, findings: found } = decision;
+  if (actions.some(isDelicate) || ended.length > 0 || found.length > 0) return true;
   if (standing.kind !== 'running') return false;
   return standing.run.replacedPods !== undefined || knownRuns(backup).has(standing.run.id);
 }
@@ -172,6 +217,18 @@ function underWay(seen: Observed, run: RunView, policy: Policy): Wanted {
   };
 }
 
+/**
+ * What a Job is to be made for, if one is. A run that waits counts as starting when others make room for it: it must be sure
+ * that it can start, or it would drive them out for nothing, again and again.
+ */
+export function startingIn({ standing, actions }: Decision): Starting {
+  const isTask = ({ job }: Action): boolean => job.metadata?.labels?.[labels.task] !== undefined;
+  if (standing.kind === 'queued') return actions.some(isTask) ? 'run' : 'nothing';
+  const made = actions.find(({ kind }) => kind === 'createJob');
+  if (made === undefined) return 'nothing';
+  return isTask(made) ? 'upkeep' : 'run';
+}
+
 /** A Pod that is not placed, or does not end, becomes an obstacle by time alone, and no watch tells of time. */
 function nextLook({ backup, now }: Observed, { job, pods }: RunView): Next {
   const pod = pods.at(-1);
@@ -185,6 +242,7 @@ function nextLook({ backup, now }: Observed, { job, pods }: RunView): Next {
 
 interface Judged {
   readonly ended: readonly RunStatus[];
+  readonly findings: readonly Finding[];
   readonly unclear: readonly RunStatus[];
 }
 
@@ -198,6 +256,7 @@ function judgedRuns(seen: Observed): Judged {
   const gone = goneRunOf(seen, known);
   return {
     ended: judged.flatMap((outcome) => (outcome.kind === 'ended' ? [outcome.status] : [])),
+    findings: judged.flatMap((outcome) => (outcome.kind === 'ended' ? (outcome.finding ?? []) : [])),
     unclear: [
       ...(gone === undefined ? [] : [gone]),
       ...judged.flatMap((outcome) => (outcome.kind === 'unclear' ? [outcome.status] : [])),
@@ -246,12 +305,4 @@ function expiredJobs({ backup, runs }: Observed): readonly Action[] {
 
 function deletion(job: Job, propagationPolicy: 'Background' | 'Foreground'): Action {
   return { kind: 'deleteJob', job, propagationPolicy };
-}
-
-/** Pods that have ended: they will never write to the volume again. */
-function terminalPods({ runs }: Observed): readonly string[] {
-  return runs
-    .flatMap(({ pods }) => pods)
-    .filter(({ status }) => status?.phase === 'Succeeded' || status?.phase === 'Failed')
-    .map(({ metadata }) => metadata.uid);
 }

@@ -29,6 +29,7 @@ function seeing(overrides: Partial<Observed> = {}): Observed {
     backup,
     runs: [],
     inspections: [],
+    upkeeps: [],
     orphaned: [],
     claimExists: true,
     service: 'none',

@@ -7,6 +7,7 @@ import { statusesOf } from './evidence.ts';
 import { buildInspection, inspectionName } from './inspection-job.ts';
 import type { Observed } from './observe.ts';
 import { explained, fromReport, isFinished, type RunView } from './outcome.ts';
+import { isCrowded } from './way.ts';
 
 /** More runs than these are not asked about at a time: the oldest is told as what is known of it. */
 const mostOpen = 4;
@@ -75,12 +76,13 @@ export function inspectionActions(
   const removed = [...inTheWay, ...outdated(seen)].filter(
     ({ job }) => job.metadata.deletionTimestamp === undefined,
   );
+  // Its Pods go first: who waits for the volume sees the Job for as long as they have it.
   const deletions = removed.map(
-    ({ job }) => ({ kind: 'deleteJob', job, propagationPolicy: 'Background' }) as const,
+    ({ job }) => ({ kind: 'deleteJob', job, propagationPolicy: 'Foreground' }) as const,
   );
   const [run] = open;
   const waits = run === undefined || !mayStart || seen.orphaned.includes(run.id) || inspectionOf(seen, run);
-  if (waits) return deletions;
+  if (waits || isCrowded(seen)) return deletions;
   return [
     { kind: 'createJob', job: buildInspection(seen.backup, run, { agentImage, now: seen.now }) },
     ...deletions,

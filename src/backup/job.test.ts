@@ -9,6 +9,7 @@ import { engineScript } from '../run/exchange.ts';
 import { parseRequest, requestVariable, type RunRequest } from '../run/request.ts';
 import { buildJob, specHash, type JobInput } from './job.ts';
 import type { Neo4jBackup } from './resources.ts';
+import { policyHash } from './run.ts';
 
 const engine = selectEngine('3.4.18');
 if (engine === undefined) throw new Error('no engine serves 3.4.18');
@@ -58,13 +59,20 @@ describe('specHash', () => {
     { name: 'the resources', spec: { job: { resources: { limits: { memory: '1Gi' } } } } },
     { name: 'the deadline', spec: { job: { activeDeadlineSeconds: 600 } } },
     { name: 'the consistency check', spec: { consistencyCheck: 'Never' } },
+    { name: 'the policy of retention', spec: { retention: { keepLast: 3 } } },
   ])('changes with $name', ({ spec }) => {
     expect(specHash(aBackup({ spec }), 'agent:1')).not.toBe(hash);
   });
 
-  test('changes with the image of the agent, and not with the trigger', () => {
+  test('changes with the image of the agent', () => {
     expect(specHash(aBackup(), 'agent:2')).not.toBe(hash);
-    expect(specHash(aBackup({ spec: { trigger: { id: 'next' } } }), 'agent:1')).toBe(hash);
+  });
+
+  test.each([
+    { name: 'the trigger', spec: { trigger: { id: 'next' } } },
+    { name: 'the schedule of verification', spec: { verification: { schedule: '@daily' } } },
+  ])('does not change with $name', ({ spec }) => {
+    expect(specHash(aBackup({ spec }), 'agent:1')).toBe(hash);
   });
 });
 
@@ -73,7 +81,12 @@ describe('the Job', () => {
     expect(job.metadata).toEqual({
       name: 'orders-0123456789',
       namespace: 'shop',
-      labels: { [labels.managedBy]: managedBy, [labels.backup]: 'orders', [labels.backupUID]: 'backup-uid' },
+      labels: {
+        [labels.managedBy]: managedBy,
+        [labels.backup]: 'orders',
+        [labels.backupUID]: 'backup-uid',
+        [labels.claim]: 'backups',
+      },
       annotations: {
         [annotations.requestedType]: 'Full',
         [annotations.triggerID]: 'first',
@@ -355,6 +368,11 @@ const hostileBackup: fc.Arbitrary<Neo4jBackup> = fc
     }),
   );
 
+function maskClaim({ metadata, spec }: V1Job): void {
+  for (const marks of [metadata?.labels, spec?.template.metadata?.labels])
+    if (marks !== undefined) marks[labels.claim] = 'masked';
+}
+
 /** The Job without the fields where the user's text belongs. */
 function withoutKnownFields(made: V1Job): unknown {
   const copy = structuredClone(made);
@@ -362,6 +380,7 @@ function withoutKnownFields(made: V1Job): unknown {
   delete pod.nodeSelector;
   delete pod.securityContext;
   delete copy.metadata?.annotations;
+  maskClaim(copy);
   for (const container of containersOf(copy)) {
     if (container.name === 'engine') container.image = 'masked';
     for (const variable of container.env ?? [])
@@ -371,6 +390,17 @@ function withoutKnownFields(made: V1Job): unknown {
     if (persistentVolumeClaim !== undefined) persistentVolumeClaim.claimName = 'masked';
   return copy;
 }
+
+test('the request says what to adopt, and what to keep, and the Job by which policy', () => {
+  const destination = { persistentVolumeClaim: { claimName: 'backups' }, adoptFrom: 'old/cron' };
+  const backup = aBackup({ spec: { destination, retention: { keepDaily: 7 } } });
+  const made = buildJob(backup, input);
+  for (const request of requestsOf(made))
+    expect(request).toMatchObject({ adoptFrom: 'old/cron', retention: { keepDaily: 7, mode: 'Enforce' } });
+  expect(requestsOf(made)).toHaveLength(2);
+  const policy = policyHash({ keepDaily: 7, mode: 'Enforce' });
+  expect(made.metadata?.annotations).toMatchObject({ [annotations.retention]: policy });
+});
 
 describe('any spec that the schema takes', () => {
   test('stays within the restricted profile', () => {

@@ -17,7 +17,7 @@ import { exitCodes } from '../run/report.ts';
 import { requestVariable, type RunRequest } from '../run/request.ts';
 import { shareMemory, type Memory } from './memory.ts';
 import type { Neo4jBackup } from './resources.ts';
-import { destinationPath, shortName, type DueRun } from './run.ts';
+import { claimMark, destinationPath, policyHash, shortName, type DueRun } from './run.ts';
 
 /** What a Job is made of, beside the resource. */
 export interface JobInput {
@@ -62,9 +62,12 @@ function sourceHost({ spec, metadata }: Neo4jBackup): string {
   return serviceRef === undefined ? (host ?? '') : `${serviceRef.name}.${metadata.namespace}.svc`;
 }
 
-/** Changes whenever the Job of a run would be another one. Not with the trigger: that makes another run. */
+/**
+ * Changes whenever the Job of a run would be another one. Not with the trigger, which makes another run, nor with the schedule
+ * of verification. With the policy of retention: a run that waits would remove what somebody has just asked to keep.
+ */
 export function specHash({ spec }: Neo4jBackup, agentImage: string): string {
-  const { trigger: _trigger, ...shaping } = spec;
+  const { trigger: _trigger, verification: _verification, ...shaping } = spec;
   return createHash('sha256')
     .update(JSON.stringify([agentImage, shaping]))
     .digest('hex')
@@ -84,6 +87,7 @@ export function buildJob(backup: Neo4jBackup, input: JobInput): V1Job {
         [annotations.requestedType]: run.requestedType,
         [annotations.specHash]: specHash(backup, input.agentImage),
         ...(run.triggerID === undefined ? {} : { [annotations.triggerID]: run.triggerID }),
+        ...(spec.retention === undefined ? {} : { [annotations.retention]: policyHash(spec.retention) }),
       },
     },
     spec: {
@@ -116,7 +120,7 @@ export function buildJob(backup: Neo4jBackup, input: JobInput): V1Job {
 
 /** Name, owner and marks that every Job of ours has. */
 export function jobMetadata(
-  { metadata }: Neo4jBackup,
+  { metadata, spec }: Neo4jBackup,
   name: string,
 ): Pick<V1ObjectMeta, 'name' | 'namespace' | 'ownerReferences'> & {
   readonly labels: Record<string, string>;
@@ -128,6 +132,7 @@ export function jobMetadata(
       [labels.managedBy]: managedBy,
       [labels.backup]: shortName(metadata.name, 63),
       [labels.backupUID]: metadata.uid,
+      [labels.claim]: claimMark(spec.destination.persistentVolumeClaim.claimName),
     },
     ownerReferences: [
       { apiVersion: `${group}/${version}`, kind, name: metadata.name, uid: metadata.uid, controller: true },
@@ -290,18 +295,18 @@ export function requestOf(
   backup: Neo4jBackup,
   { run, now, terminalPods }: Pick<JobInput, 'run' | 'now' | 'terminalPods'>,
   podDeadlineSeconds: number,
-  { pageCacheMiB }: Pick<Memory, 'pageCacheMiB'>,
+  memory: Pick<Memory, 'pageCacheMiB'>,
 ): RunRequest {
   const { metadata, spec } = backup;
-  const { tls } = spec.source;
-  const verifyHostname = tls?.verifyHostname;
+  const { adoptFrom } = spec.destination;
   return {
     schemaVersion: 1,
     run: run.id,
     resource: { namespace: metadata.namespace ?? '', name: metadata.name, uid: metadata.uid },
     createdTime: now.toISOString(),
     path: destinationPath(backup),
-    adoptFrom: spec.destination.adoptFrom,
+    ...(adoptFrom === undefined ? {} : { adoptFrom }),
+    ...(spec.retention === undefined ? {} : { retention: spec.retention }),
     source: { host: sourceHost(backup), port: spec.source.port },
     neo4jVersion: spec.neo4j.version,
     databases: spec.databases ?? [],
@@ -309,14 +314,23 @@ export function requestOf(
     onIncrementalFailure: spec.onIncrementalFailure,
     requestedType: run.requestedType,
     consistencyCheck: spec.consistencyCheck,
-    tool: {
-      ...(tls === undefined ? {} : { tls: verifyHostname === undefined ? {} : { verifyHostname } }),
-      ...(pageCacheMiB === undefined ? {} : { pageCacheMiB }),
-      options: spec.neo4j.tool?.options ?? {},
-    },
+    tool: toolOf(spec, memory),
     podDeadlineSeconds,
     ...(run.triggerID === undefined ? {} : { triggerID: run.triggerID }),
     terminalPods: terminalPods.slice(-64),
+  };
+}
+
+function toolOf(
+  { source, neo4j }: Neo4jBackup['spec'],
+  { pageCacheMiB }: Pick<Memory, 'pageCacheMiB'>,
+): RunRequest['tool'] {
+  const { tls } = source;
+  const verifyHostname = tls?.verifyHostname;
+  return {
+    ...(tls === undefined ? {} : { tls: verifyHostname === undefined ? {} : { verifyHostname } }),
+    ...(pageCacheMiB === undefined ? {} : { pageCacheMiB }),
+    options: neo4j.tool?.options ?? {},
   };
 }
 

@@ -24,6 +24,7 @@ describe('a host, where every host may be named,', () => {
       backup,
       runs: [],
       inspections: [],
+      upkeeps: [],
       orphaned: [],
       claimExists: true,
       service: 'none',

@@ -7,6 +7,8 @@ import { refusedAs } from '../run/address.ts';
 import { isAllowedHost, isAllowedImage } from './allowed.ts';
 import { shareMemory } from './memory.ts';
 import type { Observed } from './observe.ts';
+import { destinationPath } from './run.ts';
+import { parseSchedule } from './schedule.ts';
 
 /** What the operator's configuration decides. */
 export interface Policy {
@@ -35,7 +37,9 @@ const always: readonly Rule[] = [
   tlsServed,
   toolSettable,
   memoryFits,
+  scheduleMeant,
   sourceThere,
+  folderFree,
   claimThere,
 ];
 
@@ -147,6 +151,24 @@ function memoryFits({ backup }: Observed): Objection | undefined {
   return shared.kind === 'fits'
     ? undefined
     : stalled('ToolMemoryInvalid', `In spec.neo4j.tool, ${shared.problem}`);
+}
+
+function scheduleMeant({ backup }: Observed): Objection | undefined {
+  const { verification } = backup.spec;
+  const parsed = verification === undefined ? undefined : parseSchedule(verification.schedule);
+  return parsed?.kind === 'invalid'
+    ? stalled(
+        'InvalidSchedule',
+        `spec.verification.schedule is "${verification?.schedule ?? ''}": ${parsed.problem}`,
+      )
+    : undefined;
+}
+
+function folderFree({ backup, rival }: Observed): Objection | undefined {
+  if (rival === undefined) return undefined;
+  const { claimName } = backup.spec.destination.persistentVolumeClaim;
+  const detail = `The resource ${rival}, which is older, writes to the folder ${destinationPath(backup)} of the claim ${claimName}`;
+  return { kind: 'waiting', reason: 'DestinationConflict', detail };
 }
 
 function stalled(reason: StalledReason, detail: string): Objection {

@@ -1,12 +1,13 @@
 // One pass of reads: everything that a decision may depend on, as one value.
 import { isDeepStrictEqual } from 'node:util';
-import { labels, tasks } from '../api/names.ts';
+import { labels, managedBy, tasks } from '../api/names.ts';
 import type { KubeClient, ListOptions } from '../kube/client.ts';
 import { isKubeError } from '../kube/errors.ts';
 import { keyOf, type KubeObject, type ObjectKey, type Resource } from '../kube/resource.ts';
 import type { Log } from '../runtime/log.ts';
 import type { Reflector } from '../runtime/reflector.ts';
 import { complaintOf, subjectOf } from './complaint.ts';
+import { destinationKey, isShared, markKey, othersOf, rivalOf, type Crowd } from './crowd.ts';
 import { hasEnded } from './evidence.ts';
 import { isFinished, type RunView } from './outcome.ts';
 import {
@@ -24,7 +25,7 @@ import {
   type Pod,
   type Service,
 } from './resources.ts';
-import { rememberedRuns } from './run.ts';
+import { claimMark, rememberedRuns } from './run.ts';
 
 /** Name of the index under which Jobs are found by the uid of their resource. */
 export const byOwner = 'owner';
@@ -32,9 +33,15 @@ export const byOwner = 'owner';
 /** Name of the index under which Pods are found by the uid of their resource. */
 export const byBackup = 'backup';
 
+/** Name of the index under which Jobs are found by the claim that they use. */
+export const byMark = 'claim';
+
+/** Name of the index under which resources are found by the folder that they write to. */
+export const byDestination = 'destination';
+
 /** What is cached. */
 interface Known {
-  readonly backups: Pick<Reflector<Neo4jBackup>, 'get'>;
+  readonly backups: Pick<Reflector<Neo4jBackup>, 'get' | 'byIndex'>;
   readonly jobs: Pick<Reflector<Job>, 'byIndex'>;
   readonly pods: Pick<Reflector<Pod>, 'byIndex'>;
   readonly services: Pick<Reflector<Service>, 'get'>;
@@ -55,8 +62,14 @@ export interface Observed {
   readonly runs: readonly RunView[];
   /** The Jobs that look into runs of which nobody saw the end, oldest first. */
   readonly inspections: readonly RunView[];
+  /** The Jobs that tend the volume, oldest first. */
+  readonly upkeeps: readonly RunView[];
   /** Names of the Jobs that are gone and whose Pods have not ended yet. */
   readonly orphaned: readonly string[];
+  /** Absent: any number of Pods may use the claim at a time. */
+  readonly crowd?: Crowd | undefined;
+  /** The name of the older resource that writes to the same folder. */
+  readonly rival?: string | undefined;
   /** True also while a run is under way: then it does not matter. */
   readonly claimExists: boolean;
   /** `none`: the source is a host, or a run is under way. `unexposed`: it has no such port. */
@@ -73,7 +86,28 @@ export function glance(key: ObjectKey, deps: ObserveDeps): Observed | undefined 
   const { uid } = backup.metadata;
   const owned = cachedJobs.byIndex(byOwner, uid);
   const jobsSeen = jobsOf(owned, cachedPods.byIndex(byBackup, uid));
-  return { now: deps.now(), backup, ...jobsSeen, ...around(backup, jobsSeen.runs, deps.known) };
+  return {
+    now: deps.now(),
+    backup,
+    ...jobsSeen,
+    ...around(backup, jobsSeen.runs, deps.known),
+    crowd: crowdOf(backup, deps.known),
+    rival: rivalIn(backup, deps.known)?.metadata.name,
+  };
+}
+
+function rivalIn(backup: Neo4jBackup, known: Known): Neo4jBackup | undefined {
+  return rivalOf(backup, known.backups.byIndex(byDestination, destinationKey(backup)));
+}
+
+function crowdOf(backup: Neo4jBackup, known: Known): Crowd | undefined {
+  if (isShared(known.claims.get(claimOf(backup)))) return undefined;
+  const found = known.jobs.byIndex(byMark, markKey(backup));
+  return { jobs: othersOf(backup.metadata.uid, found), isFresh: false };
+}
+
+function claimOf({ metadata, spec }: Neo4jBackup): ObjectKey {
+  return { ...keyOf({ metadata }), name: spec.destination.persistentVolumeClaim.claimName };
 }
 
 /**
@@ -99,7 +133,27 @@ export async function observeAfresh(
   const surroundings = isLookedAt
     ? { claimExists, service, isServerReady }
     : await confirmed(around(backup, runs, known), backup, { deps, signal });
-  return { now: deps.now(), backup, ...jobsSeen, ...surroundings };
+  return {
+    now: deps.now(),
+    backup,
+    ...jobsSeen,
+    ...surroundings,
+    crowd: crowdNow(backup, glanced.crowd, known),
+    rival: glanced.rival === undefined ? undefined : await confirmedRival(backup, { deps, signal }),
+  };
+}
+
+/** What was read in our turn holds until that is over. */
+function crowdNow(backup: Neo4jBackup, before: Crowd | undefined, known: Known): Crowd | undefined {
+  return before?.isFresh === true ? before : crowdOf(backup, known);
+}
+
+/** People are told of it: it must be there. */
+async function confirmedRival(backup: Neo4jBackup, { deps, signal }: Calls): Promise<string | undefined> {
+  const rival = rivalIn(backup, deps.known);
+  if (rival === undefined) return undefined;
+  const found = await deps.client.get(backups, keyOf(rival), { signal });
+  return found?.metadata.uid === rival.metadata.uid ? rival.metadata.name : undefined;
 }
 
 async function jobsAfresh(
@@ -135,19 +189,22 @@ export function isOwnedBy({ metadata }: KubeObject, uid: string): boolean {
   return metadata.ownerReferences?.some((owner) => owner.uid === uid) === true;
 }
 
-type JobsSeen = Pick<Observed, 'runs' | 'inspections' | 'orphaned'>;
+type JobsSeen = Pick<Observed, 'runs' | 'inspections' | 'upkeeps' | 'orphaned'>;
 
 function jobsOf(owned: readonly Job[], found: readonly Pod[]): JobsSeen {
   const views = oldestFirst(owned).map((job) => ({
     job,
     pods: oldestFirst(found.filter((pod) => isOwnedBy(pod, job.metadata.uid))),
   }));
-  const isInspection = ({ job }: RunView): boolean => job.metadata.labels?.[labels.task] === tasks.inspect;
+  const taskOf = ({ job }: RunView): string | undefined => job.metadata.labels?.[labels.task];
+  const isUpkeep = (view: RunView): boolean =>
+    ([tasks.scrub, tasks.prune] as unknown[]).includes(taskOf(view));
   const names = new Set(owned.map(({ metadata }) => metadata.name));
   const orphans = found.filter((pod) => !hasEnded(pod)).flatMap(jobOf);
   return {
-    runs: views.filter((view) => !isInspection(view)),
-    inspections: views.filter(isInspection),
+    runs: views.filter((view) => taskOf(view) === undefined),
+    inspections: views.filter((view) => taskOf(view) === tasks.inspect),
+    upkeeps: views.filter(isUpkeep),
     orphaned: [...new Set(orphans)].filter((name) => !names.has(name)),
   };
 }
@@ -163,12 +220,11 @@ function jobOf({ metadata }: Pod): readonly string[] {
 type Surroundings = Pick<Observed, 'claimExists' | 'service'>;
 
 /** What stands around the resource. While a run is under way, nothing that it does not have already matters. */
-function around({ metadata, spec }: Neo4jBackup, runs: readonly RunView[], known: Known): Surroundings {
+function around(backup: Neo4jBackup, runs: readonly RunView[], known: Known): Surroundings {
   if (runs.some(({ job }) => !isFinished(job))) return { claimExists: true, service: 'none' };
-  const { namespace } = keyOf({ metadata });
-  const { claimName } = spec.destination.persistentVolumeClaim;
-  const claimExists = known.claims.get({ namespace, name: claimName }) !== undefined;
-  const { serviceRef, port } = spec.source;
+  const { namespace } = keyOf(backup);
+  const claimExists = known.claims.get(claimOf(backup)) !== undefined;
+  const { serviceRef, port } = backup.spec.source;
   if (serviceRef === undefined) return { claimExists, service: 'none' };
   return {
     claimExists,
@@ -190,9 +246,7 @@ async function confirmed(
 }
 
 async function claimExistsFor(backup: Neo4jBackup, { deps, signal }: Calls): Promise<boolean> {
-  const { namespace } = keyOf(backup);
-  const { claimName } = backup.spec.destination.persistentVolumeClaim;
-  return (await deps.client.get(claims, { namespace, name: claimName }, { signal })) !== undefined;
+  return (await deps.client.get(claims, claimOf(backup), { signal })) !== undefined;
 }
 
 async function serviceOf(
@@ -221,17 +275,34 @@ interface Calls {
   readonly signal: AbortSignal;
 }
 
-/** What nothing tells of by itself: whether a server is ready, before a run starts; why one that has begun does not go on. */
-export async function lookCloser(seen: Observed, isStarting: boolean, calls: Calls): Promise<Observed> {
-  if (isStarting && seen.isServerReady === undefined)
-    return { ...seen, ...(await whatItNeeds(seen.backup, calls)) };
-  const { metadata, spec } = seen.backup;
-  const { claimName } = spec.destination.persistentVolumeClaim;
-  const claim = calls.deps.known.claims.get({ ...keyOf({ metadata }), name: claimName });
+/** What a Job is to be made for, if one is. */
+export type Starting = 'run' | 'upkeep' | 'nothing';
+
+/**
+ * What nothing tells of by itself: whether a server is ready, before a run starts; who else uses the claim, before any Job
+ * does; why one that has begun does not go on.
+ */
+export async function lookCloser(seen: Observed, starting: Starting, calls: Calls): Promise<Observed> {
+  if (starting === 'run' && seen.isServerReady === undefined) {
+    const [needs, crowd] = await Promise.all([whatItNeeds(seen.backup, calls), crowdAfresh(seen, calls)]);
+    return { ...seen, ...needs, crowd };
+  }
+  if (starting !== 'nothing') return { ...seen, crowd: await crowdAfresh(seen, calls) };
+  const claim = calls.deps.known.claims.get(claimOf(seen.backup));
   const heard = (views: readonly RunView[]): Promise<readonly RunView[]> =>
     Promise.all(views.map((view) => withComplaint(view, { claim, now: seen.now }, calls)));
   const [runs, inspections] = await Promise.all([heard(seen.runs), heard(seen.inspections)]);
   return { ...seen, runs, inspections };
+}
+
+/** Not on the word of a cache: two Pods on one claim may keep each other from starting, on two nodes. */
+async function crowdAfresh({ backup, crowd }: Observed, { deps, signal }: Calls): Promise<Crowd | undefined> {
+  if (crowd === undefined || crowd.isFresh) return crowd;
+  const mark = claimMark(backup.spec.destination.persistentVolumeClaim.claimName);
+  const labelSelector = `${labels.managedBy}=${managedBy},${labels.claim}=${mark}`;
+  const { namespace } = keyOf(backup);
+  const found = await deps.client.list(jobs, { namespace, labelSelector, signal });
+  return { ...crowd, jobs: othersOf(backup.metadata.uid, found.items), isFresh: true };
 }
 
 /** Not on the word of a cache: where the Service leads decides who is asked for a whole database. */

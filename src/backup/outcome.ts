@@ -16,6 +16,7 @@ import { parseReport, type RunReport } from '../run/report.ts';
 import { evidenceOf, mayHavePublished, statusesOf, type Ending } from './evidence.ts';
 import { obstacleOf, type Obstacle } from './obstacle.ts';
 import type { Job, Pod } from './resources.ts';
+import type { Finding } from './upkeep.ts';
 
 export interface RunView {
   readonly job: Job;
@@ -32,7 +33,7 @@ export type Outcome =
       /** How the attempt before this one ended. */
       readonly setback?: string;
     }
-  | { readonly kind: 'ended'; readonly status: RunStatus }
+  | { readonly kind: 'ended'; readonly status: RunStatus; readonly finding?: Finding }
   /** Nobody said how, and a backup may have been published: the volume knows. `status` holds if it does not; its message has the facts alone. */
   | { readonly kind: 'unclear'; readonly status: RunStatus };
 
@@ -49,7 +50,11 @@ export function judgeRun(view: RunView, now: Date, lastObstacle?: Obstacle): Out
   const reported = latestReport(view);
   const isUnclear = reported?.path === undefined && leavesOpen(view, finished, lastObstacle);
   if (reported !== undefined && !isUnclear)
-    return { kind: 'ended', status: fromReport(common(view.job), reported) };
+    return {
+      kind: 'ended',
+      status: fromReport(common(view.job), reported),
+      ...foundBy(view.job, reported),
+    };
   const ending = reported === undefined ? withoutReport(view, finished, lastObstacle) : endingIn(reported);
   const status = withoutBackup(common(view.job), ending, finished.lastTransitionTime ?? now.toISOString());
   return isUnclear ? { kind: 'unclear', status } : { kind: 'ended', status: explained(status) };
@@ -114,7 +119,7 @@ export function isFinished(job: Job): boolean {
 
 type JobCondition = NonNullable<NonNullable<Job['status']>['conditions']>[number];
 
-function finishedCondition({ status }: Job): JobCondition | undefined {
+export function finishedCondition({ status }: Job): JobCondition | undefined {
   return status?.conditions?.find(
     ({ type, status: is }) => (type === 'Complete' || type === 'Failed') && is === 'True',
   );
@@ -136,14 +141,23 @@ function common({ metadata }: Job): Common {
 export const currentRunOf = common;
 
 export function fromReport(run: Common, report: RunReport): RunStatus {
-  const { schemaVersion: _, run: __, databases, ...facts } = report;
+  const { schemaVersion: _, run: __, volume: ___, retention: ____, databases, ...facts } = report;
   const known = Object.fromEntries(Object.entries(facts).filter(([, value]) => value !== undefined));
   return {
     ...run,
-    ...(known as Omit<RunReport, 'schemaVersion' | 'run' | 'databases'>),
+    ...(known as Omit<RunReport, 'schemaVersion' | 'run' | 'volume' | 'retention' | 'databases'>),
     ...(databases === undefined ? {} : { databases: [...databases] }),
     result: resultOf(report.reason),
   };
+}
+
+/** What the run saw of the volume, and what retention did there: by the policy that its Job was made with. */
+function foundBy({ metadata }: Job, { volume, retention }: RunReport): { readonly finding?: Finding } {
+  if (volume === undefined && retention === undefined) return {};
+  const policy = metadata.annotations?.[annotations.retention]?.slice(0, 16); // anybody may have edited it
+  const startTime = metadata.creationTimestamp;
+  const applied = retention === undefined ? {} : { retention: { ...retention, policy, startTime } };
+  return { finding: { volume, ...applied } };
 }
 
 function resultOf(reason: RunReason): RunStatus['result'] {

@@ -74,6 +74,7 @@ const bareSchema = kubeObjectSchema.extend({
 });
 
 const claimSchema = bareSchema.extend({
+  spec: z.object({ accessModes: z.array(z.string()).optional() }).optional(),
   status: z.object({ phase: z.string().optional() }).optional(),
 });
 export type Claim = z.output<typeof claimSchema>;

@@ -2,7 +2,7 @@ import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { aBackup, aJob, aRun } from '../../test/support/builders.ts';
 import type { Job, Neo4jBackup } from './resources.ts';
-import { destinationPath, dueRun, runName, shortName } from './run.ts';
+import { claimMark, destinationPath, dueRun, policyHash, runName, shortName } from './run.ts';
 
 const segment = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
 
@@ -65,6 +65,21 @@ describe('shortName and destinationPath', () => {
     const destination = { persistentVolumeClaim: { claimName: 'backups' }, path: 'elsewhere' };
     expect(destinationPath(aBackup({ spec: { destination } }))).toBe('elsewhere');
   });
+});
+
+test('a claim of any name has a label of its own', () => {
+  const names = ['backups', 'back.ups', 'back-ups', `${'a'.repeat(70)}b`, `${'a'.repeat(70)}c`];
+  const marks = names.map(claimMark);
+  expect(new Set(marks).size).toBe(names.length);
+  for (const mark of marks) expect(mark).toMatch(segment);
+});
+
+test('policies that say the same have one hash, others have others', () => {
+  const hash = policyHash({ keepLast: 3, keepDaily: 7, mode: 'Plan' });
+  expect(policyHash({ mode: 'Plan', keepDaily: 7, keepLast: 3 })).toBe(hash);
+  expect(policyHash({ keepLast: 3, keepDaily: 7, mode: 'Enforce' })).not.toBe(hash);
+  expect(policyHash({ keepLast: 7, keepDaily: 3, mode: 'Plan' })).not.toBe(hash);
+  expect(hash).toMatch(/^[0-9a-f]{16}$/);
 });
 
 describe('dueRun', () => {

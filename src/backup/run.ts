@@ -1,7 +1,7 @@
 // Which run is due, and its name: pure. The name is the lock: whoever makes the Job of that name first has made the run.
 import { createHash } from 'node:crypto';
 import { annotations } from '../api/names.ts';
-import type { Neo4jBackupStatus, RunStatus } from '../api/neo4jbackup.ts';
+import type { Neo4jBackupStatus, RetentionPolicy, RunStatus } from '../api/neo4jbackup.ts';
 import type { Job, Neo4jBackup } from './resources.ts';
 
 export interface DueRun {
@@ -36,6 +36,17 @@ export function shortName(name: string, most: number): string {
 /** The folder of the volume that a resource writes to. */
 export function destinationPath(backup: Neo4jBackup): string {
   return backup.spec.destination.path ?? shortName(backup.metadata.name, 63);
+}
+
+/** The label of Jobs that use a claim: its name, or what fits of it and a hash. */
+export function claimMark(claimName: string): string {
+  return shortName(claimName, 63);
+}
+
+/** Two policies that say the same have the same hash, whatever the order of their fields. */
+export function policyHash(policy: RetentionPolicy): string {
+  const rules = Object.entries(policy).toSorted(([a], [b]) => a.localeCompare(b));
+  return createHash('sha256').update(JSON.stringify(rules)).digest('hex').slice(0, 16);
 }
 
 /**

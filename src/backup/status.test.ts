@@ -7,6 +7,7 @@ import type { Decision, Standing } from './decide.ts';
 import type { Observed } from './observe.ts';
 import { currentRunOf } from './outcome.ts';
 import { announcements, nextStatus } from './status.ts';
+import type { Finding } from './upkeep.ts';
 
 const now = new Date('2026-01-01T00:10:00.500Z');
 const done: ActOutcome = { kind: 'done' };
@@ -18,8 +19,10 @@ interface Pass {
   readonly before?: Neo4jBackupStatus;
   readonly ended?: readonly RunStatus[];
   readonly inspecting?: readonly RunStatus[];
+  readonly findings?: readonly Finding[];
   readonly outcome?: ActOutcome;
   readonly at?: Date;
+  readonly spec?: Readonly<Record<string, unknown>>;
 }
 
 /** The status that a pass writes; it always fits the schema, or the API server would refuse it. */
@@ -28,11 +31,14 @@ function after({
   before,
   ended = [],
   inspecting = [],
+  findings = [],
   outcome = done,
   at = now,
+  spec = {},
 }: Pass): Neo4jBackupStatus {
   const backup = aBackup({
     metadata: { generation: 3 },
+    spec,
     ...(before === undefined ? {} : { status: before }),
   });
   const seen: Observed = {
@@ -40,11 +46,19 @@ function after({
     backup,
     runs: [],
     inspections: [],
+    upkeeps: [],
     orphaned: [],
     claimExists: true,
     service: 'present',
   };
-  const decision: Decision = { standing, ended, inspecting, actions: [], next: { kind: 'onChange' } };
+  const decision: Decision = {
+    standing,
+    ended,
+    inspecting,
+    findings,
+    actions: [],
+    next: { kind: 'onChange' },
+  };
   const status = nextStatus(seen, decision, outcome);
   expect(Neo4jBackupStatus.parse(status)).toEqual(status);
   return status;
@@ -138,6 +152,22 @@ describe('the conditions', () => {
       phase: 'Running',
     },
     {
+      name: 'of a run that waits for its turn',
+      pass: { standing: { kind: 'queued', detail: 'It waits for the Job others-1' } },
+      ready: 'True Accepted',
+      reconciling: 'True Queued',
+      stalled: 'False Accepted',
+      phase: 'Pending',
+    },
+    {
+      name: 'of rest while the volume is tended',
+      pass: { standing: { kind: 'idle', tending: aJob() } },
+      ready: 'True Accepted',
+      reconciling: 'False Idle',
+      stalled: 'False Accepted',
+      phase: 'Pending',
+    },
+    {
       name: 'of a wait',
       pass: { standing: waiting, before: { lastRun: aRun() } },
       ready: 'False ClaimNotFound',
@@ -201,6 +231,88 @@ describe('the conditions', () => {
   });
 });
 
+describe('what is known of the volume', () => {
+  const verification = {
+    id: 'orders-scrub-1',
+    result: 'Succeeded',
+    reason: 'Verified',
+    message: 'All of 2 restore points were read.',
+    scheduledTime: '2026-01-01T00:00:00Z',
+    completionTime: '2026-01-01T00:05:00Z',
+  } as const;
+  const damaged = {
+    ...verification,
+    id: 'orders-scrub-2',
+    result: 'Failed' as const,
+    reason: 'ArtifactCorrupt',
+    message: 'The file data/neostore of the point p is damaged.',
+    damaged: [{ point: 'p', file: 'data/neostore' }],
+  } satisfies Finding['verification'];
+  const retention = (time: string, removed = 1): NonNullable<Finding['retention']> => ({
+    time,
+    mode: 'Enforce',
+    kept: 3,
+    condemned: 0,
+    removed,
+  });
+  const volume = (time: string): NonNullable<Finding['volume']> => ({ time, backupBytes: 1, points: 1 });
+  const verified = (status: Neo4jBackupStatus): string | undefined =>
+    conditionsOf(status)['LastVerificationSucceeded'];
+  const asked = { verification: { schedule: '@daily' } };
+  const policy = { retention: { keepLast: 3 } };
+
+  test('has a condition of its own where verification is asked for, or was', () => {
+    expect(verified(after({}))).toBeUndefined();
+    expect(verified(after({ spec: asked }))).toBe('Unknown NoVerificationYet');
+    const good = after({ spec: asked, findings: [{ verification }] });
+    expect(verified(good)).toBe('True Verified');
+    const bad = after({ spec: asked, before: good, findings: [{ verification: damaged }] });
+    expect(verified(bad)).toBe('False ArtifactCorrupt');
+    expect(conditionsOf(bad)).toMatchObject({ Ready: 'True Accepted', Stalled: 'False Accepted' });
+    expect(verified(after({ before: bad }))).toBe('False ArtifactCorrupt');
+    expect(bad.lastVerification?.damaged).toEqual(damaged.damaged);
+  });
+
+  test('is what was told last, whatever the clocks of the nodes say', () => {
+    const [one, other] = ['2026-01-01T00:03:00Z', '2026-01-01T00:01:00Z'];
+    const findings = [one, other].map((time) => ({ volume: volume(time), retention: retention(time) }));
+    const status = after({ spec: policy, findings });
+    expect(status).toMatchObject({ volume: { time: other }, retention: { time: other } });
+    const before = after({ spec: policy, before: status, findings: [{ volume: volume(one) }] });
+    expect(before).toMatchObject({ volume: { time: one }, retention: { time: other } });
+    expect(after({ spec: policy, before })).toEqual(before);
+  });
+
+  test('says nothing of a policy that is gone', () => {
+    const findings = [{ retention: retention('2026-01-01T00:02:00Z') }];
+    expect(after({ findings }).retention).toBeUndefined();
+    const before = after({ spec: policy, findings });
+    expect(before.retention?.kept).toBe(3);
+    expect(after({ before }).retention).toBeUndefined();
+  });
+
+  test('is announced where it is bad, once', () => {
+    const good = after({ spec: asked, findings: [{ verification }] });
+    const bad = after({ spec: asked, before: good, findings: [{ verification: damaged }] });
+    expect(announcements(undefined, good)).toEqual([]);
+    expect(announcements(good, bad)).toEqual([
+      { type: 'Warning', reason: 'ArtifactCorrupt', note: `orders-scrub-2: ${damaged.message}` },
+    ]);
+    expect(announcements(bad, bad)).toEqual([]);
+  });
+
+  test('announces a policy that could not be applied, once', () => {
+    const fails = (time: string): Finding => ({
+      retention: { ...retention(time), blockedBecause: 'UpkeepFailed' },
+    });
+    const before = after({ spec: policy, findings: [{ retention: retention('2026-01-01T00:02:00Z') }] });
+    const failed = after({ spec: policy, before, findings: [fails('2026-01-01T00:03:00Z')] });
+    const again = after({ spec: policy, before: failed, findings: [fails('2026-01-01T00:04:00Z')] });
+    expect(announcements(before, failed)).toMatchObject([{ type: 'Warning', reason: 'UpkeepFailed' }]);
+    expect(announcements(failed, again)).toEqual([]);
+  });
+});
+
 describe('the record of runs', () => {
   test('remembers the newest of each kind', () => {
     const incremental = aRun({
@@ -239,12 +351,14 @@ describe('the record of runs', () => {
     { name: 'accents on accents', character: '\u0301' },
   ];
   test.for(hostile)('stays small with messages of nothing but $name', ({ character }) => {
+    const spec = { retention: { keepLast: 3 }, verification: { schedule: '@daily' } };
     let status: Neo4jBackupStatus = {};
     for (let index = 0; index < 32; index += 1) {
       const { message } = reportOf(index, `a${character.repeat(700)}`);
       const obstacle = { reason: 'ImagePullFailed', detail: message.slice(0, 300) } as const;
       const standing: Standing = { kind: 'running', run, obstacle };
-      status = after({ before: status, standing, ended: [hostileRun(index, message)] });
+      const ended = [hostileRun(index, message)];
+      status = after({ before: status, standing, ended, findings: [hostileFinding(character)], spec });
     }
     const { history = [], lastIncremental, lastFailure } = status;
     expect(history).toHaveLength(20);
@@ -254,6 +368,56 @@ describe('the record of runs', () => {
     expect(Buffer.byteLength(JSON.stringify(status))).toBeLessThanOrEqual(16 * 1024);
   });
 });
+
+/** The most that a Job that tends the volume may say. */
+function hostileFinding(character: string): Finding {
+  const time = '2026-01-01T00:00:00.000Z';
+  const database = 'd'.repeat(63);
+  const point = '20260101T000000Z-00000000';
+  return {
+    volume: {
+      time,
+      fullTime: time,
+      totalBytes: Number.MAX_SAFE_INTEGER,
+      freeBytes: Number.MAX_SAFE_INTEGER,
+      backupBytes: Number.MAX_SAFE_INTEGER,
+      points: 1_000_000,
+      growthBytesPerDay: Number.MAX_SAFE_INTEGER,
+      policyBytes: Number.MAX_SAFE_INTEGER,
+    },
+    retention: {
+      time,
+      mode: 'Enforce',
+      policy: '0123456789abcdef',
+      kept: 1_000_000,
+      condemned: 1_000_000,
+      removed: 1_000_000,
+      condemnedBytes: Number.MAX_SAFE_INTEGER,
+      blockedBecause: 'UpkeepFailed',
+      points: Array.from({ length: 40 }, () => ({
+        point,
+        database,
+        verdict: 'Condemned',
+        because: character.repeat(96 / character.length),
+      })),
+    },
+    verification: {
+      id: 'x'.repeat(63),
+      result: 'Failed',
+      reason: 'ArtifactCorrupt',
+      message: character.repeat(1024 / character.length),
+      scheduledTime: time,
+      completionTime: time,
+      points: 1_000_000,
+      readBytes: Number.MAX_SAFE_INTEGER,
+      damaged: Array.from({ length: 16 }, () => ({
+        point,
+        database,
+        file: character.repeat(256 / character.length),
+      })),
+    },
+  };
+}
 
 /** A report as it arrives: the agent keeps the whole of it within 1 KiB. */
 function reportOf(index: number, message: string): RunReport {

@@ -1,20 +1,45 @@
 // What was seen, decided and done, as the next status. Pure.
-import type { Condition, Neo4jBackupStatus, RunStatus } from '../api/neo4jbackup.ts';
+import type { Condition, Neo4jBackupStatus, RunStatus, VerificationStatus } from '../api/neo4jbackup.ts';
 import { explain, isReason, reasons, type Reason } from '../api/reasons.ts';
 import { boundText } from '../kube/errors.ts';
 import { cut } from '../run/report.ts';
+import { shortList } from '../run/upkeep.ts';
 import type { ActOutcome } from './act.ts';
 import type { Decision, Standing } from './decide.ts';
 import type { Observed } from './observe.ts';
 import type { Obstacle } from './obstacle.ts';
 import { currentRunOf } from './outcome.ts';
 import { resumedRun } from './replacement.ts';
+import type { Finding } from './upkeep.ts';
 
 /** Runs in status.history. */
 const keptRuns = 20;
 
 /** Bytes of a message in the history, within JSON: 20 of them must not make the object large. The newest run has its whole one. */
 const historyMessageBytes = 72;
+
+/** Bytes of a status, as JSON: a whole object must be one that a person can still read. */
+const mostBytes = 15_800;
+
+/** How much is told of what may be long, by room: the volume itself has all of it. */
+interface Measure {
+  /** Verdicts of retention, and damaged points. */
+  readonly verdicts: number;
+  readonly damages: number;
+  /** Bytes within JSON: of what a verification says, and of what runs said before the last one. */
+  readonly verification: number;
+  readonly past: number;
+}
+
+const measures: readonly Measure[] = [
+  { verdicts: 20, damages: 8, verification: 1024, past: 4096 },
+  { verdicts: 6, damages: 3, verification: 1024, past: 4096 },
+  { verdicts: 6, damages: 3, verification: 512, past: 256 },
+  { verdicts: 0, damages: 1, verification: 256, past: 192 },
+];
+
+/** Bytes within JSON of the name of a file. */
+const fileBytes = 128;
 
 /** Bytes of the message of a condition. */
 const conditionMessageBytes = 1024;
@@ -29,10 +54,15 @@ export function nextStatus(seen: Observed, decision: Decision, outcome: ActOutco
   const lastRun = ended.findLast((run) => !isBefore(run, before.lastRun)) ?? before.lastRun;
   const fresh = over.filter((run) => !isBefore(run, before.lastRun)).toSorted(byStart);
 
-  return withoutUndefined({
+  const found = volumeFound(seen, decision.findings);
+  const status = withoutUndefined({
     observedGeneration: seen.backup.metadata.generation,
     phase: phaseOf(standing, lastRun),
-    conditions: conditionsOf(seen, standing, openEnd(lastRun, inspecting)),
+    conditions: conditionsOf(seen, [
+      ...standingConditions(standing),
+      lastRunCondition(openEnd(lastRun, inspecting)),
+      ...verificationCondition(seen, found.lastVerification),
+    ]),
     currentRun,
     inspecting: inspecting.length === 0 ? undefined : inspecting.map(pastRun),
     lastRun,
@@ -40,8 +70,10 @@ export function nextStatus(seen: Observed, decision: Decision, outcome: ActOutco
     lastTriggerID:
       newestTrigger([...fresh, ...(currentRun === undefined ? [] : [currentRun])]) ?? before.lastTriggerID,
     databases: databasesOf(news, before.databases),
+    ...found,
     history: nextHistory(ended, before.history),
   });
+  return fitted(status);
 }
 
 function newestOfEachKind(
@@ -127,18 +159,13 @@ function afterActing(standing: Standing, outcome: ActOutcome): Standing {
 function phaseOf(standing: Standing, lastRun: RunStatus | undefined): Neo4jBackupStatus['phase'] {
   if (standing.kind === 'stalled') return 'Stalled';
   if (standing.kind === 'running' || standing.kind === 'inspecting') return 'Running';
-  if (standing.kind === 'waiting' || standing.kind === 'starting') return 'Pending';
+  if (standing.kind !== 'idle') return 'Pending';
   return lastRun?.result ?? 'Pending';
 }
 
 type Judgement = Pick<Condition, 'type' | 'status' | 'reason' | 'message'>;
 
-function conditionsOf(
-  { backup, now }: Observed,
-  standing: Standing,
-  lastRun: RunStatus | OpenEnd | undefined,
-): Condition[] {
-  const judged = [...standingConditions(standing), lastRunCondition(lastRun)];
+function conditionsOf({ backup, now }: Observed, judged: readonly Judgement[]): Condition[] {
   return judged.map((condition) => {
     const before = backup.status?.conditions?.find(({ type }) => type === condition.type);
     return {
@@ -191,9 +218,85 @@ function standingConditions(standing: Standing): readonly Judgement[] {
     }
     case 'starting':
       return [good, judgement('Reconciling', true, 'Queued'), free];
+    case 'queued':
+      return [good, judgement('Reconciling', true, 'Queued', standing.detail), free];
     case 'idle':
-      return [good, judgement('Reconciling', false, 'Idle'), free];
+      return [good, judgement('Reconciling', false, 'Idle', restingDetail(standing)), free];
   }
+}
+
+/** It does not count as under way: what waits for a resource to come to rest need not wait for hours of reading. */
+function restingDetail({ tending }: Extract<Standing, { kind: 'idle' }>): string | undefined {
+  if (tending === undefined) return undefined;
+  return `No backup is under way and none is due; the Job ${tending.metadata.name} tends the volume`;
+}
+
+/** Only where it is asked for, or was: kstatus and its like need not know of it. */
+function verificationCondition(
+  { backup }: Observed,
+  last: Neo4jBackupStatus['lastVerification'],
+): readonly Judgement[] {
+  const type = 'LastVerificationSucceeded';
+  if (last !== undefined) {
+    const { result, reason, message } = last;
+    return [{ type, status: result === 'Succeeded' ? 'True' : 'False', reason, message }];
+  }
+  if (backup.spec.verification === undefined) return [];
+  return [{ type, status: 'Unknown', reason: 'NoVerificationYet', message: explain('NoVerificationYet') }];
+}
+
+type Found = Pick<Neo4jBackupStatus, 'volume' | 'retention' | 'lastVerification'>;
+
+/** What is known of the volume: what was told last. Without a policy there is nothing to say of one. */
+function volumeFound({ backup }: Observed, findings: readonly Finding[]): Found {
+  let { volume, retention, lastVerification } = backup.status ?? {};
+  for (const finding of findings) {
+    volume = finding.volume ?? volume;
+    retention = finding.retention ?? retention;
+    lastVerification = finding.verification ?? lastVerification;
+  }
+  return {
+    volume,
+    retention: backup.spec.retention === undefined ? undefined : retention,
+    lastVerification,
+  };
+}
+
+/** As much of it as there is room for. What has been cut once is not cut again, so that it comes to rest. */
+function fitted(status: Neo4jBackupStatus): Neo4jBackupStatus {
+  let fits = status;
+  for (const measure of measures) {
+    fits = measured(status, measure);
+    if (Buffer.byteLength(JSON.stringify(fits)) <= mostBytes) break;
+  }
+  return fits;
+}
+
+function measured(status: Neo4jBackupStatus, measure: Measure): Neo4jBackupStatus {
+  const { retention, lastVerification, lastFull, lastIncremental, lastFailure, conditions } = status;
+  const past = (run: RunStatus | undefined): RunStatus | undefined =>
+    run === undefined ? undefined : { ...run, message: cut(run.message, measure.past) };
+  const told = cut(lastVerification?.message ?? '', measure.verification);
+  return withoutUndefined({
+    ...status,
+    conditions: conditions?.map((condition) =>
+      condition.type === 'LastVerificationSucceeded' && lastVerification !== undefined
+        ? { ...condition, message: told }
+        : condition,
+    ),
+    lastFull: past(lastFull),
+    lastIncremental: past(lastIncremental),
+    lastFailure: past(lastFailure),
+    retention: retention && shortList(retention, measure.verdicts),
+    lastVerification: lastVerification && shortVerification({ ...lastVerification, message: told }, measure),
+  });
+}
+
+function shortVerification(verification: VerificationStatus, { damages }: Measure): VerificationStatus {
+  const damaged = verification.damaged
+    ?.slice(0, damages)
+    .map((damage) => ({ ...damage, file: cut(damage.file, fileBytes) }));
+  return { ...verification, ...(damaged === undefined ? {} : { damaged }) };
 }
 
 function lastRunCondition(run: RunStatus | OpenEnd | undefined): Judgement {
@@ -280,11 +383,33 @@ export function announcements(
     is?.status === 'False' && readyCondition(before)?.reason !== is.reason
       ? [{ reason: is.reason, note: is.message }]
       : [];
-  return [...runs.toReversed(), ...blocked].flatMap(({ reason, note }) => {
+  return [...runs.toReversed(), ...tendingNews(before, after), ...blocked].flatMap(({ reason, note }) => {
     if (!isReason(reason)) return [];
     const { event } = reasons[reason];
     return event === 'none' ? [] : [{ type: event, reason, note }];
   });
+}
+
+interface News {
+  readonly reason: string;
+  readonly note: string;
+}
+
+/** A verification that found something, or could not be done; a policy that could not be applied. */
+function tendingNews(
+  before: Neo4jBackupStatus | undefined,
+  { lastVerification: last, retention }: Neo4jBackupStatus,
+): readonly News[] {
+  const isNew = last !== undefined && last.id !== before?.lastVerification?.id;
+  return [
+    ...(isNew ? [{ reason: last.reason, note: `${last.id}: ${last.message}` }] : []),
+    ...blockedNews(before?.retention?.blockedBecause, retention?.blockedBecause),
+  ];
+}
+
+function blockedNews(before: string | undefined, reason: string | undefined): readonly News[] {
+  if (reason === undefined || reason === before || !isReason(reason)) return [];
+  return [{ reason, note: explain(reason, 'The policy of retention was not applied') }];
 }
 
 function readyCondition(status: Neo4jBackupStatus | undefined): Condition | undefined {

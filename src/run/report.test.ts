@@ -2,7 +2,7 @@ import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { plain } from '../api/plain.ts';
 import { reasons, isRunReason, type RunReason } from '../api/reasons.ts';
-import { exitCode, formatReport, parseReport, type RunReport } from './report.ts';
+import { exitCode, formatReport, parseReport, type PastReport, type RunReport } from './report.ts';
 
 const published: RunReport = {
   schemaVersion: 1,
@@ -161,5 +161,81 @@ describe('exitCode', () => {
   ];
   test.each(all)('is 10 for %s only if it can heal by itself, else 20', (reason) => {
     expect(exitCode({ ...failed, reason })).toBe(retried.includes(reason) ? 10 : 20);
+  });
+});
+
+describe('what else a report has room for', () => {
+  const time = '2026-01-01T03:05:00.000Z';
+  const pastRun = (n: number): PastReport => ({
+    run: `orders-${'0'.repeat(10)}-${n}`,
+    reason: 'IncrementalBackupTaken',
+    requestedType: 'Auto',
+    createdTime: time,
+    completionTime: time,
+    type: 'Incremental',
+    path: `orders/points/20260101T030000Z-00000000/20260101T030000Z-0000000${n}`,
+    lastTransactionID: '9223372036854775807',
+    sizeBytes: Number.MAX_SAFE_INTEGER,
+  });
+  const past = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9].map(pastRun);
+  const volume = { time, backupBytes: 1, points: 1 };
+  const retention = (count: number): NonNullable<RunReport['retention']> => ({
+    time,
+    mode: 'Enforce',
+    kept: count,
+    condemned: 0,
+    removed: 0,
+    points: Array.from({ length: count }, (_, n) => ({
+      point: `20260101T030000Z-000000${n}`,
+      verdict: 'Kept',
+      because: 'daily, weekly, monthly, yearly, the tip and its predecessor',
+    })),
+  });
+  const databases = Array.from({ length: 32 }, (_, n) => ({
+    name: `database-${n}`,
+    reason: 'FullBackupTaken' as const,
+    path: `orders/chains/database-${n}/20260101T030000Z-00000000/database-${n}-2026-01-01T03-00-00.backup`,
+    lastTransactionID: '9223372036854775807',
+  }));
+  const read = (report: RunReport): RunReport | undefined => {
+    const text = formatReport(report);
+    expect(sizeOf(text)).toBeLessThanOrEqual(3800);
+    return parseReport(text, report.run);
+  };
+
+  test('is all of it, when it fits', () => {
+    const whole = { ...published, volume, retention: retention(3), past: past.slice(0, 3) };
+    expect(read(whole)).toEqual(whole);
+  });
+
+  test('are the newest runs of the past, as many as there is room for', () => {
+    const told = read({ ...published, volume, past });
+    expect(told?.past?.length).toBeGreaterThan(5);
+    expect(told?.past).toEqual(past.slice(0, told?.past?.length));
+    expect(told?.volume).toEqual(volume);
+  });
+
+  test('is first what the run is about: no memory, no verdict takes the place of a database', () => {
+    const alone = read({ ...published, databases });
+    const told = read({ ...published, databases, volume, retention: retention(40), past });
+    expect(told?.databases).toEqual(alone?.databases);
+    expect(told?.message).toBe(published.message);
+  });
+
+  test('are fewer verdicts where there are many, and it says so', () => {
+    const told = read({ ...published, retention: retention(40) });
+    expect(told?.retention).toMatchObject({ kept: 40, truncated: true });
+    expect(told?.retention?.points?.length).toBeGreaterThan(5);
+  });
+
+  test('is never a past of more runs than asked for', () => {
+    const short = past.map(({ run, reason, requestedType }) => ({
+      run: run.slice(-1),
+      reason,
+      requestedType,
+      createdTime: time,
+      completionTime: time,
+    }));
+    expect(read({ ...published, past: [...short, ...short] })?.past).toHaveLength(10);
   });
 });

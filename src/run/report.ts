@@ -3,16 +3,20 @@ import * as z from 'zod';
 import { RetentionStatus, VolumeStatus } from '../api/neo4jbackup.ts';
 import { plain } from '../api/plain.ts';
 import { isRunReason, isSuccess, reasons, type RunReason } from '../api/reasons.ts';
+import { shortList } from './upkeep.ts';
 
 /**
  * Our own bound of what every report says, in bytes of UTF-8, and of a report with a list of databases. The kubelet keeps
  * 4,096 per container, and 12 KiB per Pod.
  */
 const maxBytes = 1024;
-const maxBytesWithDatabases = 3_800;
+const mostMessageBytes = 3_800;
 
 /** More databases than this are told of in the record on the volume alone. */
 const mostDatabases = 32;
+
+/** Past runs that a report tells of. */
+export const mostPast = 10;
 
 const reason = z.string().refine(isRunReason);
 const transactionID = z
@@ -43,6 +47,21 @@ const DatabaseReport = z.object({
   ...facts,
 });
 
+/** A run of which there is a record on the volume, in short. */
+const PastReport = z.object({
+  run: z.string().max(63),
+  reason,
+  requestedType: z.enum(['Auto', 'Full']),
+  triggerID: z.string().max(63).optional(),
+  /** When its Job was made. */
+  createdTime: z.iso.datetime(),
+  completionTime: z.iso.datetime(),
+  type: facts.type,
+  path: facts.path,
+  lastTransactionID: facts.lastTransactionID,
+  sizeBytes: facts.sizeBytes,
+});
+
 const Report = z.object({
   schemaVersion: z.literal(1),
   run: z.string().max(63),
@@ -60,12 +79,16 @@ const Report = z.object({
   /** How the run left the volume, and what retention did there. Neither is ever worth the rest: they go first when room is scarce. */
   volume: VolumeStatus.optional(),
   retention: RetentionStatus.optional(),
+  /** What the volume remembers of the runs before this one, the newest first: status and Jobs may have been lost since. */
+  past: z.array(PastReport).max(mostPast).optional(),
 });
 
 type WithReason<T> = Readonly<Omit<T, 'reason'>> & { readonly reason: RunReason };
 export type DatabaseReport = WithReason<z.output<typeof DatabaseReport>>;
-export type RunReport = Omit<WithReason<z.output<typeof Report>>, 'databases'> & {
+export type PastReport = WithReason<z.output<typeof PastReport>>;
+export type RunReport = Omit<WithReason<z.output<typeof Report>>, 'databases' | 'past'> & {
   readonly databases?: readonly DatabaseReport[] | undefined;
+  readonly past?: readonly PastReport[] | undefined;
 };
 
 /** The exit codes of our containers: how a Pod tells the Job whether another attempt makes sense. */
@@ -84,19 +107,36 @@ export function exitCode(report: RunReport): number {
 }
 
 /**
- * A report as a termination message: at most 1 KiB, the message cut where it must be, never within a character; then as
- * many databases as the kubelet takes, the failed ones first.
+ * A report as a termination message: its core in at most 1 KiB, the message cut where it must be, never within a character;
+ * then what else the kubelet takes: databases, the failed ones first; how the volume is; what retention did; runs of the past.
  */
-export function formatReport({ databases, ...report }: RunReport): string {
+export function formatReport({ databases, volume, retention, past, ...report }: RunReport): string {
   const message = plain(report.message);
   const room = maxBytes - Buffer.byteLength(JSON.stringify({ ...report, message: '' }));
-  const core = { ...report, message: cut(message, room) };
-  if (databases === undefined) return JSON.stringify(core);
-  for (let count = Math.min(databases.length, mostDatabases); ; count -= 1) {
+  let told: object = { ...report, message: cut(message, room) };
+  const add = (part: object): boolean => {
+    const isFitting = Buffer.byteLength(JSON.stringify({ ...told, ...part })) <= mostMessageBytes;
+    if (isFitting) told = { ...told, ...part };
+    return isFitting;
+  };
+  if (databases !== undefined) addDatabases(add, databases, report.truncated === true);
+  if (volume !== undefined) add({ volume });
+  if (retention !== undefined)
+    [40, 20, 10, 5, 0].some((most) => add({ retention: shortList(retention, most) }));
+  for (let count = Math.min(past?.length ?? 0, mostPast); count > 0; count -= 1)
+    if (add({ past: past?.slice(0, count) })) break;
+  return JSON.stringify(told);
+}
+
+function addDatabases(
+  add: (part: object) => boolean,
+  databases: readonly DatabaseReport[],
+  isCut: boolean,
+): void {
+  for (let count = Math.min(databases.length, mostDatabases); count >= 0; count -= 1) {
     const kept = databases.slice(0, count).map(plainly);
-    const isWhole = kept.length === databases.length && report.truncated !== true;
-    const text = JSON.stringify({ ...core, databases: kept, ...(isWhole ? {} : { truncated: true }) });
-    if (count === 0 || Buffer.byteLength(text) <= maxBytesWithDatabases) return text;
+    const isWhole = kept.length === databases.length && !isCut;
+    if (add({ databases: kept, ...(isWhole ? {} : { truncated: true }) })) return;
   }
 }
 
@@ -128,11 +168,11 @@ export function parseReport(message: string | undefined, run: string): RunReport
 }
 
 /** The report within a run's record, which holds more, and every database. Undefined for anything else. */
-export function parseRecord(text: string, run: string): RunReport | undefined {
-  const json = parseJSON(text) as { readonly databases?: unknown } | undefined;
-  const databases = Array.isArray(json?.databases) ? json.databases : [];
-  if (databases.length <= mostDatabases) return reportIn(json, run);
-  return reportIn({ ...json, databases: databases.slice(0, mostDatabases), truncated: true }, run);
+export function reportInRecord(record: object, run: string): RunReport | undefined {
+  const { databases: told } = record as { readonly databases?: unknown };
+  const databases = Array.isArray(told) ? told : [];
+  if (databases.length <= mostDatabases) return reportIn(record, run);
+  return reportIn({ ...record, databases: databases.slice(0, mostDatabases), truncated: true }, run);
 }
 
 function parseJSON(text: string): unknown {

@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { createHash, randomBytes } from 'node:crypto';
 import { readFileSync, readdirSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -93,6 +94,11 @@ const made: ArtifactHeader = {
   isRecovered: true,
 };
 
+/** What is told of all bytes of a file. */
+function contentOf(bytes: Buffer): { readonly size: number; readonly sha256: string } {
+  return { size: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex') };
+}
+
 const sizes = Buffer.concat([int32(1), long(1n), long(6n)]);
 
 describe('readArtifact', () => {
@@ -112,7 +118,7 @@ describe('readArtifact', () => {
   ];
   test.each(cases)('reads of %s what Neo4j reads', async (name, over) => {
     const read = await readArtifact(join(testdata, `${name}.backup`));
-    expect(read).toEqual({ kind: 'artifact', header: { ...says, ...over } });
+    expect(read).toEqual({ kind: 'artifact', header: { ...says, ...over }, ...contentOf(fixture(name)) });
   });
 
   test('reads every one of them', () => {
@@ -157,7 +163,8 @@ describe('readArtifact', () => {
       bytes.writeUInt8(bytes.readUInt8(place) ^ (1 << (place % 8)), place);
       const found = await read(bytes);
       // zstd has a bit that means nothing.
-      expect(found.kind === 'artifact' ? found : expected).toEqual(expected);
+      const same = { ...expected, ...contentOf(bytes) };
+      expect(found.kind === 'artifact' ? found : same).toEqual(same);
     }
   });
 
@@ -344,12 +351,16 @@ describe('readArtifact', () => {
   ];
   test.each(hostile)('takes $name for what it is', async ({ bytes, kind, why = '' }) => {
     const because = { why: expect.stringContaining(why) };
-    expect(await reader()(bytes)).toEqual({ kind, ...(kind === 'artifact' ? { header: made } : because) });
+    expect(await reader()(bytes)).toEqual({
+      kind,
+      ...(kind === 'artifact' ? { header: made } : because),
+      ...(kind === 'noArtifact' ? {} : contentOf(bytes)),
+    });
   });
 
   test('does without what follows what is compressed, as Neo4j does', async () => {
     const bytes = Buffer.concat([fixture('5.26.12-BZV2'), Buffer.from('more')]);
-    expect(await reader()(bytes)).toEqual({ kind: 'artifact', header: says });
+    expect(await reader()(bytes)).toEqual({ kind: 'artifact', header: says, ...contentOf(bytes) });
   });
 
   test('finds no artifact in what is no file', async () => {
@@ -361,6 +372,25 @@ describe('readArtifact', () => {
         kind: 'noArtifact',
         why: 'it is no file',
       });
+  });
+
+  test('hashes all of a file whose format it does not know', async () => {
+    const bytes = Buffer.concat([Buffer.from('BZV4'), Buffer.alloc(1_000_000, 'x')]);
+    expect(await reader()(bytes)).toMatchObject({ kind: 'unknownFormat', ...contentOf(bytes) });
+    // The window of this one needs more memory than we give: the reading stops in the middle of it.
+    const large = Buffer.concat([
+      Buffer.from('BZV1'),
+      zstd(Buffer.concat([Buffer.from('zstd'), randomBytes(3_000_000)]), 27),
+    ]);
+    expect(await reader()(large)).toMatchObject({ kind: 'unknownFormat', ...contentOf(large) });
+  });
+
+  test('tells of the bytes as it reads them', async () => {
+    let told = 0;
+    await readArtifact(join(testdata, '5.26.12-BZV2.backup'), (bytes) => {
+      told += bytes;
+    });
+    expect(told).toBe(fixture('5.26.12-BZV2').length);
   });
 
   test('throws what the system says of a file that cannot be opened', async () => {

@@ -1,10 +1,12 @@
 // Reads a `.backup` artifact of Neo4j 5 and later without Neo4j: what it says of itself, and whether it is whole.
+import { createHash } from 'node:crypto';
 import { constants, open, type FileHandle } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import { createZstdDecompress, constants as zlib } from 'node:zlib';
 import { formatStoreID } from '../run/store-id.ts';
 import { byteReader, Malformed, type ByteReader } from './byte-reader.ts';
 import { errorCode } from './files.ts';
+import { silent, type Progress } from './progress.ts';
 import { walkTar } from './tar.ts';
 
 /** What an artifact says of itself. */
@@ -25,10 +27,16 @@ export interface ArtifactHeader {
   readonly isRecovered: boolean;
 }
 
+/** What all bytes of it come to, read in the same pass. */
+interface Content {
+  readonly size: number;
+  readonly sha256: string;
+}
+
 export type ReadArtifact =
-  | { readonly kind: 'artifact'; readonly header: ArtifactHeader }
+  | ({ readonly kind: 'artifact'; readonly header: ArtifactHeader } & Content)
   /** Too new for us: whole as far as can be told, but it does not say what it is. */
-  | { readonly kind: 'unknownFormat'; readonly why: string }
+  | ({ readonly kind: 'unknownFormat'; readonly why: string } & Content)
   | { readonly kind: 'noArtifact'; readonly why: string };
 
 /** Why it may be an artifact that we cannot read. Never leaves this file. */
@@ -41,23 +49,33 @@ const chunkBytes = 256 * 1024;
  * fails. A compressed artifact carries a checksum of its content, so that each changed bit is found. One that is not
  * compressed has none: there we see that it is whole from its first entry to its last, and not whether their content is.
  */
-export async function readArtifact(path: string): Promise<ReadArtifact> {
+export async function readArtifact(path: string, progress: Progress = silent): Promise<ReadArtifact> {
   // Without blocking, since the opening of a pipe waits for a writer.
   const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
     if (!(await file.stat()).isFile()) return { kind: 'noArtifact', why: 'it is no file' };
-    return { kind: 'artifact', header: await readWhole(byteReader(chunksOf(file))) };
-  } catch (error) {
-    const found = finding(error);
-    if (found === undefined) throw error;
-    return found;
+    const hashed = hashing(file, progress);
+    const judged = await readWhole(byteReader(hashed.chunks())).then(
+      (header): Judged => ({ kind: 'artifact', header }),
+      (error: unknown): Judged => {
+        const found = finding(error);
+        if (found === undefined) throw error;
+        return found;
+      },
+    );
+    return judged.kind === 'noArtifact' ? judged : { ...judged, ...(await hashed.finish()) };
   } finally {
     await file.close();
   }
 }
 
+type Judged =
+  | { readonly kind: 'artifact'; readonly header: ArtifactHeader }
+  | { readonly kind: 'unknownFormat'; readonly why: string }
+  | { readonly kind: 'noArtifact'; readonly why: string };
+
 /** What an error tells of the bytes. Undefined: nothing, the reading itself failed. */
-function finding(error: unknown): ReadArtifact | undefined {
+function finding(error: unknown): Exclude<Judged, { kind: 'artifact' }> | undefined {
   if (error instanceof UnknownFormat) return { kind: 'unknownFormat', why: error.message };
   if (error instanceof Malformed) return { kind: 'noArtifact', why: error.message };
   const code = errorCode(error);
@@ -69,12 +87,40 @@ function finding(error: unknown): ReadArtifact | undefined {
   return undefined;
 }
 
-async function* chunksOf(file: FileHandle): AsyncGenerator<Buffer, void> {
-  for (;;) {
-    const { bytesRead, buffer } = await file.read(Buffer.allocUnsafe(chunkBytes), 0, chunkBytes);
-    if (bytesRead === 0) return;
-    yield buffer.subarray(0, bytesRead);
-  }
+interface Hashing {
+  /** All bytes, in chunks that each have a buffer of their own: who parses them holds parts of several. */
+  readonly chunks: () => AsyncGenerator<Buffer, void>;
+  /** Reads what the parser did not, which of a format that it does not know is nearly all, and tells what all bytes come to. */
+  readonly finish: () => Promise<Content>;
+}
+
+function hashing(file: FileHandle, progress: Progress): Hashing {
+  const hash = createHash('sha256');
+  let size = 0;
+  const readOn = async (): Promise<Buffer> => {
+    const { bytesRead, buffer } = await file.read(Buffer.allocUnsafe(chunkBytes), 0, chunkBytes, size);
+    const chunk = buffer.subarray(0, bytesRead);
+    hash.update(chunk);
+    size += bytesRead;
+    progress(bytesRead);
+    return chunk;
+  };
+  // One after the other: a parser that gives up may leave a read under way.
+  let last: Promise<unknown> = Promise.resolve();
+  const next = (): Promise<Buffer> => {
+    const read = last.then(readOn);
+    last = read.catch(() => undefined);
+    return read;
+  };
+  return {
+    async *chunks() {
+      for (let chunk = await next(); chunk.length > 0; chunk = await next()) yield chunk;
+    },
+    async finish() {
+      while ((await next()).length > 0);
+      return { size, sha256: hash.digest('hex') };
+    },
+  };
 }
 
 /**

@@ -14,6 +14,15 @@ describe('realFiles', () => {
     expect(await readFile(a, 'utf8')).toBe('old');
   });
 
+  test('leaves nothing of a copy that failed, which would take the room that was wanting', async () => {
+    const root = temporaryFolder();
+    await mkdir(join(root, 'folder'));
+    await expect(realFiles.copy(join(root, 'folder'), join(root, 'to'))).rejects.toMatchObject({
+      code: 'EISDIR',
+    });
+    expect(Object.keys(listing(root))).toEqual(['folder']);
+  });
+
   test('does not rename onto a folder that holds something', async () => {
     const root = temporaryFolder();
     await mkdir(join(root, 'from'));

@@ -1,5 +1,6 @@
 // Where everything lies below <path> on the volume. Pure: names only.
 import { createHash } from 'node:crypto';
+import { databaseName } from '../api/patterns.ts';
 
 /** What may stand directly under <path>, and as what. Anything else means that the folder is not ours to write to. */
 const known: ReadonlyMap<string, EntryKind> = new Map([
@@ -7,9 +8,11 @@ const known: ReadonlyMap<string, EntryKind> = new Map([
   ['chains', 'folder'],
   ['runs', 'folder'],
   ['catalog.json', 'file'],
+  ['verification.json', 'file'],
   ['RESTORE.md', 'file'],
   ['.lock', 'folder'],
   ['.staging', 'folder'],
+  ['.trash', 'folder'],
   ['lost+found', 'folder'],
 ]);
 
@@ -19,10 +22,24 @@ export function isKnown(name: string, kind: EntryKind): boolean {
   return known.get(name) === kind;
 }
 
-export const folders = { points: 'points', chains: 'chains', runs: 'runs', staging: '.staging' } as const;
+export const folders = {
+  points: 'points',
+  chains: 'chains',
+  runs: 'runs',
+  staging: '.staging',
+  trash: '.trash',
+} as const;
 
 /** Where the lock is while somebody holds it. */
 export const lockFolder = '.lock';
+
+/** Files directly below <path>. */
+export const rootFiles = { catalogue: 'catalog.json', marks: 'verification.json' } as const;
+
+/** Where a file directly below <path> is written before it is put into its place. One at a time: whoever writes holds the lock. */
+export function partialOf(name: string): string {
+  return `${folders.staging}/${name}.partial`;
+}
 
 /** In a chain's folder: what tells which artifacts are published. */
 export const manifestsFolder = '.manifests';
@@ -84,3 +101,17 @@ export function pointName(createdTime: string, run: string, database?: string): 
 }
 
 export const pointNamePattern = /^\d{8}T\d{6}Z-[0-9a-f]{8}$/;
+
+const trashName = new RegExp(
+  `^(?:${databaseName.source.slice(1, -1)}|${pointNamePattern.source.slice(1, -1)})\\.${pointNamePattern.source.slice(1)}`,
+);
+
+/** Where a folder of a point, or of a chain, waits for its end, relative to <path>: one rename away, and no name for two of them. */
+export function trashFolder(folder: string): string {
+  return `${folders.trash}/${folder.split('/').slice(-2).join('.')}`;
+}
+
+/** Whether an entry of the trash has a name that we gave. */
+export function isTrash(entry: string): boolean {
+  return trashName.test(entry);
+}

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import * as z from 'zod';
 import { databaseName } from '../api/patterns.ts';
 import { pointNamePattern } from './layout.ts';
+import { formatSealed, parseSealed, type Seal } from './seal.ts';
 
 const layoutVersion = 1;
 
@@ -21,7 +22,8 @@ const FileEntry = z.object({
   sha256: z.string().regex(/^[0-9a-f]{64}$/),
 });
 
-const Manifest = z.object({
+/** All that a manifest says of a point, but for the files. */
+export const Point = z.object({
   schemaVersion: z.literal(layoutVersion),
   run: z.string().max(63),
   resource: z.object({ namespace: z.string().max(63), name: z.string().max(253), uid: z.string().max(64) }),
@@ -41,6 +43,8 @@ const Manifest = z.object({
   database: z.string().regex(databaseName),
   storeID: z.string().max(64),
   storeVersion: z.string().max(32),
+  /** What an artifact says of itself beside that: its `storeID` above is the id of the database. Absent where we cannot read it. */
+  artifact: z.object({ storeID: z.string().max(64), recovered: z.boolean() }).optional(),
   /** The first transaction that an increment brought. Absent: a full backup, or nothing new. */
   firstTransactionID: z
     .string()
@@ -52,10 +56,12 @@ const Manifest = z.object({
   startTime: z.iso.datetime(),
   completionTime: z.iso.datetime(),
   sizeBytes: z.int().min(0),
-  files: z.array(FileEntry).min(1).max(100_000),
 });
 
+const Manifest = Point.extend({ files: z.array(FileEntry).min(1).max(100_000) });
+
 export type FileEntry = Readonly<z.output<typeof FileEntry>>;
+export type Point = Readonly<z.output<typeof Point>>;
 export type Manifest = Readonly<z.output<typeof Manifest>>;
 
 export type ParsedManifest =
@@ -63,50 +69,33 @@ export type ParsedManifest =
   | { readonly kind: 'tooNew'; readonly schemaVersion: number }
   | { readonly kind: 'damaged'; readonly why: string };
 
-function checksumOf(body: unknown): string {
-  return createHash('sha256').update(JSON.stringify(body)).digest('hex');
-}
+/** 100,000 files with paths of the usual length. Bytes. */
+const maxManifestBytes = 64 * 1_048_576;
+
+export const manifestSeal: Seal<Manifest> = {
+  name: 'manifest',
+  version: layoutVersion,
+  schema: Manifest,
+  mostBytes: maxManifestBytes,
+};
 
 /**
  * The text of manifest.json: the manifest and, over exactly that, a checksum.
  * @throws Error on a manifest that {@link parseManifest} would refuse: published, such a point would count as damaged
  */
 export function formatManifest(manifest: Manifest): string {
-  const { error } = Manifest.safeParse(manifest);
-  if (error !== undefined) throw new Error(`no valid manifest: ${firstProblem(error)}`);
-  return `${JSON.stringify({ manifest, sha256: checksumOf(manifest) }, undefined, 1)}\n`;
+  return formatSealed(manifestSeal, manifest);
 }
 
 /** Never throws: whatever lies on the volume is good, too new, or damaged. */
 export function parseManifest(text: string): ParsedManifest {
-  const opened = openSeal(text);
-  if (opened.kind === 'damaged') return opened;
-  const { body } = opened;
-  if (typeof body.schemaVersion === 'number' && body.schemaVersion > layoutVersion)
-    return { kind: 'tooNew', schemaVersion: body.schemaVersion };
-  const parsed = Manifest.safeParse(body);
-  if (parsed.success) return { kind: 'good', manifest: parsed.data };
-  return { kind: 'damaged', why: firstProblem(parsed.error) };
+  const parsed = parseSealed(manifestSeal, text);
+  return parsed.kind === 'good' ? { kind: 'good', manifest: parsed.value } : parsed;
 }
 
-type Opened =
-  | { readonly kind: 'intact'; readonly body: { readonly schemaVersion?: unknown } }
-  | { readonly kind: 'damaged'; readonly why: string };
-
-/** What the checksum vouches for. */
-function openSeal(text: string): Opened {
-  try {
-    const json = JSON.parse(text) as { readonly manifest?: object | null; readonly sha256?: unknown } | null;
-    const body = json?.manifest;
-    if (typeof body !== 'object' || body === null)
-      return { kind: 'damaged', why: 'it has no manifest in it' };
-    if (checksumOf(body) === json?.sha256) return { kind: 'intact', body };
-    return { kind: 'damaged', why: 'its checksum does not match' };
-  } catch {
-    return { kind: 'damaged', why: 'it is not JSON' }; // or nested deeper than anything we write
-  }
-}
-
-function firstProblem(error: z.ZodError): string {
-  return z.prettifyError(error).split('\n').slice(0, 2).join(' ');
+/** One word for all that a manifest says: another one, as soon as anything in it is another. */
+export function fingerprint(manifest: Manifest): string {
+  return createHash('sha256')
+    .update(JSON.stringify(Manifest.parse(manifest))) // in the order of the schema, whoever made it
+    .digest('hex');
 }

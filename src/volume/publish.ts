@@ -2,10 +2,15 @@
 import { lstat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { chainFolders } from './catalogue.ts';
-import { errorCode, listFolder, readText, type Files } from './files.ts';
+import { errorCode, listFolder, type Files } from './files.ts';
 import type { Held } from './lock.ts';
 import { manifestsFolder, placeOf, pointEntries, pointFolder } from './layout.ts';
-import { formatManifest, parseManifest, type FileEntry, type Manifest } from './manifest.ts';
+import { formatManifest, manifestSeal, type FileEntry, type Manifest } from './manifest.ts';
+import { inParallel } from './parallel.ts';
+import { readSealed } from './seal.ts';
+
+/** How many files are made durable at a time: a file system does several with one turn of the disk. */
+const syncsAtOnce = 4;
 
 /** A staged point whose bytes survive a loss of power: made by {@link settlePoint}. */
 export interface SettledPoint {
@@ -21,8 +26,8 @@ export async function settlePoint(
 ): Promise<SettledPoint> {
   const data = join(staged, pointEntries.data);
   const folders = new Set([data]);
+  await inParallel(entries, syncsAtOnce, ({ path }) => files.sync(join(data, path)));
   for (const { path } of entries) {
-    await files.sync(join(data, path));
     for (let folder = dirname(path); folder !== '.'; folder = dirname(folder))
       folders.add(join(data, folder));
   }
@@ -112,7 +117,7 @@ export async function settleArtifacts(
   { folder, podUID }: Omit<SettledArtifacts, 'files'>,
   entries: readonly FileEntry[],
 ): Promise<SettledArtifacts> {
-  for (const { path } of entries) await files.sync(join(folder, path));
+  await inParallel(entries, syncsAtOnce, ({ path }) => files.sync(join(folder, path)));
   return { folder, podUID, files: entries };
 }
 
@@ -233,33 +238,41 @@ export async function abandonedClaims(
   for (const folder of await chainFolders(root)) {
     const manifests = `${folder}/${manifestsFolder}`;
     for (const name of (await listFolder(join(root, manifests))) ?? [])
-      if (terminalPods.includes(claimant(name) ?? '')) found.push(`${manifests}/${name}`);
+      if (terminalPods.includes(claimOf(name)?.podUID ?? '')) found.push(`${manifests}/${name}`);
   }
   return found;
 }
 
-/** Removes what a claim placed. What is published stays, also where a claim for it is still there. */
-export async function withdrawAbandoned(
-  files: Files,
-  root: string,
-  claim: string,
-  published: readonly Manifest[],
-): Promise<void> {
-  const known = new Set(
-    published.flatMap((point) => point.files.map(({ path }) => join(placeOf(point).data, path))),
-  );
-  const chain = dirname(dirname(claim));
-  const placed = (await claimedBy(join(root, claim))).filter(({ path }) => !known.has(join(chain, path)));
-  await withdraw(files, join(root, chain), join(root, claim), placed);
+/**
+ * Removes what a claim placed. What is published stays, also where a claim for it is still there, and also where its
+ * manifest is damaged by now.
+ */
+export async function withdrawAbandoned(files: Files, root: string, claim: string): Promise<void> {
+  const manifests = join(root, dirname(claim));
+  const names = (await listFolder(manifests)) ?? [];
+  const isPublished = names.includes(`${claimOf(basename(claim))?.point}.json`);
+  const placed = isPublished ? [] : await filesIn(join(root, claim));
+  const published = await publishedIn(manifests, names);
+  const ours = placed.filter(({ path }) => !path.includes('/') && !published.has(path));
+  await withdraw(files, dirname(manifests), join(root, claim), ours);
 }
 
-/** The Pod that a claim belongs to. Undefined: it is none. */
-function claimant(name: string): string | undefined {
-  return /^[^.]+\.([0-9a-f-]{36})\.claim$/.exec(name)?.[1];
+/** The names of all files that the manifests of a chain speak of. */
+async function publishedIn(manifests: string, names: readonly string[]): Promise<ReadonlySet<string>> {
+  const published = new Set<string>();
+  for (const name of names.filter((one) => one.endsWith('.json')))
+    for (const { path } of await filesIn(join(manifests, name))) published.add(path);
+  return published;
+}
+
+/** What a claim is for, by its name. Undefined: it is none. */
+function claimOf(name: string): { readonly point: string; readonly podUID: string } | undefined {
+  const [, point, podUID] = /^([^.]+)\.([0-9a-f-]{36})\.claim$/.exec(name) ?? [];
+  return point === undefined || podUID === undefined ? undefined : { point, podUID };
 }
 
 /** A claim that was cut short by a crash has placed nothing: it is whole before the first file is. */
-async function claimedBy(claim: string): Promise<readonly FileEntry[]> {
-  const parsed = parseManifest((await readText(claim)) ?? '');
-  return parsed.kind === 'good' ? parsed.manifest.files : [];
+async function filesIn(path: string): Promise<readonly FileEntry[]> {
+  const read = await readSealed(path, manifestSeal);
+  return read.kind === 'good' ? read.value.files : [];
 }

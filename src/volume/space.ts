@@ -7,12 +7,14 @@ export interface Space {
   readonly type: number;
   /** What is left for those who are not root. Bytes. */
   readonly freeBytes: number;
+  /** Size of it all. Absent: it does not tell. Bytes. */
+  readonly totalBytes?: number;
 }
 
 /** @throws the system error of statfs */
 export async function readSpace(path: string): Promise<Space> {
-  const { type, bavail, bsize } = await statfs(path);
-  return { type, freeBytes: bavail * bsize };
+  const { type, bavail, blocks, bsize } = await statfs(path);
+  return { type, freeBytes: bavail * bsize, totalBytes: blocks * bsize };
 }
 
 /**
@@ -37,8 +39,14 @@ export function lackingForCopy(
   return `${what} takes ${inWords(copyBytes)}, and the volume has ${inWords(freeBytes)} left`;
 }
 
+/** Why what a run will probably write may not fit. A guess: it is said in the log, and the run is tried. */
+export function tightFor({ freeBytes }: Space, expectedBytes: number): string | undefined {
+  if (freeBytes >= expectedBytes) return undefined;
+  return `this run will write some ${inWords(expectedBytes)}, going by those before it, and the volume has ${inWords(freeBytes)} left`;
+}
+
 /** A size as people read it. Binary units, one decimal. */
-function inWords(bytes: number): string {
+export function inWords(bytes: number): string {
   const units = ['KiB', 'MiB', 'GiB', 'TiB', 'PiB'] as const;
   const at = Math.max(
     0,

@@ -1,4 +1,6 @@
-import { mkdir, readFile, rm, symlink, truncate, writeFile } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { createHash, randomBytes } from 'node:crypto';
+import { copyFile, mkdir, readFile, rename, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { listing, temporaryFolder } from '../../test/support/temporary.ts';
@@ -6,7 +8,7 @@ import { failingFiles, makePoint } from '../../test/support/volume.ts';
 import { realFiles } from './files.ts';
 import { pointFolder } from './layout.ts';
 import type { FileEntry } from './manifest.ts';
-import { hashFile, stageCopy } from './stage.ts';
+import { hashFile, stageCopy, verifyFiles } from './stage.ts';
 
 interface Staged {
   readonly from: string;
@@ -36,14 +38,14 @@ describe('stageCopy', () => {
   test('makes a copy that equals the original, folders and all, and leaves the original alone', async () => {
     const { from, to, entries } = await aPoint();
     const before = listing(from);
-    expect(await stageCopy(realFiles, from, to, entries)).toBeUndefined();
+    expect(await stageCopy(realFiles, { from, to }, entries)).toBeUndefined();
     expect(await filesIn(to)).toEqual(await filesIn(from));
     expect(listing(from)).toEqual(before);
   });
 
   test('makes a copy that shares no bytes: what the tool does to it stays there', async () => {
     const { from, to, entries } = await aPoint();
-    await stageCopy(realFiles, from, to, entries);
+    await stageCopy(realFiles, { from, to }, entries);
     const before = listing(from);
     await writeFile(join(to, 'neostore'), 'overwritten', { flag: 'r+' });
     await truncate(join(to, 'neostore.nodestore.db'), 0);
@@ -53,7 +55,7 @@ describe('stageCopy', () => {
   test('copies nothing that the manifest does not name', async () => {
     const { from, to, entries } = await aPoint();
     await writeFile(join(from, 'store_lock'), '');
-    expect(await stageCopy(realFiles, from, to, entries)).toBeUndefined();
+    expect(await stageCopy(realFiles, { from, to }, entries)).toBeUndefined();
     expect(Object.keys(listing(to))).not.toContain('store_lock');
   });
 
@@ -91,10 +93,49 @@ describe('stageCopy', () => {
       },
     },
   ];
+  test('opens neither a pipe nor a link, which could lead anywhere, in the place of a file', async () => {
+    for (const put of [
+      (file: string) => execFileSync('mkfifo', [file]),
+      (file: string) => symlink('moved', file),
+    ]) {
+      const { from, to, entries } = await aPoint();
+      await rename(join(from, nested), join(from, nested, '../moved'));
+      await put(join(from, nested));
+      expect(await stageCopy(realFiles, { from, to }, entries)).toBe(nested);
+      expect(await verifyFiles(from, entries)).toBe(nested);
+    }
+  });
+
+  test('reads a copy back of which nothing was seen, as a reflink shows none of its bytes', async () => {
+    const cloning = { ...realFiles, copy: (from: string, to: string) => copyFile(from, to) };
+    const { from, to, entries } = await aPoint();
+    expect(await stageCopy(cloning, { from, to }, entries)).toBeUndefined();
+    await flipByte(join(from, nested));
+    expect(await stageCopy(cloning, { from, to: `${to}.again` }, entries)).toBe(nested);
+  });
+
+  test('copies what is larger than its buffers, and tells of every byte', async () => {
+    const { from, to } = await aPoint();
+    const bytes = randomBytes(3_000_001);
+    await writeFile(join(from, 'large'), bytes);
+    const entry = {
+      path: 'large',
+      size: bytes.length,
+      sha256: createHash('sha256').update(bytes).digest('hex'),
+    };
+    let told = 0;
+    const progress = (count: number): void => {
+      told += count;
+    };
+    expect(await stageCopy(realFiles, { from, to, progress }, [entry])).toBeUndefined();
+    expect([(await readFile(join(to, 'large'))).equals(bytes), told]).toEqual([true, bytes.length]);
+    expect(await verifyFiles(to, [entry])).toBeUndefined();
+  });
+
   test.each(cases)('names the file that has $name', async ({ damage }) => {
     const { from, to, entries } = await aPoint();
     await damage(join(from, nested));
-    expect(await stageCopy(realFiles, from, to, entries)).toBe(nested);
+    expect(await stageCopy(realFiles, { from, to }, entries)).toBe(nested);
   });
 
   test('names the file that the disk can no longer read', async () => {
@@ -103,7 +144,7 @@ describe('stageCopy', () => {
       'EIO',
       ({ verb, paths }) => verb === 'copy' && paths[0] === join(from, nested),
     );
-    expect(await stageCopy(files, from, to, entries)).toBe(nested);
+    expect(await stageCopy(files, { from, to }, entries)).toBe(nested);
   });
 
   test.each(['ENOSPC', 'EACCES', 'EDQUOT'])(
@@ -111,7 +152,7 @@ describe('stageCopy', () => {
     async (code) => {
       const { from, to, entries } = await aPoint();
       const files = failingFiles(code, ({ verb }) => verb === 'copy');
-      await expect(stageCopy(files, from, to, entries)).rejects.toMatchObject({ code });
+      await expect(stageCopy(files, { from, to }, entries)).rejects.toMatchObject({ code });
     },
   );
 });

@@ -5,7 +5,9 @@ import { errorCode } from './files.ts';
 import type { FileEntry } from './manifest.ts';
 import { formatStoreID } from '../run/store-id.ts';
 import { baseTransactionId, parseNeostore, type Neostore } from './neostore.ts';
-import { hashFile } from './stage.ts';
+import { inParallel } from './parallel.ts';
+import { silent, type Progress } from './progress.ts';
+import { filesAtOnce, hashFile } from './stage.ts';
 
 /** What a store folder turned out to be. */
 export type Inspected =
@@ -118,8 +120,14 @@ export function isLeftover(path: string): boolean {
   return /^(debug|messages)\.log(\.\d+)?$|^inconsistencies-[-.\d]+\.report$|^logs(\/|$)/.test(path);
 }
 
-/** Reads and hashes every file of a store folder. Changes nothing. Anything but plain files and folders is refused. */
-export async function inspectStore(folder: string): Promise<Inspected> {
+/**
+ * Reads and hashes every file of a store folder, several at a time. Changes nothing. Anything but plain files and folders is
+ * refused.
+ */
+export async function inspectStore(
+  folder: string,
+  progressFor: (totalBytes: number) => Progress = () => silent,
+): Promise<Inspected> {
   const found = await plainFiles(folder);
   if (typeof found === 'string') return { kind: 'noStore', why: found };
   const missing = required.find((name) => !found.includes(name));
@@ -130,17 +138,17 @@ export async function inspectStore(folder: string): Promise<Inspected> {
   if (lacking !== undefined) return { kind: 'noStore', why: `${lacking.name} is missing` };
 
   const { storeId, lastTransactionId } = parsed.neostore;
-  const files: FileEntry[] = [];
-  for (const path of found) {
-    const file = join(folder, path);
-    files.push({ path, size: (await stat(file)).size, sha256: await hashFile(file) });
-  }
+  const sizes = await inParallel(found, filesAtOnce, async (path) => (await stat(join(folder, path))).size);
+  const sizeBytes = sizes.reduce((sum, size) => sum + size, 0);
+  const progress = progressFor(sizeBytes);
+  const hashes = await inParallel(found, filesAtOnce, (path) => hashFile(join(folder, path), progress));
+  const files = found.map((path, i): FileEntry => ({ path, size: sizes[i] ?? 0, sha256: hashes[i] ?? '' }));
   return {
     kind: 'store',
     storeID: formatStoreID(storeId),
     storeVersion: storeId.storeVersion,
     lastTransactionID: lastTransactionId.toString(),
-    sizeBytes: files.reduce((sum, { size }) => sum + size, 0),
+    sizeBytes,
     files,
   };
 }

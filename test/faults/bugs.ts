@@ -90,7 +90,7 @@ export const bugs: readonly SeededBug[] = [
     changes: [
       {
         file: patches.decide,
-        from: 'if (actions.some(isDelicate) || ended.length > 0) return true;',
+        from: 'if (actions.some(isDelicate) || ended.length > 0 || found.length > 0) return true;',
         to: '',
       },
       // What looks closer before it tells anything would heal it.
@@ -203,8 +203,8 @@ export const bugs: readonly SeededBug[] = [
     changes: [
       {
         file: patches.decide,
-        from: 'ended: [...answered, ...judged.ended],',
-        to: 'ended: [...answered, ...judged.ended, ...judged.unclear],',
+        from: 'const ended = [...answered, ...judged.ended];',
+        to: 'const ended = [...answered, ...judged.ended, ...judged.unclear];',
       },
     ],
   },

@@ -1,6 +1,6 @@
 // A cluster, its clock, and whatever operators a story lets run in it. The story plays everybody else.
 import type { V1Job } from '@kubernetes/client-node';
-import { annotations, labels } from '../../src/api/names.ts';
+import { annotations, labels, tasks } from '../../src/api/names.ts';
 import { Neo4jBackupStatus } from '../../src/api/neo4jbackup.ts';
 import { BackupController } from '../../src/backup/controller.ts';
 import {
@@ -22,6 +22,7 @@ import type { Clock } from '../../src/runtime/clock.ts';
 import type { Log } from '../../src/runtime/log.ts';
 import { formatReport, type RunReport } from '../../src/run/report.ts';
 import { parseRequest, requestVariable } from '../../src/run/request.ts';
+import { formatUpkeep, type UpkeepReport } from '../../src/run/upkeep.ts';
 import { aSpec, ended } from '../support/builders.ts';
 import { FakeClock, quiet } from '../support/fake-clock.ts';
 import { FakeKube } from '../support/fake-kube.ts';
@@ -101,12 +102,13 @@ export class Scene {
     });
   }
 
-  makeClaim(): void {
-    this.kube.put(claims, namespace, { metadata: { name: 'backups' } });
+  makeClaim(accessMode = 'ReadWriteOnce'): void {
+    const spec = { accessModes: [accessMode] };
+    this.kube.put(claims, namespace, { metadata: { name: 'backups' }, spec });
   }
 
-  apply(spec: Readonly<Record<string, unknown>> = {}): void {
-    this.kube.put(backups, namespace, { metadata: { name: key.name }, spec: aSpec(spec) });
+  apply(spec: Readonly<Record<string, unknown>> = {}, name = key.name): void {
+    this.kube.put(backups, namespace, { metadata: { name }, spec: aSpec(spec) });
   }
 
   edit(change: Readonly<Record<string, unknown>>): void {
@@ -149,14 +151,20 @@ export class Scene {
     await this.clock.advance(spanMs);
   }
 
-  backup(): Neo4jBackup {
-    const backup = this.kube.peek(backups, key);
+  backup(name = key.name): Neo4jBackup {
+    const backup = this.kube.peek(backups, { namespace, name });
     if (backup === undefined) throw new Error('the resource is gone');
     return backup;
   }
 
-  status(): Neo4jBackupStatus {
-    return Neo4jBackupStatus.parse(this.backup().status ?? {});
+  status(name?: string): Neo4jBackupStatus {
+    return Neo4jBackupStatus.parse(this.backup(name).status ?? {});
+  }
+
+  /** Status and reason of each condition. */
+  conditions(name?: string): Record<string, string> {
+    const { conditions = [] } = this.status(name);
+    return Object.fromEntries(conditions.map(({ type, status, reason }) => [type, `${status} ${reason}`]));
   }
 
   /** Reason of the condition Ready. */
@@ -185,14 +193,33 @@ export class Scene {
     return parseRequest(env.find(({ name }) => name === requestVariable)?.value ?? '').terminalPods;
   }
 
-  /** The one Job that has not ended. */
-  activeJob(): string {
-    const active = this.kube
+  /** Names of the Jobs that have not ended: of runs, or of what they are for that are none. */
+  activeJobs(task?: string): readonly string[] {
+    return this.kube
       .all(jobs)
-      .filter(({ metadata, status }) => metadata.labels?.[labels.task] === undefined && !isOver(status));
-    const [job] = active;
-    if (job === undefined || active.length > 1) throw new Error(`${active.length} Jobs have not ended`);
-    return job.metadata.name;
+      .filter(({ metadata, status }) => metadata.labels?.[labels.task] === task && !isOver(status))
+      .map(({ metadata }) => metadata.name);
+  }
+
+  /** The one Job of a run that has not ended. */
+  activeJob(): string {
+    const [job, ...more] = this.activeJobs();
+    if (job === undefined || more.length > 0)
+      throw new Error(`${more.length + 1} Jobs have not ended, or none`);
+    return job;
+  }
+
+  /** The Pod of the one Job of a task says what it has done; then the Job ends. */
+  tended(task: 'scrub' | 'prune', says: Partial<UpkeepReport> = {}): string {
+    const [id = '', ...more] = this.activeJobs(task);
+    if (more.length > 0) throw new Error(`more than one Job for ${task}`);
+    const reason = task === 'scrub' ? 'Verified' : 'RetentionApplied';
+    const completionTime = this.clock.now().toISOString();
+    const usual = { schemaVersion: 1, task, id, reason, message: 'It is done.', completionTime } as const;
+    const message = formatUpkeep({ ...usual, ...says });
+    this.#leavePod(id, { phase: 'Succeeded', containerStatuses: [ended(task, 0, { message })] });
+    this.end(id, 'Complete', 'CompletionsReached');
+    return id;
   }
 
   /** The Pod of a Job runs and leaves its report; then the Job ends. */
@@ -227,11 +254,9 @@ export class Scene {
 
   /** The Job that looks into a run. It is due as soon as nothing else is. */
   inspection(): string {
-    const [job, ...more] = this.kube
-      .all(jobs)
-      .filter(({ metadata, status }) => metadata.labels?.[labels.task] !== undefined && !isOver(status));
+    const [job, ...more] = this.activeJobs(tasks.inspect);
     if (job === undefined || more.length > 0) throw new Error('not one inspection is under way');
-    return job.metadata.name;
+    return job;
   }
 
   /** The Pod of the Job that looks into a run says how that ended; then the Job ends. */

@@ -42,10 +42,11 @@ function after({
     backup,
     runs: [],
     inspections: [],
+    upkeeps: [],
     orphaned: [],
     claimExists: true,
   } as const;
-  const decision = { standing, ended, inspecting, actions: [], next: { kind: 'onChange' } } as const;
+  const decision = { standing, ended, inspecting, findings: [], actions: [], next: { kind: 'onChange' } } as const;
   const status = nextStatus({ ...seen, service: 'present' }, decision, outcome);
   return { ...backup, status };
 }

@@ -167,6 +167,8 @@ const rules: Readonly<Record<string, (self: unknown, oldSelf: unknown) => boolea
     !(isObject(self) && 'databases' in self && 'allDatabases' in self),
   'has(self.serviceRef) != has(self.host)': (self) =>
     isObject(self) && 'serviceRef' in self !== 'host' in self,
+  '[has(self.keepLast), has(self.keepHourly), has(self.keepDaily), has(self.keepWeekly), has(self.keepMonthly), has(self.keepYearly), has(self.keepWithin)].exists(is, is)':
+    (self) => isObject(self) && Object.keys(self).some((name) => name.startsWith('keep')),
   'self == oldSelf': (self, oldSelf) => oldSelf === undefined || isDeepStrictEqual(self, oldSelf),
 };
 

@@ -108,9 +108,11 @@ function backUpOne(argv: readonly string[], name: string, { served, now }: World
   const range = option(argv, 'type') === 'FULL' ? undefined : rangeAfter(parent, database);
   const { lowest, highest } = range ?? { lowest: 1n, highest: database.lastTransactionId };
   const isFull = range === undefined;
+  const { creationTime } = database;
+  const facts = { database: name, databaseID: idOf(database), lowest, highest, isFull };
   writeFileSync(
     join(folder, file),
-    anArtifact({ database: name, databaseID: idOf(database), lowest, highest, isFull }),
+    anArtifact({ ...facts, ...(creationTime === undefined ? {} : { creationTime }) }),
   );
   return {
     exitCode: 0,

@@ -1,11 +1,13 @@
 // Stores, points and manifests for tests, and ports that die or fail on the volume.
+import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { realFiles, type Files } from '../../src/volume/files.ts';
-import { pointEntries, pointFolder, pointName } from '../../src/volume/layout.ts';
+import { placeOf, pointEntries, pointFolder, pointName } from '../../src/volume/layout.ts';
 import { formatManifest, type Manifest } from '../../src/volume/manifest.ts';
 import { inspectStore } from '../../src/volume/verify.ts';
+import { anArtifact } from './artifact.ts';
 
 /** What sets one store apart from another, and one backup of it from the next. */
 export interface StoreFacts {
@@ -119,9 +121,9 @@ export async function makePoint(
 
 /** Writes a manifest alone: enough for what reads no data. */
 export async function writeManifest(root: string, manifest: Manifest): Promise<void> {
-  const folder = join(root, pointFolder(manifest.chain, manifest.point));
-  await mkdir(folder, { recursive: true });
-  await writeFile(join(folder, pointEntries.manifest), formatManifest(manifest));
+  const path = join(root, placeOf(manifest).manifest);
+  await mkdir(dirname(path), { recursive: true });
+  await writeFile(path, formatManifest(manifest));
 }
 
 export interface Operation {
@@ -158,7 +160,8 @@ export function filesWith(fault: Fault): Files & { readonly operations: readonly
         () => realFiles.writeNew(path, content),
         () => writeFile(path, content.slice(0, content.length / 2)),
       ),
-    copy: (from, to) => guard({ verb: 'copy', paths: [from, to] }, () => realFiles.copy(from, to)),
+    copy: (from, to, seen) =>
+      guard({ verb: 'copy', paths: [from, to] }, () => realFiles.copy(from, to, seen)),
     link: (from, to) => guard({ verb: 'link', paths: [from, to] }, () => realFiles.link(from, to)),
     rename: (from, to) => guard({ verb: 'rename', paths: [from, to] }, () => realFiles.rename(from, to)),
     rewrite: (path, expected, content) =>
@@ -185,4 +188,34 @@ export function failingFiles(
       ? { half: false, error: Object.assign(new Error(`${code}: made to fail`), { code }) }
       : undefined,
   );
+}
+
+/** Writes a published artifact: one that says of itself what its manifest says. */
+export async function makeArtifact(root: string, over: Partial<Manifest> = {}): Promise<Manifest> {
+  const databaseID = '01010101-0101-0101-0101-010101010101';
+  const { sequence = 1, database = 'neo4j', lastTransactionID = String(10 * sequence) } = over;
+  const isFull = over.type !== 'Incremental';
+  const content = anArtifact({
+    database,
+    databaseID,
+    lowest: isFull ? 1n : BigInt(lastTransactionID) - 9n,
+    highest: BigInt(lastTransactionID),
+    isFull,
+  });
+  const path = `${database}-${sequence}.backup`;
+  const sha256 = createHash('sha256').update(content).digest('hex');
+  const manifest = aManifest({
+    generation: 'C',
+    layout: 'artifacts',
+    database,
+    storeID: databaseID,
+    storeVersion: 'artifact',
+    lastTransactionID,
+    sizeBytes: content.length,
+    files: [{ path, size: content.length, sha256 }],
+    ...over,
+  });
+  await writeManifest(root, manifest);
+  await writeFile(join(root, placeOf(manifest).data, path), content);
+  return manifest;
 }

@@ -71,6 +71,7 @@ function decided(backup: Neo4jBackup): { readonly seen: Observed; readonly decis
     backup,
     runs: [],
     inspections: [],
+    upkeeps: [],
     orphaned: [],
     claimExists: true,
     service: 'present',

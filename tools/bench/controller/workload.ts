@@ -44,7 +44,7 @@ export function wishes(burst: string, count: number): readonly Wish[] {
   }));
 }
 
-/** Makes the namespaces of a burst, each with a server behind its Service, and a claim. */
+/** Makes the namespaces of a burst, each with a server behind its Service, and a claim for all: none waits for another. */
 export async function makeNamespaces(plane: ControlPlane, burst: string): Promise<void> {
   const items = namespacesOf(burst).flatMap(objectsOf);
   await plane.kubectl(['create', '-f', '-'], JSON.stringify({ apiVersion: 'v1', kind: 'List', items }));
@@ -75,7 +75,7 @@ function objectsOf(namespace: string): readonly unknown[] {
       apiVersion: 'v1',
       kind: 'PersistentVolumeClaim',
       metadata: { name: 'backups', namespace },
-      spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } },
+      spec: { accessModes: ['ReadWriteMany'], resources: { requests: { storage: '1Gi' } } },
     },
   ];
 }

@@ -1,0 +1,143 @@
+// Retention within a Job: before a run looks for room, after it, and in a Job of its own.
+import { join } from 'node:path';
+import type { RetentionPolicy, RetentionStatus } from '../api/neo4jbackup.ts';
+import type { RunReason } from '../api/reasons.ts';
+import type { RunReport } from '../run/report.ts';
+import { readDestination } from '../volume/catalogue.ts';
+import { listFolder } from '../volume/files.ts';
+import { volumeStatus } from '../volume/forecast.ts';
+import { folders, isTrash } from '../volume/layout.ts';
+import { LockBusy, LockLost, withLock, type Held } from '../volume/lock.ts';
+import type { Manifest } from '../volume/manifest.ts';
+import { emptyTrash, prune, type Pruned } from '../volume/prune.ts';
+import { newestRecord } from '../volume/records.ts';
+import { planRetention } from '../volume/retention.ts';
+import { foldersOf, holderOf, type Context } from './context.ts';
+
+/** How a run ended, and each of its databases: what casts doubt on the destination is told by either. */
+export function endsOf(report: RunReport | undefined): readonly RunReason[] {
+  if (report === undefined) return [];
+  return [report.reason, ...(report.databases ?? []).map(({ reason }) => reason)];
+}
+
+/**
+ * Applies the policy, or only says what it would do. The caller holds the lock.
+ * @param newestRun how the newest run ended
+ * @returns undefined: there is no policy
+ */
+export async function retain(
+  context: Context,
+  held: Held,
+  newestRun: readonly RunReason[],
+): Promise<RetentionStatus | undefined> {
+  const { files, request, now, say } = context;
+  const { root } = foldersOf(context);
+  await emptyTrash(files, root, held);
+  // While there is room: later on a full volume may have none for it, and then nothing could be taken away.
+  await files.makeFolder(join(root, folders.trash));
+  const policy = request.retention;
+  if (policy === undefined) return undefined;
+  const pruned = await prune(files, root, { policy, newestRun, held });
+  for (const { database, point } of pruned.removed)
+    say({ database, point }, 'retention removed a restore point');
+  for (const { folder, why } of pruned.untouched)
+    say({ folder, why }, 'retention would remove this, but it stays');
+  if (pruned.plan.blockedBecause !== undefined)
+    say(
+      { because: pruned.plan.blockedBecause },
+      'retention removes nothing: the newest run found the destination amiss',
+    );
+  return retentionStatus(pruned, policy, { time: now(), isNamed: context.engine.databases === 'named' });
+}
+
+/** What is found of it now: sizes, room, and where that leads. */
+export async function lookAtVolume(context: Context): Promise<RunReport['volume']> {
+  const { readSpace, volume, request, now } = context;
+  const destination = await readDestination(foldersOf(context).root);
+  const space = await readSpace(volume).catch(() => undefined); // a driver that does not tell
+  const points = destination.kind === 'ours' ? destination.points : [];
+  return volumeStatus({ points, space, policy: request.retention, now: now() });
+}
+
+/**
+ * Takes what the policy condemns already, so that the run finds its room. Whatever goes wrong here is no reason not to back
+ * up: then what is condemned stays for now.
+ */
+export async function makeRoom(context: Context): Promise<void> {
+  const { files, say } = context;
+  const { root } = foldersOf(context);
+  try {
+    const newestRun = endsOf((await newestRecord(root))?.report);
+    if (!(await hasToGo(context, newestRun))) return;
+    await withLock(files, root, holderOf(context), (held) => retain(context, held, newestRun));
+  } catch (error) {
+    const isHeld = error instanceof LockBusy || error instanceof LockLost;
+    say(
+      { err: error },
+      isHeld ? 'another run has the lock: what is condemned stays for now' : 'retention failed',
+    );
+  }
+}
+
+/** Whether it is worth the lock. */
+async function hasToGo(context: Context, newestRun: readonly RunReason[]): Promise<boolean> {
+  const { root } = foldersOf(context);
+  if (((await listFolder(join(root, folders.trash))) ?? []).some(isTrash)) return true;
+  const policy = context.request.retention;
+  if (policy?.mode !== 'Enforce') return false;
+  const destination = await readDestination(root);
+  if (destination.kind !== 'ours') return false;
+  const plan = planRetention(destination.points, policy, { damaged: destination.damaged, newestRun });
+  return plan.condemned.length > 0 && plan.blockedBecause === undefined;
+}
+
+/** The most verdicts that status takes. */
+const mostVerdicts = 40;
+
+type Told = NonNullable<RetentionStatus['points']>[number];
+
+/** What status tells of it: those that went or will go first, then the newest. */
+export function retentionStatus(
+  { plan, removed, untouched }: Pruned,
+  { mode }: RetentionPolicy,
+  { time, isNamed }: { readonly time: Date; readonly isNamed: boolean },
+): RetentionStatus {
+  const gone = new Set(removed);
+  const { blockedBecause } = plan;
+  const condemned = plan.condemned.flatMap(({ points }) => points).filter((point) => !gone.has(point));
+  const stands = new Map(
+    plan.condemned.flatMap(({ folder, points }) => {
+      const why = untouched.find((one) => one.folder === folder)?.why;
+      return points.map((point) => [point, why] as const);
+    }),
+  );
+  const told = plan.verdicts.map(({ point, stays, because }) => ({
+    point,
+    verdict: stays ? ('Kept' as const) : gone.has(point) ? ('Removed' as const) : ('Condemned' as const),
+    because: stands.get(point) ?? because,
+  }));
+  const rank = { Removed: 0, Condemned: 1, Kept: 2 } as const;
+  const ordered = told.toSorted(
+    (a, b) => rank[a.verdict] - rank[b.verdict] || b.point.sequence - a.point.sequence,
+  );
+  return {
+    time: time.toISOString(),
+    mode,
+    kept: plan.verdicts.length - removed.length - condemned.length,
+    condemned: condemned.length,
+    removed: removed.length,
+    ...(condemned.length > 0 ? { condemnedBytes: bytesOf(condemned) } : {}),
+    ...(condemned.length > 0 && blockedBecause !== undefined ? { blockedBecause } : {}),
+    points: ordered.slice(0, mostVerdicts).map(({ point, verdict, because }): Told => ({
+      point: point.point,
+      ...(isNamed ? { database: point.database } : {}),
+      verdict,
+      because: because.slice(0, 96),
+    })),
+    ...(ordered.length > mostVerdicts ? { truncated: true } : {}),
+  };
+}
+
+function bytesOf(points: readonly Manifest[]): number {
+  return points.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+}

@@ -1,0 +1,231 @@
+// Reads back all that was ever published: a disk that rots says nothing by itself, and a restore is no time to find out.
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { VerificationStatus } from '../api/neo4jbackup.ts';
+import { explain, type Reason } from '../api/reasons.ts';
+import { exitCodes } from '../run/report.ts';
+import { formatUpkeep, type UpkeepReport } from '../run/upkeep.ts';
+import { readPoints, type PointRead } from '../volume/catalogue.ts';
+import { placeOf, pointNamePattern } from '../volume/layout.ts';
+import { lossesOf, type Loss, type Unreadable } from '../volume/loss.ts';
+import { fingerprint, manifestSeal, type Manifest } from '../volume/manifest.ts';
+import { markOf, marksOf, newMark, readMarks, writeMarks, type Mark, type Marks } from '../volume/marks.ts';
+import { progressOf, type Progress } from '../volume/progress.ts';
+import { damageIn } from '../volume/readback.ts';
+import { readSealed } from '../volume/seal.ts';
+import { foldersOf, volumeReason, type Context } from './context.ts';
+import { refuse } from './prepare.ts';
+
+/** What was found is kept this often, so that one who is killed has lost no more. Milliseconds. */
+const keptEveryMs = 30_000;
+
+/** What a scrub found: everything of a report but whose it is. */
+type Finding = Pick<VerificationStatus, 'result' | 'message' | 'points' | 'readBytes' | 'damaged'> & {
+  readonly reason: Reason;
+};
+
+/**
+ * The container of a Job that reads back what lies on the volume: what it found is its termination message.
+ * @returns its exit code: 0 with an answer, whatever it is; else another Pod may try, and goes on where this one was
+ */
+export async function runScrub(context: Context, terminationLog: string): Promise<number> {
+  const { finding, exitCode } = await scrub(context).then(
+    (found) => ({ finding: found, exitCode: exitCodes.published }),
+    (error: unknown) => {
+      context.say({ err: error }, 'the volume could not be read back');
+      const detail = error instanceof Error ? error.message : String(error);
+      return {
+        finding: failed(volumeReason(error) ?? 'UpkeepFailed', detail),
+        exitCode: exitCodes.retryable,
+      };
+    },
+  );
+  await writeFile(terminationLog, formatUpkeep(reportOn(context, finding)));
+  context.say({ ...finding }, 'the verification ended');
+  return exitCode;
+}
+
+function failed(reason: Reason, detail: string): Finding {
+  return { result: 'Failed', reason, message: explain(reason, detail).slice(0, 1024) };
+}
+
+function reportOn({ request, now }: Context, { reason, ...found }: Finding): UpkeepReport {
+  const completionTime = now().toISOString();
+  const verification = { ...found, id: request.run, reason, completionTime };
+  return {
+    schemaVersion: 1,
+    task: 'scrub',
+    id: request.run,
+    reason,
+    message: found.message,
+    completionTime,
+    verification,
+  };
+}
+
+/** @throws the system error of a call that says nothing of what was to be read */
+async function scrub(context: Context): Promise<Finding> {
+  const { root } = foldersOf(context);
+  const read = await readPoints(root, ({ manifest }) => manifest);
+  if (read.kind !== 'ours') {
+    const refused = refuse(context, read);
+    return { result: 'Failed', reason: refused?.reason ?? 'UpkeepFailed', message: refused?.message ?? '' };
+  }
+  const points = read.places.flatMap(({ kept }) => kept ?? []);
+  const reading = new Reading(context, points, await readMarks(root));
+  await reading.readAll();
+  return findingOf(points, reading, unreadableOf(read.places));
+}
+
+/** Reads points back, and keeps what it finds where a later Pod looks for it. */
+class Reading {
+  readonly damaged = new Map<Manifest, { readonly file: string; readonly why: string }>();
+  readBytes = 0;
+  readonly #context: Context;
+  readonly #points: readonly Manifest[];
+  readonly #before: Marks;
+  /** Found by this Pod, and not kept yet. */
+  #fresh = new Map<string, Mark>();
+  #keptMs: number;
+
+  constructor(context: Context, points: readonly Manifest[], before: Marks) {
+    this.#context = context;
+    this.#points = points;
+    this.#before = before;
+    this.#keptMs = context.now().getTime();
+  }
+
+  async readAll(): Promise<void> {
+    const left = this.#points
+      .toSorted((a, b) => this.#lastRead(a) - this.#lastRead(b))
+      .filter((point) => !this.#isDone(point));
+    const progress = this.#progress(left);
+    for (const point of left) {
+      await this.#readOne(point, progress);
+      const isTime = this.#context.now().getTime() - this.#keptMs >= keptEveryMs;
+      if (isTime || this.damaged.has(point)) await this.#keep();
+    }
+    await this.#keep();
+  }
+
+  /** Those first that nobody has read for longest. A point was read when it was published. */
+  #lastRead(point: Manifest): number {
+    return Date.parse(markOf(this.#before, point)?.time ?? point.completionTime);
+  }
+
+  /**
+   * Whether a Pod before this one has read it for the same Job. A mark bears the time for which the Job was made, which is
+   * the same in all its Pods: no clock of a node decides what is left out.
+   */
+  #isDone(point: Manifest): boolean {
+    const mark = markOf(this.#before, point);
+    if (mark?.time !== this.#context.request.createdTime) return false;
+    if (mark.damaged !== undefined)
+      this.damaged.set(point, { file: mark.damaged, why: 'it is not what was written' });
+    return true;
+  }
+
+  #progress(left: readonly Manifest[]): Progress {
+    const total = left.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+    const tell = progressOf(this.#context, total, 'reading back what was published');
+    return (bytes) => {
+      this.readBytes += bytes;
+      tell(bytes);
+    };
+  }
+
+  async #readOne(point: Manifest, progress: Progress): Promise<void> {
+    const { request, say } = this.#context;
+    const { root } = foldersOf(this.#context);
+    const damage = await damageIn(root, point, progress);
+    if (damage !== undefined && !(await isStillThere(root, point))) return; // removed meanwhile
+    if (damage !== undefined) {
+      this.damaged.set(point, damage);
+      say({ point: point.point, database: point.database, ...damage }, 'a published backup is damaged');
+    }
+    const file = damage?.file;
+    const found = { time: request.createdTime, ...(file === undefined ? {} : { damaged: file }) };
+    this.#fresh.set(...newMark(point, found));
+  }
+
+  /** Dies the process before, the next one reads again what was not kept. */
+  async #keep(): Promise<void> {
+    this.#keptMs = this.#context.now().getTime();
+    if (this.#fresh.size === 0) return;
+    const { files } = this.#context;
+    const { root } = foldersOf(this.#context);
+    const all = new Map([...(await readMarks(root)), ...this.#fresh]);
+    await writeMarks(files, root, marksOf(all, this.#points));
+    this.#fresh = new Map();
+  }
+}
+
+/** Retention may have taken a point away while it was read: manifest and all, in one step. */
+async function isStillThere(root: string, point: Manifest): Promise<boolean> {
+  const read = await readSealed(join(root, placeOf(point).manifest), manifestSeal);
+  return read.kind === 'good' && fingerprint(read.value) === fingerprint(point);
+}
+
+/** Points whose manifest cannot be trusted, as far as their place names them. */
+function unreadableOf(places: readonly PointRead<Manifest>[]): readonly Unreadable[] {
+  return places.flatMap((one) => {
+    if (one.kind === 'good' || one.kept !== undefined) return [];
+    const parts = one.place.split('/');
+    const [top, first = '', second = ''] = parts;
+    // points/<chain>/<point>/manifest.json, chains/<database>/<chain>/.manifests/<point>.json
+    const [database, point] =
+      top === 'chains' ? [first, (parts[4] ?? '').replace(/\.json$/, '')] : ['', second];
+    return [
+      { database, point: pointNamePattern.test(point) ? point : 'unknown', file: one.place, why: one.why },
+    ];
+  });
+}
+
+/** As many as status has room for. */
+const mostDamaged = 16;
+
+function findingOf(
+  points: readonly Manifest[],
+  { damaged, readBytes }: Reading,
+  unreadable: readonly Unreadable[],
+): Finding {
+  const losses = lossesOf(points, damaged, unreadable);
+  const counts = { points: points.length + unreadable.length, readBytes };
+  if (losses.length === 0) {
+    const message =
+      points.length === 0
+        ? 'There is no restore point yet.'
+        : `${count(points.length)} read back: all that was written is there.`;
+    return { result: 'Succeeded', reason: 'Verified', message, ...counts };
+  }
+  const reason = losses.some(({ file }) => file !== undefined) ? 'ArtifactCorrupt' : 'ChainBroken';
+  return {
+    result: 'Failed',
+    reason,
+    message: explain(reason, tellOf(losses)).slice(0, 1024),
+    ...counts,
+    damaged: losses.slice(0, mostDamaged).map(({ point, database, file, why }) => ({
+      point,
+      ...(database === '' ? {} : { database }),
+      file: (file ?? why).slice(0, 256),
+    })),
+  };
+}
+
+/** Names the worst fault: the one that takes most restore points away. */
+function tellOf(losses: readonly Loss[]): string {
+  const byFault = [...Map.groupBy(losses, ({ database, at }) => `${database}/${at}`).values()];
+  const [worst = []] = byFault.toSorted((a, b) => b.length - a.length);
+  const [first] = worst;
+  const named = worst.slice(0, 3).map(({ point }) => point);
+  const more = worst.length > named.length ? ` and ${worst.length - named.length} more` : '';
+  const others =
+    byFault.length > 1
+      ? ` ${byFault.length - 1} more such faults take away ${count(losses.length - worst.length)}.`
+      : '';
+  return `${first?.file ?? 'The chain'} of ${first?.at}: ${first?.why}. That takes away ${count(worst.length)}: ${named.join(', ')}${more}.${others}`;
+}
+
+function count(points: number): string {
+  return points === 1 ? '1 restore point' : `${points} restore points`;
+}

@@ -1,0 +1,67 @@
+// catalog.json: what the manifests say without their lists of files, as one file. A cache, for people and for the next run.
+import { join } from 'node:path';
+import * as z from 'zod';
+import { readPoints, type PointRead, type Read } from './catalogue.ts';
+import { replaceFile, type Files } from './files.ts';
+import { partialOf, placeOf, rootFiles } from './layout.ts';
+import { Point } from './manifest.ts';
+import { formatSealed, readSealed, type Parsed, type Seal } from './seal.ts';
+
+const Entry = Point.extend({
+  /** Checksum of the manifest that all of this is from. */
+  manifest: z.string().regex(/^[0-9a-f]{64}$/),
+  fileCount: z.int().min(1),
+});
+
+/** A point as the catalogue has it. */
+export type Entry = Readonly<z.output<typeof Entry>>;
+
+const Body = z.object({
+  schemaVersion: z.literal(1),
+  points: z.array(Entry).max(100_000),
+  damaged: z.array(z.object({ place: z.string().max(1024), why: z.string().max(2048) })).max(100_000),
+});
+
+export type CatalogueBody = Readonly<z.output<typeof Body>>;
+
+const seal: Seal<CatalogueBody> = {
+  name: 'catalogue',
+  version: 1,
+  schema: Body,
+  mostBytes: 64 * 1_048_576, // some 70,000 points
+};
+
+export function entryOf({ manifest: { files, ...point }, sha256 }: Read): Entry {
+  return { ...point, manifest: sha256, fileCount: files.length };
+}
+
+/** @throws the system error of a failed call on the volume */
+export function readCatalogue(root: string): Promise<Parsed<CatalogueBody> | { readonly kind: 'absent' }> {
+  return readSealed(join(root, rootFiles.catalogue), seal);
+}
+
+/**
+ * Makes the catalogue anew, from every manifest. Whoever calls it holds the lock. Not where there is nothing of ours, nor
+ * where a newer operator was.
+ */
+export async function writeCatalogue(files: Files, root: string): Promise<void> {
+  const before = await readCatalogue(root);
+  const read = await readPoints(root, entryOf);
+  if (before.kind === 'tooNew' || read.kind !== 'ours') return;
+  if (read.places.length === 0 && before.kind === 'absent') return;
+  const text = formatSealed(seal, catalogueOf(read.places));
+  await replaceFile(files, join(root, rootFiles.catalogue), text, join(root, partialOf(rootFiles.catalogue)));
+}
+
+/** What the catalogue should say of what was read. */
+export function catalogueOf(places: readonly PointRead<Entry>[]): CatalogueBody {
+  return {
+    schemaVersion: 1,
+    points: places
+      .flatMap((one) => (one.kind === 'good' ? [one.kept] : []))
+      .toSorted((a, b) => a.sequence - b.sequence || (placeOf(a).manifest < placeOf(b).manifest ? -1 : 1)),
+    damaged: places.flatMap(({ place, ...one }) =>
+      one.kind === 'damaged' ? [{ place: place.slice(0, 1024), why: one.why.slice(0, 2048) }] : [],
+    ),
+  };
+}
