@@ -58,14 +58,13 @@ export interface Story {
   readonly beside?: (world: World) => void;
 }
 
-function adopting(runs: Runs, work: Tool): Runs {
-  return (n, over = {}) => ({ options: runs(n, { adoptFrom: 'cron', ...over }).options, tool: work });
+/** Runs on a blank destination, beside which lies what others took. */
+function adopting(runs: Runs): Runs {
+  return (n, over = {}) => {
+    const { options, tool: work } = runs(n + 30, { adoptFrom: 'cron', ...over });
+    return { options: { ...options, ...runsOfStores(n).options, adoptFrom: 'cron', ...over }, tool: work };
+  };
 }
-
-const adoptingArtifacts = adopting(
-  runsOfArtifacts,
-  toolC({ neo4j: { lastTransactionId: 40n } }, () => hourOf(48)),
-);
 
 export const stories: readonly Story[] = [
   { name: 'a first full one', runs: runsOfStores, before: 0, over: {} },
@@ -75,12 +74,12 @@ export const stories: readonly Story[] = [
   { name: 'a differential artifact', runs: runsOfArtifacts, before: 2, over: {} },
   {
     name: 'a store that is adopted',
-    runs: adopting(runsOfStores, tool({ lastTransactionId: 40n })),
+    runs: adopting(runsOfStores),
     before: 0,
     over: {},
     beside: (world) => aStore(world, 'cron'),
   },
-  { name: 'a chain that is adopted', runs: adoptingArtifacts, before: 0, over: {}, beside: aChain },
+  { name: 'a chain that is adopted', runs: adopting(runsOfArtifacts), before: 0, over: {}, beside: aChain },
 ];
 
 /** A Pod's whole attempt, on a volume that may fail under it. Undefined: it died before it could end. */
