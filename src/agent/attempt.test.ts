@@ -963,7 +963,7 @@ async function leftover({ root }: World, name: string): Promise<void> {
 
 describe('the lock', () => {
   /** Somebody else's lock, whose holder beats no more. */
-  async function locked({ root }: World, pod: number): Promise<void> {
+  async function leaveLock({ root }: World, pod: number): Promise<void> {
     await mkdir(join(root, '.lock'), { recursive: true });
     const holder = { podUID: podUID(pod), run: 'orders-0', token: 'a'.repeat(32), beat: '0'.repeat(16) };
     await writeFile(join(root, '.lock/holder.json'), JSON.stringify(holder));
@@ -999,7 +999,7 @@ describe('the lock', () => {
 
   test('of another that is gone is waited for and taken: the run publishes', async () => {
     const world = await withFull();
-    await locked(world, 70);
+    await leaveLock(world, 70);
     const clock = new FakeClock();
     const work = attempt(world, { ...run(2), clock }, tool({ lastTransactionId: 29n }));
     expect((await until(clock, work)).report?.reason).toBe('IncrementalBackupTaken');

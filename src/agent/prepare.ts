@@ -48,11 +48,11 @@ export async function prepare(context: Context): Promise<RunReport | undefined> 
   const { request, files } = context;
   const folders = foldersOf(context);
   const startedAt = context.now();
-  const found = await readNewest(folders.root, request.run, request.resource.uid);
-  const refused = refuse(context, found);
+  const before = await readNewest(folders.root, request.run, request.resource.uid);
+  const refused = refuse(context, before);
   if (refused !== undefined) return refused;
 
-  const published = pointsOfRun(pointsIn(found), request.run, request.resource.uid);
+  const published = pointsOfRun(pointsIn(before), request.run, request.resource.uid);
   const missing = wantedDatabases(context).filter((name) =>
     published.every(({ database }) => database !== name),
   );
@@ -71,9 +71,9 @@ export async function prepare(context: Context): Promise<RunReport | undefined> 
   await files.makeFolder(folders.root);
   await files.sync(context.volume); // or else a loss of power could take the folder with all that was published in it
   await removeLeftovers(context);
-  await makeRoom(context);
-  const notAdopted = await adopt(context, found, wantedDatabases(context));
+  const notAdopted = await adopt(context, before, wantedDatabases(context));
   if (notAdopted !== undefined) return withPublished(context, published, missing, notAdopted);
+  await makeRoom(context);
   const destination = await readToGoOn(context);
   const points = pointsIn(destination);
   await files.makeFolder(folders.reports);

@@ -1,17 +1,18 @@
 // Retention within a Job: before a run looks for room, after it, and in a Job of its own.
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { RetentionPolicy, RetentionStatus } from '../api/neo4jbackup.ts';
 import type { RunReason } from '../api/reasons.ts';
 import type { RunReport } from '../run/report.ts';
-import { readDestination } from '../volume/catalogue.ts';
+import { readCatalogue } from '../volume/catalogue-file.ts';
+import { nameOf, readDestination } from '../volume/catalogue.ts';
 import { listFolder } from '../volume/files.ts';
 import { volumeStatus } from '../volume/forecast.ts';
-import { folders, isTrash } from '../volume/layout.ts';
+import { folders, isTrash, pointNamePattern } from '../volume/layout.ts';
 import { LockBusy, LockLost, withLock, type Held } from '../volume/lock.ts';
 import type { Manifest } from '../volume/manifest.ts';
 import { emptyTrash, prune, type Pruned } from '../volume/prune.ts';
 import { newestRecord } from '../volume/records.ts';
-import { planRetention } from '../volume/retention.ts';
+import { neverRemoved, planRetention } from '../volume/retention.ts';
 import { foldersOf, holderOf, type Context } from './context.ts';
 
 /** How a run ended, and each of its databases: what casts doubt on the destination is told by either. */
@@ -68,7 +69,7 @@ export async function makeRoom(context: Context): Promise<void> {
   const { root } = foldersOf(context);
   try {
     const newestRun = endsOf((await newestRecord(root))?.report);
-    if (!(await hasToGo(context, newestRun))) return;
+    if (!(await hasToGo(context, newestRun)) && !(await hasTrash(root))) return;
     await withLock(files, root, holderOf(context), (held) => retain(context, held, newestRun));
   } catch (error) {
     const isHeld = error instanceof LockBusy || error instanceof LockLost;
@@ -79,16 +80,33 @@ export async function makeRoom(context: Context): Promise<void> {
   }
 }
 
-/** Whether it is worth the lock. */
-async function hasToGo(context: Context, newestRun: readonly RunReason[]): Promise<boolean> {
-  const { root } = foldersOf(context);
-  if (((await listFolder(join(root, folders.trash))) ?? []).some(isTrash)) return true;
-  const policy = context.request.retention;
+/** Whether it is worth the lock, as far as the catalogue tells: what really goes is decided on manifests. */
+async function hasToGo({ request, volume }: Context, newestRun: readonly RunReason[]): Promise<boolean> {
+  const { retention: policy, path } = request;
   if (policy?.mode !== 'Enforce') return false;
-  const destination = await readDestination(root);
-  if (destination.kind !== 'ours') return false;
-  const plan = planRetention(destination.points, policy, { damaged: destination.damaged, newestRun });
+  const { points, damaged } = await outline(join(volume, path));
+  const plan = planRetention(points, policy, { damaged, newestRun });
   return plan.condemned.length > 0 && plan.blockedBecause === undefined;
+}
+
+/** What there is, from the catalogue where it can be had: then without the files of each point. */
+async function outline(
+  root: string,
+): Promise<{ readonly points: readonly Manifest[]; readonly damaged: readonly string[] }> {
+  const catalogue = await readCatalogue(root);
+  if (catalogue.kind === 'good') {
+    const { points, damaged } = catalogue.value;
+    return {
+      points: points.map((point) => ({ ...point, files: [] })),
+      damaged: damaged.map(({ place }) => nameOf(place)),
+    };
+  }
+  const found = await readDestination(root);
+  return found.kind === 'ours' ? found : { points: [], damaged: [] };
+}
+
+async function hasTrash(root: string): Promise<boolean> {
+  return ((await listFolder(join(root, folders.trash))) ?? []).some(isTrash);
 }
 
 /** The most verdicts that status takes. */
@@ -98,7 +116,7 @@ type Told = NonNullable<RetentionStatus['points']>[number];
 
 /** What status tells of it: those that went or will go first, then the newest. */
 export function retentionStatus(
-  { plan, removed, untouched }: Pruned,
+  { plan, damaged, removed, untouched }: Pruned,
   { mode }: RetentionPolicy,
   { time, isNamed }: { readonly time: Date; readonly isNamed: boolean },
 ): RetentionStatus {
@@ -116,10 +134,20 @@ export function retentionStatus(
     verdict: stays ? ('Kept' as const) : gone.has(point) ? ('Removed' as const) : ('Condemned' as const),
     because: stands.get(point) ?? because,
   }));
-  const rank = { Removed: 0, Condemned: 1, Kept: 2 } as const;
-  const ordered = told.toSorted(
-    (a, b) => rank[a.verdict] - rank[b.verdict] || b.point.sequence - a.point.sequence,
-  );
+  const rank = { Removed: 0, Condemned: 1, Kept: 3 } as const;
+  const ranked = [
+    ...told.map(({ point, verdict, because }) => ({
+      rank: rank[verdict],
+      sequence: point.sequence,
+      told: {
+        point: point.point,
+        ...(isNamed ? { database: point.database } : {}),
+        verdict,
+        because: because.slice(0, 96),
+      },
+    })),
+    ...damaged.flatMap(damagedOne).map((one) => ({ rank: 2, sequence: 0, told: one })),
+  ].toSorted((a, b) => a.rank - b.rank || b.sequence - a.sequence);
   return {
     time: time.toISOString(),
     mode,
@@ -128,14 +156,15 @@ export function retentionStatus(
     removed: removed.length,
     ...(condemned.length > 0 ? { condemnedBytes: bytesOf(condemned) } : {}),
     ...(condemned.length > 0 && blockedBecause !== undefined ? { blockedBecause } : {}),
-    points: ordered.slice(0, mostVerdicts).map(({ point, verdict, because }): Told => ({
-      point: point.point,
-      ...(isNamed ? { database: point.database } : {}),
-      verdict,
-      because: because.slice(0, 96),
-    })),
-    ...(ordered.length > mostVerdicts ? { truncated: true } : {}),
+    points: ranked.slice(0, mostVerdicts).map((one): Told => one.told),
+    ...(ranked.length > mostVerdicts ? { truncated: true } : {}),
   };
+}
+
+/** What lies there and cannot be trusted. Not of every one there is a name to tell. */
+function damagedOne(path: string): readonly Told[] {
+  const point = basename(path, '.json');
+  return pointNamePattern.test(point) ? [{ point, verdict: 'Kept', because: neverRemoved }] : [];
 }
 
 function bytesOf(points: readonly Manifest[]): number {

@@ -7,13 +7,14 @@ import { exitCodes } from '../run/report.ts';
 import { formatUpkeep, type UpkeepReport } from '../run/upkeep.ts';
 import { readPoints, type PointRead } from '../volume/catalogue.ts';
 import { placeOf, pointNamePattern } from '../volume/layout.ts';
+import { LockBusy, withLock } from '../volume/lock.ts';
 import { lossesOf, type Loss, type Unreadable } from '../volume/loss.ts';
-import { fingerprint, manifestSeal, type Manifest } from '../volume/manifest.ts';
-import { markOf, marksOf, newMark, readMarks, writeMarks, type Mark, type Marks } from '../volume/marks.ts';
+import { manifestSeal, Point, type Manifest } from '../volume/manifest.ts';
+import { marksOf, newMark, readMarks, writeMarks, type Mark } from '../volume/marks.ts';
 import { progressOf, type Progress } from '../volume/progress.ts';
-import { damageIn } from '../volume/readback.ts';
+import { damageIn, type Damage } from '../volume/readback.ts';
 import { readSealed } from '../volume/seal.ts';
-import { foldersOf, volumeReason, type Context } from './context.ts';
+import { foldersOf, holderOf, volumeReason, type Context } from './context.ts';
 import { refuse } from './prepare.ts';
 
 /** What was found is kept this often, so that one who is killed has lost no more. Milliseconds. */
@@ -34,10 +35,8 @@ export async function runScrub(context: Context, terminationLog: string): Promis
     (error: unknown) => {
       context.say({ err: error }, 'the volume could not be read back');
       const detail = error instanceof Error ? error.message : String(error);
-      return {
-        finding: failed(volumeReason(error) ?? 'UpkeepFailed', detail),
-        exitCode: exitCodes.retryable,
-      };
+      const reason = error instanceof LockBusy ? 'DestinationBusy' : volumeReason(error);
+      return { finding: failed(reason ?? 'UpkeepFailed', detail), exitCode: exitCodes.retryable };
     },
   );
   await writeFile(terminationLog, formatUpkeep(reportOn(context, finding)));
@@ -63,70 +62,71 @@ function reportOn({ request, now }: Context, { reason, ...found }: Finding): Upk
   };
 }
 
+/** A point, without the list of its files: of ten thousand points that would take more memory than a Pod has. */
+interface Kept {
+  readonly point: Point;
+  /** When it was last read, and what was found then. */
+  readonly mark: Mark | undefined;
+}
+
 /** @throws the system error of a call that says nothing of what was to be read */
 async function scrub(context: Context): Promise<Finding> {
   const { root } = foldersOf(context);
-  const read = await readPoints(root, ({ manifest }) => manifest);
+  const read = await readPoints(root, ({ manifest, mark }): Kept => ({ point: Point.parse(manifest), mark }));
   if (read.kind !== 'ours') {
     const refused = refuse(context, read);
     return { result: 'Failed', reason: refused?.reason ?? 'UpkeepFailed', message: refused?.message ?? '' };
   }
-  const points = read.places.flatMap(({ kept }) => kept ?? []);
-  const reading = new Reading(context, points, await readMarks(root));
+  const reading = new Reading(
+    context,
+    read.places.flatMap(({ kept }) => kept ?? []),
+  );
   await reading.readAll();
-  return findingOf(points, reading, unreadableOf(read.places));
+  return findingOf(reading, unreadableOf(read.places));
 }
 
 /** Reads points back, and keeps what it finds where a later Pod looks for it. */
 class Reading {
-  readonly damaged = new Map<Manifest, { readonly file: string; readonly why: string }>();
+  readonly points: readonly Point[];
+  readonly damaged = new Map<Point, Damage>();
   readBytes = 0;
   readonly #context: Context;
-  readonly #points: readonly Manifest[];
-  readonly #before: Marks;
+  readonly #kept: readonly Kept[];
   /** Found by this Pod, and not kept yet. */
   #fresh = new Map<string, Mark>();
   #keptMs: number;
 
-  constructor(context: Context, points: readonly Manifest[], before: Marks) {
+  constructor(context: Context, kept: readonly Kept[]) {
     this.#context = context;
-    this.#points = points;
-    this.#before = before;
+    this.#kept = kept;
+    this.points = kept.map(({ point }) => point);
     this.#keptMs = context.now().getTime();
   }
 
   async readAll(): Promise<void> {
-    const left = this.#points
-      .toSorted((a, b) => this.#lastRead(a) - this.#lastRead(b))
-      .filter((point) => !this.#isDone(point));
+    const left = this.#kept.filter((one) => !this.#isDone(one)).toSorted((a, b) => lastRead(a) - lastRead(b));
     const progress = this.#progress(left);
-    for (const point of left) {
+    for (const { point } of left) {
       await this.#readOne(point, progress);
       const isTime = this.#context.now().getTime() - this.#keptMs >= keptEveryMs;
-      if (isTime || this.damaged.has(point)) await this.#keep();
+      if (isTime || this.damaged.has(point)) await this.#keepIfFree();
     }
     await this.#keep();
-  }
-
-  /** Those first that nobody has read for longest. A point was read when it was published. */
-  #lastRead(point: Manifest): number {
-    return Date.parse(markOf(this.#before, point)?.time ?? point.completionTime);
   }
 
   /**
    * Whether a Pod before this one has read it for the same Job. A mark bears the time for which the Job was made, which is
    * the same in all its Pods: no clock of a node decides what is left out.
    */
-  #isDone(point: Manifest): boolean {
-    const mark = markOf(this.#before, point);
+  #isDone({ point, mark }: Kept): boolean {
     if (mark?.time !== this.#context.request.createdTime) return false;
     if (mark.damaged !== undefined)
       this.damaged.set(point, { file: mark.damaged, why: 'it is not what was written' });
     return true;
   }
 
-  #progress(left: readonly Manifest[]): Progress {
-    const total = left.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+  #progress(left: readonly Kept[]): Progress {
+    const total = left.reduce((sum, { point }) => sum + point.sizeBytes, 0);
     const tell = progressOf(this.#context, total, 'reading back what was published');
     return (bytes) => {
       this.readBytes += bytes;
@@ -134,18 +134,21 @@ class Reading {
     };
   }
 
-  async #readOne(point: Manifest, progress: Progress): Promise<void> {
+  async #readOne(point: Point, progress: Progress): Promise<void> {
     const { request, say } = this.#context;
     const { root } = foldersOf(this.#context);
-    const damage = await damageIn(root, point, progress);
-    if (damage !== undefined && !(await isStillThere(root, point))) return; // removed meanwhile
+    const manifest = await manifestOf(root, point);
+    const damage = manifest === undefined ? undefined : await damageIn(root, manifest, progress);
+    // Retention may take a point away while it is read: manifest and all, in one step.
+    if (manifest === undefined || (damage !== undefined && (await manifestOf(root, point)) === undefined))
+      return;
     if (damage !== undefined) {
       this.damaged.set(point, damage);
       say({ point: point.point, database: point.database, ...damage }, 'a published backup is damaged');
     }
     const file = damage?.file;
     const found = { time: request.createdTime, ...(file === undefined ? {} : { damaged: file }) };
-    this.#fresh.set(...newMark(point, found));
+    this.#fresh.set(...newMark(manifest, found));
   }
 
   /** Dies the process before, the next one reads again what was not kept. */
@@ -154,20 +157,38 @@ class Reading {
     if (this.#fresh.size === 0) return;
     const { files } = this.#context;
     const { root } = foldersOf(this.#context);
-    const all = new Map([...(await readMarks(root)), ...this.#fresh]);
-    await writeMarks(files, root, marksOf(all, this.#points));
+    await withLock(files, root, holderOf(this.#context), async (held) => {
+      const all = new Map([...(await readMarks(root)), ...this.#fresh]);
+      await held.check();
+      await writeMarks(files, root, marksOf(all, this.points));
+    });
     this.#fresh = new Map();
+  }
+
+  /** A run that publishes goes before. */
+  async #keepIfFree(): Promise<void> {
+    try {
+      await this.#keep();
+    } catch (error) {
+      if (!(error instanceof LockBusy)) throw error;
+      this.#context.say({ holder: error.holder }, 'what was found is kept later: the destination is in use');
+    }
   }
 }
 
-/** Retention may have taken a point away while it was read: manifest and all, in one step. */
-async function isStillThere(root: string, point: Manifest): Promise<boolean> {
+/** Those first that nobody has read for longest. A point was read when it was published. */
+function lastRead({ point, mark }: Kept): number {
+  return Date.parse(mark?.time ?? point.completionTime);
+}
+
+/** Undefined: it is gone. */
+async function manifestOf(root: string, point: Point): Promise<Manifest | undefined> {
   const read = await readSealed(join(root, placeOf(point).manifest), manifestSeal);
-  return read.kind === 'good' && fingerprint(read.value) === fingerprint(point);
+  return read.kind === 'good' ? read.value : undefined;
 }
 
 /** Points whose manifest cannot be trusted, as far as their place names them. */
-function unreadableOf(places: readonly PointRead<Manifest>[]): readonly Unreadable[] {
+function unreadableOf(places: readonly PointRead<Kept>[]): readonly Unreadable[] {
   return places.flatMap((one) => {
     if (one.kind === 'good' || one.kept !== undefined) return [];
     const parts = one.place.split('/');
@@ -184,11 +205,7 @@ function unreadableOf(places: readonly PointRead<Manifest>[]): readonly Unreadab
 /** As many as status has room for. */
 const mostDamaged = 16;
 
-function findingOf(
-  points: readonly Manifest[],
-  { damaged, readBytes }: Reading,
-  unreadable: readonly Unreadable[],
-): Finding {
+function findingOf({ points, damaged, readBytes }: Reading, unreadable: readonly Unreadable[]): Finding {
   const losses = lossesOf(points, damaged, unreadable);
   const counts = { points: points.length + unreadable.length, readBytes };
   if (losses.length === 0) {

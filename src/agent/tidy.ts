@@ -2,6 +2,7 @@
 import type { RunReport } from '../run/report.ts';
 import { writeCatalogue } from '../volume/catalogue-file.ts';
 import { readDestination, readPoints } from '../volume/catalogue.ts';
+import type { Files } from '../volume/files.ts';
 import { withLock, type Held } from '../volume/lock.ts';
 import { writeRestoreGuide } from '../volume/restore-guide.ts';
 import { foldersOf, holderOf, type Context } from './context.ts';
@@ -27,18 +28,23 @@ export async function tidy(context: Context, ended: RunReport): Promise<Tidied> 
 }
 
 async function putInOrder(context: Context, held: Held, ended: RunReport): Promise<Tidied> {
+  const { files } = context;
   const retention = await retain(context, held, endsOf(ended));
   await held.check();
-  await writeCatalogue(context.files, held.root);
-  await writeGuide(context, held);
+  await writeCatalogue(files, held.root);
+  await writeGuide(files, held);
   const volume = await lookAtVolume(context);
   return { ...(volume === undefined ? {} : { volume }), ...(retention === undefined ? {} : { retention }) };
 }
 
 /** Of the files of a point, of which there may be thousands of both, no more is kept than the guide names: an artifact. */
-async function writeGuide({ files }: Context, { root }: Held): Promise<void> {
-  const read = await readPoints(root, ({ manifest }) => ({ ...manifest, files: manifest.files.slice(0, 1) }));
+async function writeGuide(files: Files, held: Held): Promise<void> {
+  const read = await readPoints(held.root, ({ manifest }) => ({
+    ...manifest,
+    files: manifest.files.slice(0, 1),
+  }));
   if (read.kind !== 'ours') return;
   const points = read.places.flatMap((one) => (one.kind === 'good' ? [one.kept] : []));
-  await writeRestoreGuide(files, root, points);
+  await held.check();
+  await writeRestoreGuide(files, held.root, points);
 }

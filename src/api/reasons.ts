@@ -273,7 +273,7 @@ export const reasons = {
   },
   DestinationBusy: {
     ...passing,
-    says: 'Another run published to the destination meanwhile.',
+    says: 'Another run published to the destination meanwhile, or holds its lock.',
     next: 'Give each resource a path of its own. Then start a run with a new spec.trigger.id.',
   },
   AdoptionFailed: {

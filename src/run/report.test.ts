@@ -1,5 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import type { RetentionStatus } from '../api/neo4jbackup.ts';
 import { plain } from '../api/plain.ts';
 import { reasons, isRunReason, type RunReason } from '../api/reasons.ts';
 import { exitCode, formatReport, parseReport, type PastReport, type RunReport } from './report.ts';
@@ -86,6 +87,93 @@ describe('formatReport', () => {
     const formatted = formatReport(longest);
     expect(sizeOf(formatted)).toBeLessThanOrEqual(1024);
     expect(parseReport(formatted, longest.run)).toEqual({ ...longest, message: expect.any(String) });
+  });
+});
+
+describe('formatReport of a run that tells of the volume', () => {
+  const volume = {
+    time: published.completionTime,
+    totalBytes: Number.MAX_SAFE_INTEGER,
+    freeBytes: Number.MAX_SAFE_INTEGER,
+    backupBytes: Number.MAX_SAFE_INTEGER,
+    points: 10_000,
+    growthBytesPerDay: Number.MAX_SAFE_INTEGER,
+    fullTime: published.completionTime,
+    policyBytes: Number.MAX_SAFE_INTEGER,
+  };
+  const verdicts = (n: number, because: string): RetentionStatus['points'] =>
+    Array.from({ length: n }, (_, i) => ({
+      point: `20260101T030000Z-${String(i).padStart(8, '0')}`,
+      database: 'd'.repeat(63),
+      verdict: 'Removed',
+      because,
+    }));
+  const retention: RetentionStatus = {
+    time: published.completionTime,
+    mode: 'Enforce',
+    kept: 9,
+    condemned: 1,
+    removed: 2,
+    condemnedBytes: Number.MAX_SAFE_INTEGER,
+    blockedBecause: 'DestinationNotABackup',
+  };
+  const databases = (n: number, text: string): NonNullable<RunReport['databases']> =>
+    Array.from({ length: n }, (_, i) => ({ name: `db-${i}`, reason: 'EngineFailed', message: text }));
+
+  test('leaves out nothing that fits', () => {
+    const report = { ...published, volume, retention: { ...retention, points: verdicts(5, 'keepLast') } };
+    expect(parseReport(formatReport(report), 'orders-1')).toEqual(report);
+  });
+
+  test('cuts the list of verdicts first, and says so', () => {
+    const report = {
+      ...published,
+      volume,
+      retention: { ...retention, points: verdicts(40, 'b'.repeat(96)) },
+    };
+    const parsed = parseReport(formatReport(report), 'orders-1');
+    expect(parsed).toEqual({
+      ...report,
+      retention: { ...retention, points: expect.any(Array), truncated: true },
+    });
+    expect(parsed?.retention?.points).toEqual(verdicts(10, 'b'.repeat(96)));
+  });
+
+  test('takes no room from databases, nor from the message', () => {
+    const facts = { volume, retention: { ...retention, points: verdicts(40, 'keepLast') } };
+    for (const count of [1, 5, 8, 9, 10, 11, 12, 32]) {
+      const report = { ...published, message: 'm'.repeat(900), databases: databases(count, 'x'.repeat(256)) };
+      const {
+        volume: _,
+        retention: __,
+        ...parsed
+      } = parseReport(formatReport({ ...report, ...facts }), 'orders-1') ?? {};
+      expect(parsed).toEqual(parseReport(formatReport(report), 'orders-1'));
+      expect(parsed.databases?.length).toBeGreaterThan(0);
+    }
+  });
+
+  test('is never larger than the kubelet keeps', () => {
+    const anything = fc.record({
+      message,
+      count: fc.nat(32),
+      text: fc.string({ unit: 'binary', maxLength: 256 }),
+      verdicts: fc.nat(40),
+      because: fc.string({ unit: 'grapheme', maxLength: 96 }),
+    });
+    fc.assert(
+      fc.property(anything, ({ message: said, count, text, verdicts: n, because }) => {
+        const formatted = formatReport({
+          ...published,
+          message: said,
+          databases: databases(count, text),
+          volume,
+          retention: { ...retention, points: verdicts(n, because) },
+        });
+        expect(sizeOf(formatted)).toBeLessThanOrEqual(3_800);
+        expect(JSON.parse(formatted)).toMatchObject({ run: 'orders-1', reason: 'FullBackupTaken' });
+      }),
+    );
   });
 });
 

@@ -18,7 +18,7 @@ export type Link = Pick<
   | 'lastTransactionID'
 >;
 
-export interface Broken<T extends Link> {
+interface Broken<T extends Link> {
   readonly point: T;
   readonly why: string;
   /** The point whose own link is at fault: this one, or one that it rests on. */

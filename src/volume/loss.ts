@@ -1,6 +1,6 @@
 // What damage takes away: the damaged points, and those that rest on them. Pure.
 import { proveChains } from './chain.ts';
-import type { Manifest } from './manifest.ts';
+import type { Point } from './manifest.ts';
 
 /** A point that can no longer be restored. */
 export interface Loss {
@@ -29,8 +29,8 @@ export interface Unreadable extends Damaged {
  * @param damaged by point: the file of it that is not what was written
  */
 export function lossesOf(
-  points: readonly Manifest[],
-  damaged: ReadonlyMap<Manifest, Damaged>,
+  points: readonly Point[],
+  damaged: ReadonlyMap<Point, Damaged>,
   unreadable: readonly Unreadable[],
 ): readonly Loss[] {
   const lost = new Map<string, Loss>();
@@ -44,13 +44,13 @@ export function lossesOf(
 }
 
 interface Known {
-  readonly damaged: ReadonlyMap<Manifest, Damaged>;
-  readonly broken: ReadonlyMap<Manifest, { readonly why: string; readonly at: string }>;
+  readonly damaged: ReadonlyMap<Point, Damaged>;
+  readonly broken: ReadonlyMap<Point, { readonly why: string; readonly at: string }>;
   /** Of those before it. */
   readonly lost: ReadonlyMap<string, Loss>;
 }
 
-function lossOf(point: Manifest, { damaged, broken, lost }: Known): Loss | undefined {
+function lossOf(point: Point, { damaged, broken, lost }: Known): Loss | undefined {
   const own = damaged.get(point);
   const { database, point: name, layout, parent } = point;
   if (own !== undefined) return { database, point: name, at: name, file: own.file, why: own.why };

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import * as z from 'zod';
 import { replaceFile, type Files } from './files.ts';
 import { partialOf, placeOf, rootFiles } from './layout.ts';
-import { fingerprint, type Manifest } from './manifest.ts';
+import { fingerprint, type Manifest, type Point } from './manifest.ts';
 import { formatSealed, readSealed, type Parsed, type Seal } from './seal.ts';
 
 const Mark = z.object({
@@ -50,7 +50,7 @@ export function newMark(
 }
 
 /** Without those of points that are gone. */
-export function marksOf(marks: Marks, points: readonly Manifest[]): Marks {
+export function marksOf(marks: Marks, points: readonly Point[]): Marks {
   const places = new Set(points.map((point) => placeOf(point).manifest));
   return new Map([...marks].filter(([place]) => places.has(place)));
 }

@@ -21,6 +21,8 @@ export interface PruneOptions {
 
 export interface Pruned {
   readonly plan: RetentionPlan;
+  /** What the catalogue names as damaged: it stays. */
+  readonly damaged: readonly string[];
   /** Points that are not on the volume any more. */
   readonly removed: readonly Manifest[];
   /** Condemned units that stay for now, and what speaks against touching them. */
@@ -40,10 +42,11 @@ type Ours = Extract<Destination, { readonly kind: 'ours' }>;
 export async function prune(files: Files, root: string, options: PruneOptions): Promise<Pruned> {
   const { held, policy } = options;
   const destination = await readDestination(root);
-  if (destination.kind !== 'ours') return { plan: emptyPlan, removed: [], untouched: [] };
+  if (destination.kind !== 'ours') return { plan: emptyPlan, damaged: [], removed: [], untouched: [] };
+  const { damaged } = destination;
   const plan = await planOnWhatIsThere(root, destination, options);
   if (policy.mode === 'Plan' || plan.blockedBecause !== undefined)
-    return { plan, removed: [], untouched: [] };
+    return { plan, damaged, removed: [], untouched: [] };
   const removed: Manifest[] = [];
   const untouched: { folder: string; look: number; why: string }[] = [];
   for (const unit of plan.condemned) {
@@ -54,7 +57,7 @@ export async function prune(files: Files, root: string, options: PruneOptions): 
     if (why === undefined) removed.push(...unit.points);
     else untouched.push({ folder, look, why });
   }
-  return { plan, removed, untouched };
+  return { plan, damaged, removed, untouched };
 }
 
 const emptyPlan: RetentionPlan = { verdicts: [], condemned: [], leansOn: [] };

@@ -63,11 +63,12 @@ export function planRetention(
 ): RetentionPlan {
   const ordered = points.toSorted((a, b) => a.sequence - b.sequence);
   const condemned: Unit[] = [];
-  const leansOn = databasesOf(ordered).flatMap((those) => goodOf(those, damaged).slice(-2));
   let verdicts: readonly Verdict[] = [];
   // What goes may be all that spoke against the time of another point: so look once more, without it.
   for (let look = 1, standing = ordered; ; look += 1) {
-    const reasons = databasesOf(standing).flatMap((those) => [...reasonsToStay(those, policy, damaged)]);
+    const reasons = databasesOf(standing).flatMap((those) => [
+      ...reasonsToStay(healthOf(those, damaged), policy),
+    ]);
     const judged = byUnit(standing, new Map(reasons), damaged);
     const gone = new Set(judged.condemned.flatMap((unit) => unit.points));
     condemned.push(...judged.condemned.map((unit) => ({ ...unit, look })));
@@ -79,7 +80,7 @@ export function planRetention(
   return {
     verdicts: verdicts.toSorted((a, b) => a.point.sequence - b.point.sequence),
     condemned: condemned.toSorted((a, b) => a.look - b.look || newestOf(b) - newestOf(a)),
-    leansOn,
+    leansOn: databasesOf(ordered).flatMap((those) => healthOf(those, damaged).good.slice(-2)),
     ...(blockedBecause === undefined ? {} : { blockedBecause }),
   };
 }
@@ -130,59 +131,68 @@ function isDamaged(folder: string, damaged: readonly string[]): boolean {
   return damaged.some((one) => one === folder || one.startsWith(`${folder}/`));
 }
 
+/** Why what is damaged stays. */
+export const neverRemoved = 'damaged: never removed by itself';
+
 type Reasons = ReadonlyMap<Manifest, readonly string[]>;
 
+/** What is known of the points of one database, in the order of their sequence. */
+interface Health {
+  readonly broken: ReadonlySet<Manifest>;
+  readonly flawed: ReadonlySet<Manifest>;
+  readonly skewed: ReadonlySet<Manifest>;
+  /** What can be restored and is consistent, as far as anybody knows. */
+  readonly good: readonly Manifest[];
+}
+
+function healthOf(points: readonly Manifest[], damaged: readonly string[]): Health {
+  const parentOf = parentsIn(points);
+  const broken = brokenOf(points, parentOf, new Set(damaged));
+  const flawed = flawedOf(points, parentOf);
+  const good = points.filter((point) => !broken.has(point) && !flawed.has(point));
+  return { broken, flawed, skewed: skewedOf(points), good };
+}
+
 /** Why points of one database stay, each by itself. What is not in it goes, if its unit does. */
-function reasonsToStay(
-  points: readonly Manifest[],
-  policy: RetentionPolicy,
-  damaged: readonly string[],
-): Reasons {
+function reasonsToStay({ broken, flawed, skewed, good }: Health, policy: RetentionPolicy): Reasons {
   const reasons = new Map<Manifest, string[]>();
   const keep = (because: string, those: Iterable<Manifest>): void => {
     for (const point of those) reasons.set(point, [...(reasons.get(point) ?? []), because]);
   };
-  const skewed = skewedOf(points);
-  const good = goodOf(points, damaged);
   const counted = good.filter((point) => !skewed.has(point));
 
   keep('the newest good one', good.slice(-1));
   keep('the one before it', good.slice(-2, -1));
   for (const rule of rulesOf(policy)) for (const [point, because] of rule(counted)) keep(because, [point]);
-  if (!hasRule(policy)) keep('there is no rule', points);
+  if (!hasRule(policy)) keep('there is no rule', [...good, ...broken, ...flawed]);
   keep('ClockSkewed', skewed);
-  keep('damaged: never removed by itself', brokenOf(points, damaged));
+  keep(neverRemoved, broken);
   const isNeeded = (point: Manifest): boolean =>
     reasons.has(point) || point.sequence > (good.at(-2)?.sequence ?? 0);
   // That keeps the tip of the next run, too, where nothing is good: nothing good is newer than it then.
-  keep('inconsistent', flawedThatStay(points, isNeeded, withinOf(policy, counted)));
+  keep('inconsistent', flawedThatStay(flawed, isNeeded, withinOf(policy, counted)));
   return reasons;
 }
 
 /** Of one chain all or none: one that was not checked must not outlive the one that tells on it. */
 function flawedThatStay(
-  points: readonly Manifest[],
+  flawed: ReadonlySet<Manifest>,
   ...stays: readonly ((point: Manifest) => boolean)[]
 ): readonly Manifest[] {
-  const chains = [...Map.groupBy(flawedOf(points), ({ chain }) => chain).values()];
+  const chains = [...Map.groupBy(flawed, ({ chain }) => chain).values()];
   return chains.flatMap((those) => (those.some((point) => stays.some((holds) => holds(point))) ? those : []));
-}
-
-/** What can be restored and is consistent, as far as anybody knows. */
-function goodOf(points: readonly Manifest[], damaged: readonly string[]): readonly Manifest[] {
-  const broken = brokenOf(points, damaged);
-  const flawed = flawedOf(points);
-  return points.filter((point) => !broken.has(point) && !flawed.has(point));
 }
 
 /**
  * Points that cannot be restored, as far as manifests tell: those that are marked, and artifacts whose chain has a gap
  * before them. They count for nothing, and people should look at them, so they stay.
  */
-function brokenOf(points: readonly Manifest[], damaged: readonly string[]): ReadonlySet<Manifest> {
+function brokenOf(
+  points: readonly Manifest[],
+  parentOf: ParentOf,
+  marked: ReadonlySet<string>,
+): ReadonlySet<Manifest> {
   const broken = new Set<Manifest>();
-  const marked = new Set(damaged);
-  const parentOf = parentsIn(points);
   for (const point of points) {
     const { layout, type } = point;
     const parent = parentOf(point);
@@ -193,8 +203,10 @@ function brokenOf(points: readonly Manifest[], damaged: readonly string[]): Read
   return broken;
 }
 
+type ParentOf = (point: Manifest) => Manifest | undefined;
+
 /** The point that another one was taken on top of: one of a lower sequence, in the same chain, if it is there. */
-function parentsIn(points: readonly Manifest[]): (point: Manifest) => Manifest | undefined {
+function parentsIn(points: readonly Manifest[]): ParentOf {
   const names = new Map(points.map((point) => [point.point, point]));
   return ({ parent, chain, sequence }) => {
     const found = parent === undefined ? undefined : names.get(parent);
@@ -216,9 +228,8 @@ function isMarked(point: Manifest, marked: ReadonlySet<string>): boolean {
  * Points that are inconsistent, or were taken on top of such a one and not checked since. They count for nothing, and go when
  * the two newest good ones are newer than they are.
  */
-function flawedOf(points: readonly Manifest[]): ReadonlySet<Manifest> {
+function flawedOf(points: readonly Manifest[], parentOf: ParentOf): ReadonlySet<Manifest> {
   const flawed = new Set<Manifest>();
-  const parentOf = parentsIn(points);
   for (const point of points) {
     const parent = point.consistent === undefined ? parentOf(point) : undefined;
     if (point.consistent === false || (parent !== undefined && flawed.has(parent))) flawed.add(point);

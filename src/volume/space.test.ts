@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { describe, expect, test } from 'vitest';
 import { temporaryFolder } from '../../test/support/temporary.ts';
-import { lackingForCopy, readSpace } from './space.ts';
+import { lackingForCopy, readSpace, tightFor } from './space.ts';
 
 const [ext4, tmpfs, xfs, btrfs, zfs, nfs] = [0xef53, 0x01021994, 0x58465342, 0x9123683e, 0x2fc12fc1, 0x6969];
 const MiB = 1024 ** 2;
@@ -65,12 +65,18 @@ describe('a copy', () => {
   });
 });
 
+test('what will probably not fit is said of any file system, and of no more than that', () => {
+  expect(tightFor({ type: nfs, freeBytes: GiB }, 2 * GiB)).toMatch('will write some 2.0 GiB');
+  expect(tightFor({ type: nfs, freeBytes: GiB }, GiB)).toBeUndefined();
+});
+
 test('what is read is what the system says', async () => {
   const folder = temporaryFolder();
-  const said = execFileSync('stat', ['--file-system', '--format=%t %a %S', folder], { encoding: 'utf8' });
-  const [type = '', available, size] = said.trim().split(' ');
+  const said = execFileSync('stat', ['--file-system', '--format=%t %a %S %b', folder], { encoding: 'utf8' });
+  const [type = '', available, size, blocks] = said.trim().split(' ');
   const space = await readSpace(folder);
   expect(space.type).toBe(Number.parseInt(type, 16));
+  expect(space.totalBytes).toBe(Number(blocks) * Number(size));
   // Others write to the same disk meanwhile.
   expect(Math.abs(space.freeBytes - Number(available) * Number(size))).toBeLessThan(GiB);
 });

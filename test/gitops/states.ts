@@ -46,7 +46,14 @@ function after({
     orphaned: [],
     claimExists: true,
   } as const;
-  const decision = { standing, ended, inspecting, findings: [], actions: [], next: { kind: 'onChange' } } as const;
+  const decision = {
+    standing,
+    ended,
+    inspecting,
+    findings: [],
+    actions: [],
+    next: { kind: 'onChange' },
+  } as const;
   const status = nextStatus({ ...seen, service: 'present' }, decision, outcome);
   return { ...backup, status };
 }

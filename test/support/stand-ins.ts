@@ -23,6 +23,13 @@ export type Served = Readonly<Record<string, ServedDatabase>>;
 
 const idOf = ({ id = '62d1820c-3ac6-4b15-a0b3-bf7e7becc8d0' }: ServedDatabase): string => id;
 
+function identityOf(database: ServedDatabase): {
+  readonly databaseID: string;
+  readonly creationTime: bigint;
+} {
+  return { databaseID: idOf(database), creationTime: database.creationTime ?? 1n };
+}
+
 function option(argv: readonly string[], name: string): string {
   return argv.find((argument) => argument.startsWith(`--${name}=`))?.slice(name.length + 3) ?? '';
 }
@@ -108,11 +115,9 @@ function backUpOne(argv: readonly string[], name: string, { served, now }: World
   const range = option(argv, 'type') === 'FULL' ? undefined : rangeAfter(parent, database);
   const { lowest, highest } = range ?? { lowest: 1n, highest: database.lastTransactionId };
   const isFull = range === undefined;
-  const { creationTime } = database;
-  const facts = { database: name, databaseID: idOf(database), lowest, highest, isFull };
   writeFileSync(
     join(folder, file),
-    anArtifact({ ...facts, ...(creationTime === undefined ? {} : { creationTime }) }),
+    anArtifact({ database: name, ...identityOf(database), lowest, highest, isFull }),
   );
   return {
     exitCode: 0,

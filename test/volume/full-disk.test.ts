@@ -200,24 +200,36 @@ interface Played {
 }
 
 /** Plays a story on a disk that is full, then once more when it is not, and the next run. */
-async function play({ story, world, files = realFiles, free = () => undefined }: Disturbed): Promise<Played> {
+async function play({ story, world, files = realFiles, free }: Disturbed): Promise<Played> {
   const n = story.before + 1;
   const before = await published(world);
   const told = { run: `orders-${n}`, ended: await run(world, story, n, { files }) };
-  const wrong = [...(await wrongAfter(world, before, told))];
-  free();
-  const between = await published(world);
+  const wrong = await wrongAfter(world, before, told);
+  free?.();
+  return {
+    first: told.ended.report?.reason ?? 'none',
+    wrong: [...wrong, ...(await wrongOnceFree(world, story, { ...before, ...(await published(world)) }))],
+  };
+}
+
+/** What does not hold when there is room again. */
+async function wrongOnceFree(
+  world: World,
+  story: Story,
+  before: Readonly<Record<string, string>>,
+): Promise<readonly string[]> {
+  const n = story.before + 1;
   const again = await run(world, story, n, { pod: 50, terminalPods: [podUID(n)] });
-  if (again.report?.path === undefined) wrong.push(`with room it still failed: ${again.report?.message}`);
   const next = await run(world, story, n + 1, { terminalPods: [podUID(n), podUID(50)] });
-  if (next.report?.reason !== 'IncrementalBackupTaken')
-    wrong.push(`the next run ended with ${next.report?.reason}: ${next.report?.message}`);
-  const last = { run: `orders-${n + 1}`, ended: next };
-  wrong.push(...(await wrongAfter(world, { ...before, ...between }, last)));
   const { runs } = await pointsIn(world);
-  if (runs.filter((one) => one === told.run).length !== 1)
-    wrong.push(`there is not one point of ${told.run}`);
-  return { first: told.ended.report?.reason ?? 'none', wrong };
+  return [
+    ...(again.code === 0 ? [] : [`with room it still failed: ${again.report?.message}`]),
+    ...(next.report?.reason === 'IncrementalBackupTaken' ? [] : [`the next run: ${next.report?.message}`]),
+    ...(await wrongAfter(world, before, { run: `orders-${n + 1}`, ended: next })),
+    ...(runs.filter((one) => one === `orders-${n}`).length === 1
+      ? []
+      : ['there is not one point of the run']),
+  ];
 }
 
 /** Which of so many plans are played: all, unless PLANS says how many. */
@@ -240,7 +252,7 @@ interface Injected {
 
 function fullFrom({ k, stays, half }: Injected): ReturnType<typeof filesWith> {
   return filesWith(({ verb }, position) => {
-    const fails = stays ? position >= k && growing.has(verb) : position === k && verb !== 'remove';
+    const fails = stays ? position >= k && growing.has(verb) : position === k;
     return fails
       ? {
           half,
@@ -268,8 +280,8 @@ test('a disk that is full from any operation on, or for one', async () => {
     const undisturbed = filesWith(() => undefined);
     await run(copied(), story, story.before + 1, { files: undisturbed });
     const plans = undisturbed.operations.flatMap(({ verb }, i): Injected[] => [
-      { k: i + 1, stays: true, half: verb === 'writeNew' },
-      { k: i + 1, stays: false, half: false },
+      ...(growing.has(verb) ? [{ k: i + 1, stays: true, half: verb === 'writeNew' }] : []),
+      ...(verb === 'remove' ? [] : [{ k: i + 1, stays: false, half: false }]),
     ]);
     for (const plan of chosen(plans)) {
       const world = copied();
@@ -279,6 +291,7 @@ test('a disk that is full from any operation on, or for one', async () => {
       rmSync(world.volume, { recursive: true, force: true });
     }
   }
+  expect(count).toBeGreaterThan(0);
   concludeCampaign('full disk (injected)', count, violations);
 });
 
@@ -303,8 +316,8 @@ function fill(path: string, leftBytes: number): () => void {
 }
 
 /** More than any story needs: at the last level all of them succeed. */
-const needBytes = 1_048_576;
-const levels = Array.from({ length: 33 }, (_, i) => (needBytes / 32) * i);
+const needBytes = 655_360;
+const levels = Array.from({ length: 17 }, (_, i) => (needBytes / 16) * i);
 
 const disks: readonly DiskKind[] = isRoot ? ['tmpfs', 'ext4'] : ['tmpfs'];
 

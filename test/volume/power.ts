@@ -3,7 +3,8 @@
 // kept. That is harsher than any file system with a journal, which keeps an order.
 import { closeSync, lstatSync, mkdirSync, openSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
-import { realFiles, type Files } from '../../src/volume/files.ts';
+import type { Files } from '../../src/volume/files.ts';
+import { pathsOf, portThrough, type Verb } from './port.ts';
 
 /** An inode. Its number is its identity: all are held open, so that none is given twice. */
 type ID = bigint;
@@ -20,7 +21,7 @@ interface Image {
 export interface Moment {
   /** The operation, in words. */
   readonly after: string;
-  readonly verb: keyof Files | 'start' | 'end';
+  readonly verb: Verb | 'start' | 'end';
   /** Of a new file: it, for a process that dies in the middle of writing it. */
   readonly written?: ID;
   readonly root: ID;
@@ -49,26 +50,11 @@ export class Recorder {
     for (const [id, names] of folders) this.#durableFolders.set(id, names);
     for (const [id, content] of contents) this.#durableContents.set(id, content);
     this.#record('start', 'the start');
-    const record =
-      <A extends readonly unknown[], R>(verb: keyof Files, work: (...args: A) => Promise<R>) =>
-      async (...args: A): Promise<R> => {
-        const result = await work(...args);
-        this.#done(
-          verb,
-          args.filter((arg): arg is string => typeof arg === 'string' && arg.startsWith('/')),
-        );
-        return result;
-      };
-    this.files = {
-      makeFolder: record('makeFolder', realFiles.makeFolder),
-      writeNew: record('writeNew', realFiles.writeNew),
-      copy: record('copy', realFiles.copy),
-      link: record('link', realFiles.link),
-      rename: record('rename', realFiles.rename),
-      rewrite: record('rewrite', realFiles.rewrite),
-      sync: record('sync', realFiles.sync),
-      remove: record('remove', realFiles.remove),
-    };
+    this.files = portThrough(async (verb, args, work) => {
+      const result = await work();
+      this.#done(verb, pathsOf(verb, args));
+      return result;
+    });
   }
 
   /** The end of a container, when its message is out. */
@@ -80,7 +66,7 @@ export class Recorder {
     for (const fd of this.#open.values()) closeSync(fd);
   }
 
-  #done(verb: keyof Files, paths: readonly string[]): void {
+  #done(verb: Verb, paths: readonly string[]): void {
     const [path = ''] = paths;
     if (relative(this.#volume, path).startsWith('..')) return; // the exchange folder goes with the Pod
     if (['sync', 'writeNew', 'rewrite'].includes(verb)) this.#keep(path);

@@ -66,6 +66,9 @@ function adopting(runs: Runs): Runs {
   };
 }
 
+/** Some of what was there goes. */
+export const keepOne = { keepLast: 1, mode: 'Enforce' } as const;
+
 export const stories: readonly Story[] = [
   { name: 'a first full one', runs: runsOfStores, before: 0, over: {} },
   { name: 'an incremental one', runs: runsOfStores, before: 2, over: {} },
@@ -80,6 +83,13 @@ export const stories: readonly Story[] = [
     beside: (world) => aStore(world, 'cron'),
   },
   { name: 'a chain that is adopted', runs: adopting(runsOfArtifacts), before: 0, over: {}, beside: aChain },
+  { name: 'retention', runs: runsOfStores, before: 4, over: { retention: keepOne } },
+  {
+    name: 'retention of a chain of artifacts',
+    runs: (n, over) => runsOfArtifacts(n, { requestedType: 'Full', ...over }),
+    before: 4,
+    over: { retention: keepOne },
+  },
 ];
 
 /** A Pod's whole attempt, on a volume that may fail under it. Undefined: it died before it could end. */
@@ -124,10 +134,13 @@ export async function pointsIn(root: string): Promise<readonly Manifest[]> {
   return destination.kind === 'ours' ? destination.points : [];
 }
 
-/** What a reader must not see: anything that is not whole, or changed; and too much of one run. */
-export async function wrongFor(root: string, before: readonly Manifest[]): Promise<readonly string[]> {
+/**
+ * What a reader must not see: anything that is not whole, or changed; and too much of one run.
+ * @param kept what must be there, unchanged
+ */
+export async function wrongFor(root: string, kept: readonly Manifest[]): Promise<readonly string[]> {
   const destination = await readDestination(root);
-  if (destination.kind === 'blank') return before.length === 0 ? [] : ['everything is gone'];
+  if (destination.kind === 'blank') return kept.length === 0 ? [] : ['everything is gone'];
   if (destination.kind !== 'ours') return [`the destination is ${JSON.stringify(destination)}`];
   const { points, damaged } = destination;
   const problems = damaged.map((folder) => `${folder} is damaged`);
@@ -135,10 +148,10 @@ export async function wrongFor(root: string, before: readonly Manifest[]): Promi
     const wrong = await wrongWith(root, point);
     if (wrong !== undefined) problems.push(`${point.point}: ${wrong}`);
   }
-  for (const point of before)
+  for (const point of kept)
     if (!points.some((one) => isDeepStrictEqual(one, point))) problems.push(`${point.point} is gone`);
-  const repeated = <K>(key: (point: Manifest) => K): boolean =>
-    new Set(points.map(key)).size !== points.length;
+  const repeated = (key: (point: Manifest) => unknown, of = points): boolean =>
+    new Set(of.map(key)).size !== of.length;
   // What was adopted is of no run: a chain of it, and no more than one.
   const ofRun = ({ run, point, parent }: Manifest): string =>
     parent !== undefined && run === 'Adopted' ? point : run;
@@ -158,11 +171,19 @@ async function wrongWith(root: string, point: Manifest): Promise<string | undefi
   return isDeepStrictEqual(store.files, point.files) ? undefined : 'it holds more than was published';
 }
 
+/** What of a volume is still there, unchanged, after the run that heals it. Retention goes on with that. */
+export async function staysIn(root: string, { over, runs }: Story): Promise<readonly Manifest[]> {
+  const points = await pointsIn(root);
+  if (over.retention === undefined) return points;
+  return runs === runsOfStores ? points.slice(-1) : []; // the tip's predecessor; of chains, none
+}
+
 /** What no run may leave behind once all Pods before it are known to be gone. */
 export async function leftIn(root: string): Promise<readonly string[]> {
   const staging = join(root, folders.staging);
   const left = existsSync(staging) ? readdirSync(staging).map((name) => `staging: ${name}`) : [];
   if (existsSync(join(root, '.lock'))) left.push('the lock');
+  left.push(...filesBelow(root, folders.trash));
   const named = new Set(
     (await pointsIn(root)).map((point) => placeOf(point)).flatMap(({ data, manifest }) => [data, manifest]),
   );

@@ -1,1 +1,0 @@
-neostore.counts.db.b up to 8
