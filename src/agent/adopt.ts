@@ -187,7 +187,9 @@ async function readStores(
     const entries = await entriesBelow(folder);
     if (entries === undefined) return nothing(`${name} holds more files than a store can have`);
     context.say({ folder: name, database }, 'reading the backup that is to be adopted');
-    const store = await inspectStore(folder);
+    const store = await inspectStore(folder, (bytes) =>
+      progressOf(context, bytes, 'reading the backup that is to be adopted'),
+    );
     if (store.kind === 'noStore') return nothing(`${name} is no whole backup: ${store.why}`);
     const { kind: _, files, ...facts } = store;
     const { at, isTrusted } = timeOf(context, writtenMs);
@@ -260,6 +262,7 @@ async function originalOfChain(
           }),
       storeID: databaseID,
       storeVersion: 'artifact',
+      artifact: { storeID: header.storeID, recovered: header.isRecovered },
       lastTransactionID: highestTransactionID.toString(),
       sizeBytes: entry.size,
       files: [entry],
@@ -362,8 +365,8 @@ async function stage(context: Context, original: Original, number: number): Prom
   if (first === undefined) return 'there is nothing in it';
   const to = first.layout === 'store' ? join(folder, pointEntries.data) : folder;
   const entries: readonly FileEntry[] = original.points.flatMap((point) => point.files);
-  const bytes = entries.reduce((sum, { size }) => sum + size, 0);
-  const progress = progressOf(context, bytes, 'copying the backup that is adopted');
+  const bytes = original.points.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+  const progress = progressOf(context, bytes, 'copying the backup that is to be adopted');
   const changed = await stageCopy(files, { from: original.from, to, progress }, entries);
   if (changed !== undefined) return `${changed} changed while it was read: somebody still writes to it`;
   if (first.layout === 'artifacts') await settleArtifacts(files, { folder, podUID }, entries);

@@ -1,7 +1,8 @@
 // What is done for the destination as a whole once a run has ended: retention, the catalogue, the guide for restoring.
 import type { RunReport } from '../run/report.ts';
 import { writeCatalogue } from '../volume/catalogue-file.ts';
-import { readDestination } from '../volume/catalogue.ts';
+import { readDestination, readPoints } from '../volume/catalogue.ts';
+import type { Files } from '../volume/files.ts';
 import { withLock, type Held } from '../volume/lock.ts';
 import { writeRestoreGuide } from '../volume/restore-guide.ts';
 import { foldersOf, holderOf, type Context } from './context.ts';
@@ -35,12 +36,23 @@ async function putInOrder(context: Context, held: Held, ended: RunReport): Promi
 }
 
 /** Both follow from the manifests: without them the next run is slower, and somebody has to look for a command. */
-async function catalogue({ files, say }: Context, { root }: Held): Promise<void> {
+async function catalogue({ files, say }: Context, held: Held): Promise<void> {
   try {
-    await writeCatalogue(files, root);
-    const destination = await readDestination(root);
-    if (destination.kind === 'ours') await writeRestoreGuide(files, root, destination.points);
+    await writeCatalogue(files, held.root);
+    await writeGuide(files, held);
   } catch (error) {
     say({ err: error }, 'the catalogue or the guide could not be written');
   }
+}
+
+/** Of the files of a point, of which there may be thousands of both, no more is kept than the guide names: an artifact. */
+async function writeGuide(files: Files, held: Held): Promise<void> {
+  const read = await readPoints(held.root, ({ manifest }) => ({
+    ...manifest,
+    files: manifest.files.slice(0, 1),
+  }));
+  if (read.kind !== 'ours') return;
+  const points = read.places.flatMap((one) => (one.kind === 'good' ? [one.kept] : []));
+  await held.check();
+  await writeRestoreGuide(files, held.root, points);
 }

@@ -123,7 +123,7 @@ export async function storesIn(folder: string, own: string): Promise<Search<read
 const neostoreBytes = 8192;
 
 /** Undefined: there is no such file in the folder, so it does not even look like a store. */
-export async function lookAtStore(folder: string): Promise<Search<StoreLook> | undefined> {
+async function lookAtStore(folder: string): Promise<Search<StoreLook> | undefined> {
   const path = join(folder, 'neostore');
   const name = basename(folder);
   const there = await lstatIfThere(path);

@@ -1,6 +1,7 @@
 // RESTORE.md: for whoever has this folder and a Neo4j, and neither our programs nor a cluster. Pure but for its writing.
 import { join } from 'node:path';
 import { databaseName, versionNumber } from '../api/patterns.ts';
+import { proveChains } from './chain.ts';
 import { readText, type Files } from './files.ts';
 import { folders, placeOf } from './layout.ts';
 import type { Manifest } from './manifest.ts';
@@ -120,9 +121,9 @@ const recipes: readonly Recipe[] = [
 
 /** The text of RESTORE.md, relative to the folder that it lies in. Nothing in it that was not checked for what it is. */
 export function restoreGuide(points: readonly Manifest[]): string {
-  const all = points
+  const all = usable(points)
     .toSorted((a, b) => b.sequence - a.sequence)
-    .flatMap((point) => restorable(points, point));
+    .flatMap(restorable);
   const lines = [
     '# How to restore the backups in this folder',
     '',
@@ -134,29 +135,22 @@ export function restoreGuide(points: readonly Manifest[]): string {
   return lines.join('\n');
 }
 
-/** None where anything of it could be more than a name, or something that it needs is not there. */
-function restorable(points: readonly Manifest[], point: Manifest): readonly Restorable[] {
+/** A store is complete by itself; an artifact needs those before it. */
+function usable(points: readonly Manifest[]): readonly Manifest[] {
+  const proven = new Set(proveChains(points).intact);
+  return points.filter((point) => point.layout === 'store' || proven.has(point));
+}
+
+/** None where anything of it could be more than a name. */
+function restorable(point: Manifest): readonly Restorable[] {
   const isPlain = versionNumber.test(point.neo4jVersion) && databaseName.test(point.database);
-  if (!isPlain || recipeOf(point) === undefined || !isChainWhole(points, point)) return [];
+  if (!isPlain || recipeOf(point) === undefined) return [];
   const { data } = placeOf(point);
   if (point.layout === 'store') return [{ ...point, from: data }];
   const [file] = point.files;
   return file !== undefined && /^\w[\w.-]*$/.test(file.path)
     ? [{ ...point, from: `${data}/${file.path}` }]
     : [];
-}
-
-/** A store is complete by itself; an artifact needs those before it. */
-function isChainWhole(points: readonly Manifest[], point: Manifest): boolean {
-  if (point.layout === 'store') return true;
-  const inChain = new Map(points.filter(({ chain }) => chain === point.chain).map((one) => [one.point, one]));
-  const seen = new Set<string>();
-  for (let at: Manifest | undefined = point; at !== undefined; at = inChain.get(at.parent ?? '')) {
-    if (at.parent === undefined) return true;
-    if (seen.has(at.point)) return false;
-    seen.add(at.point);
-  }
-  return false;
 }
 
 function recipeOf({ neo4jVersion }: Manifest): Recipe | undefined {

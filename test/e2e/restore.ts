@@ -94,12 +94,15 @@ async function takeByHand(name: string): Promise<void> {
   // The tool writes logs and metrics below its home, which this user may not.
   const settings = ['dbms.directories.logs=/tmp/logs', 'metrics.enabled=false'];
   const tool = `neo4j-admin backup --from=${name}-neo4j:6362 --backup-dir=/backups/cron --name=graph.db-backup`;
-  const command = `printf '%s\\n' ${settings.join(' ')} >/tmp/neo4j.conf && mkdir cron && NEO4J_CONF=/tmp exec ${tool}`;
+  const command = `printf '%s\\n' ${settings.join(' ')} >/tmp/neo4j.conf && mkdir cron && exec ${tool}`;
   await runsTo('by-hand', 'Succeeded', {
     image: 'localhost/neo4j:3.4.18',
     command: ['/bin/sh', '-c', command],
     workingDir: '/backups',
-    env: [{ name: 'HEAP_SIZE', value: '256m' }],
+    env: [
+      { name: 'HEAP_SIZE', value: '256m' },
+      { name: 'NEO4J_CONF', value: '/tmp' },
+    ],
     mounts: { [`${name}-backups`]: '/backups' },
   });
 }

@@ -1,5 +1,6 @@
 // Whole attempts of our agent with the real tool on real servers, without Kubernetes: each story ends with the reason that
 // people are told, and with every backup that was published before exactly as it was.
+import { spawnSync } from 'node:child_process';
 import { chmodSync, closeSync, cpSync, existsSync, mkdirSync, mkdtempSync, openSync } from 'node:fs';
 import { readdirSync, readFileSync, rmSync, statfsSync, writeFileSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -11,13 +12,21 @@ import { readDestination } from '../../src/volume/catalogue.ts';
 import { pointFolder } from '../../src/volume/layout.ts';
 import type { Manifest } from '../../src/volume/manifest.ts';
 import { parseNeostore, type Neostore } from '../../src/volume/neostore.ts';
-import { countNodes, engine, storeFacts, type Engine, type EngineVersion } from '../../tools/engines.ts';
+import {
+  countNodes,
+  engine,
+  storeFacts,
+  toolCommand,
+  type Engine,
+  type EngineVersion,
+} from '../../tools/engines.ts';
 import { startServer, type RunningServer } from '../../tools/engines/server.ts';
 import { slowProxy, type SlowProxy } from '../../tools/engines/slow-proxy.ts';
 import { runTool, type RunOptions } from '../../tools/engines/tool.ts';
 import { must } from '../../tools/run.ts';
 import { steps } from '../../tools/steps.ts';
 import { attempt, type Attempted, type AttemptOptions, type Tool, type World } from '../support/agent.ts';
+import { commandsOf } from '../support/restore.ts';
 import { listing } from '../support/temporary.ts';
 
 /** Enough for a cold cache: 50 MB to 100 MB each from Maven Central over a slow line. */
@@ -193,6 +202,32 @@ function stories(row: Row): void {
       expect(strangersIn(data)).toEqual([]);
       expect(BigInt(manifest.lastTransactionID)).toBeGreaterThan(BigInt(full.lastTransactionID));
       expect(await storeFacts(on, data)).toMatchObject({ openedLastCommitted: manifest.lastTransactionID });
+    },
+    runTimeoutMs,
+  );
+
+  test(
+    'is restored by the commands of RESTORE.md, and opens',
+    async () => {
+      const { manifest, data } = await tipOf(orders);
+      const home = join(work, 'restored');
+      const bin = join(work, 'bin');
+      for (const folder of [join(home, 'conf'), bin]) mkdirSync(folder, { recursive: true });
+      const { command, env } = toolCommand(on, [], { home });
+      const words = command.map((word) => `'${word}'`).join(' ');
+      writeFileSync(join(bin, 'neo4j-admin'), `#!/bin/sh\nexec ${words} "$@"\n`, { mode: 0o755 });
+      const commands = commandsOf(readFileSync(join(orders.root, 'RESTORE.md'), 'utf8'));
+      const { status, stdout, stderr } = spawnSync('sh', ['-c', commands], {
+        cwd: orders.root,
+        env: { ...process.env, ...env, PATH: `${bin}:${process.env['PATH']}` },
+        encoding: 'utf8',
+      });
+      expect([status, stdout + stderr]).toEqual([0, expect.any(String)]);
+      const restored = join(home, version === '2.3.3' ? 'data/graph.db' : 'data/databases/graph.db');
+      expect(await storeFacts(on, restored)).toMatchObject({
+        openedLastCommitted: manifest.lastTransactionID,
+      });
+      expect(await countNodes(on, restored)).toBe(await countNodes(on, data));
     },
     runTimeoutMs,
   );

@@ -58,14 +58,14 @@ export interface Story {
   readonly beside?: (world: World) => void;
 }
 
-function adopting(runs: Runs, work: Tool): Runs {
-  return (n, over = {}) => ({ options: runs(n, { adoptFrom: 'cron', ...over }).options, tool: work });
+/** Runs on a blank destination, beside which lies what others took. */
+function adopting(runs: Runs): Runs {
+  return (n, over = {}) => {
+    const { options, tool: work } = runs(n + 30, { adoptFrom: 'cron', ...over });
+    return { options: { ...options, ...runsOfStores(n).options, adoptFrom: 'cron', ...over }, tool: work };
+  };
 }
 
-const adoptingArtifacts = adopting(
-  runsOfArtifacts,
-  toolC({ neo4j: { lastTransactionId: 40n } }, () => hourOf(48)),
-);
 /** Some of what was there goes. */
 export const keepOne = { keepLast: 1, mode: 'Enforce' } as const;
 
@@ -77,12 +77,12 @@ export const stories: readonly Story[] = [
   { name: 'a differential artifact', runs: runsOfArtifacts, before: 2, over: {} },
   {
     name: 'a store that is adopted',
-    runs: adopting(runsOfStores, tool({ lastTransactionId: 40n })),
+    runs: adopting(runsOfStores),
     before: 0,
     over: {},
     beside: (world) => aStore(world, 'cron'),
   },
-  { name: 'a chain that is adopted', runs: adoptingArtifacts, before: 0, over: {}, beside: aChain },
+  { name: 'a chain that is adopted', runs: adopting(runsOfArtifacts), before: 0, over: {}, beside: aChain },
   { name: 'retention', runs: runsOfStores, before: 4, over: { retention: keepOne } },
   {
     name: 'retention of a chain of artifacts',
