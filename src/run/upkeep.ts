@@ -3,11 +3,9 @@ import * as z from 'zod';
 import { RetentionStatus, VerificationStatus, VolumeStatus } from '../api/neo4jbackup.ts';
 import { isReason, type Reason } from '../api/reasons.ts';
 
-/** `scrub` reads everything back; `prune` applies retention, and in mode Plan only says what it would do. */
-export type UpkeepTask = 'scrub' | 'prune';
-
 const UpkeepReport = z.object({
   schemaVersion: z.literal(1),
+  /** `scrub` reads everything back; `prune` applies retention, and in mode Plan only says what it would do. */
   task: z.enum(['scrub', 'prune']),
   /** Name of the Job. */
   id: z.string().max(63),

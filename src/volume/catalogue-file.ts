@@ -54,7 +54,7 @@ export async function writeCatalogue(files: Files, root: string): Promise<void> 
 }
 
 /** What the catalogue should say of what was read. */
-export function catalogueOf(places: readonly PointRead<Entry>[]): CatalogueBody {
+function catalogueOf(places: readonly PointRead<Entry>[]): CatalogueBody {
   return {
     schemaVersion: 1,
     points: places

@@ -157,7 +157,7 @@ async function foreignEntries(root: string): Promise<readonly string[]> {
 }
 
 /** Where a manifest should be. Not ours: there, or above, is something that we never make and do not follow. */
-export interface Place {
+interface Place {
   readonly place: string;
   readonly isOurs: boolean;
 }

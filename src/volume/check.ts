@@ -18,7 +18,7 @@ import { verifyFiles } from './stage.ts';
 import { inspectStore } from './verify.ts';
 
 /** Something that is not as it was written. */
-export interface Fault {
+interface Fault {
   /** Of the file or folder, relative to the destination. */
   readonly path: string;
   readonly why: string;
