@@ -135,6 +135,20 @@ function says(id: string, task: Chore['task'], more: Partial<UpkeepReport>): Upk
   return { schemaVersion: 1, task, id, reason, message: 'Done.', completionTime, ...more };
 }
 
+test('a policy that is gone holds up no verification: its last Job is no news, and goes', () => {
+  const said = {
+    retention: { kept: 2, condemned: 0, removed: 1, time: '2026-01-05T11:30:00Z', mode: 'Enforce' },
+  } as const;
+  const ended = tending(prune, { says: said });
+  const seen = seeing(withStatus({ verification }, { lastSuccessfulTime }), { upkeeps: [ended] });
+  expect(findings(seen)).toEqual([]);
+  const { actions } = tend(seen, { mayStart: true, mayStay: true, agentImage: 'agent:1' });
+  expect(actions.map(({ kind, job }) => [kind, job.metadata?.labels?.[labels.task]])).toEqual([
+    ['createJob', tasks.scrub],
+    ['deleteJob', tasks.prune],
+  ]);
+});
+
 describe('what a Job says that has ended', () => {
   const volume = { time: '2026-01-05T11:30:00Z', backupBytes: 10, points: 2 };
   const found = (view: RunView, spec: object, status?: Neo4jBackupStatus): object | undefined =>

@@ -85,7 +85,7 @@ export function findings({ backup, upkeeps, now }: Observed): readonly Finding[]
   return upkeeps
     .filter(({ job }) => isFinished(job))
     .map((view) => findingOf(view, backup, now))
-    .filter((finding) => isNews(finding, backup.status));
+    .filter((finding) => isNews(finding, backup));
 }
 
 function findingOf(view: RunView, backup: Neo4jBackup, now: Date): Finding {
@@ -175,11 +175,13 @@ function failureOf({ job, pods }: RunView): string {
   return `The Job ${job.metadata.name} failed: ${how.slice(0, 300)}`;
 }
 
-function isNews({ retention, verification }: Finding, status: Neo4jBackupStatus | undefined): boolean {
+function isNews({ retention, verification }: Finding, { spec, status }: Neo4jBackup): boolean {
   if (verification !== undefined) {
     const known = verifiedFor(status);
     return known === undefined || Date.parse(verification.scheduledTime ?? '') > known;
   }
+  // Status keeps nothing of a policy that is gone: what never gets there would be news for ever, and hold up all else.
+  if (spec.retention === undefined) return false;
   const [told, known] = [startOf(retention), startOf(status?.retention)];
   return told > known || (told === known && retention?.policy !== status?.retention?.policy);
 }
@@ -250,12 +252,17 @@ function isUnwanted({ spec }: Neo4jBackup, job: Job): boolean {
  */
 function outdated({ backup, upkeeps, now }: Observed): readonly RunView[] {
   const known = upkeeps.filter(
-    (view) => isFinished(view.job) && !isNews(findingOf(view, backup, now), backup.status),
+    (view) => isFinished(view.job) && !isNews(findingOf(view, backup, now), backup),
   );
   const newest = new Map(known.map((view) => [taskOf(view.job), view]));
   const chore = dueChore(backup, now);
   const wanted = chore === undefined ? undefined : choreName(backup, chore);
-  return known.filter((view) => newest.get(taskOf(view.job)) !== view || view.job.metadata.name === wanted);
+  return known.filter((view) => {
+    const task = taskOf(view.job);
+    // Without a policy there is nothing to look at, and what it said must not pass for an answer to one that comes back.
+    const isForgotten = task === 'prune' && backup.spec.retention === undefined;
+    return isForgotten || newest.get(task) !== view || view.job.metadata.name === wanted;
+  });
 }
 
 /** Pods that have ended: they will never write to the volume again. */
