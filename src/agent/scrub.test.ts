@@ -282,6 +282,19 @@ describe('scrub', () => {
     expect([code, report.reason, report.verification?.result]).toEqual([10, 'NoSpaceLeft', 'Failed']);
   });
 
+  test.each(['ENOSPC', 'EROFS'])(
+    'tells of what is damaged also where a volume (%s) takes no marks',
+    async (code) => {
+      const { world, points } = await filled('store');
+      const [first] = points as readonly [Manifest];
+      flip(fileOf(world, first, 'neostore.nodestore.db'));
+      const files = failingFiles(code, () => true);
+      const { code: exitCode, report } = await scrub(world, { files });
+      expect([exitCode, report.reason]).toEqual([10, 'ArtifactCorrupt']);
+      expect(report.verification?.damaged).toMatchObject([{ point: first.point }]);
+    },
+  );
+
   test('tells of as many damaged points as there is room for, and of how many there are', async () => {
     const { world } = await filled('artifacts');
     for (let n = 4; n <= 30; n += 1)

@@ -31,7 +31,10 @@ type Finding = Pick<VerificationStatus, 'result' | 'message' | 'points' | 'readB
  */
 export async function runScrub(context: Context, terminationLog: string): Promise<number> {
   const { finding, exitCode } = await scrub(context).then(
-    (found) => ({ finding: found, exitCode: exitCodes.published }),
+    ({ isKept, ...found }) => ({
+      finding: found,
+      exitCode: isKept ? exitCodes.published : exitCodes.retryable,
+    }),
     (error: unknown) => {
       context.say({ err: error }, 'the volume could not be read back');
       const detail = error instanceof Error ? error.message : String(error);
@@ -69,20 +72,24 @@ interface Kept {
   readonly mark: Mark | undefined;
 }
 
-/** @throws the system error of a call that says nothing of what was to be read */
-async function scrub(context: Context): Promise<Finding> {
+/**
+ * @returns what was found, and whether it is marked on the volume
+ * @throws the system error of a call that says nothing of what was to be read
+ */
+async function scrub(context: Context): Promise<Finding & { readonly isKept: boolean }> {
   const { root } = foldersOf(context);
   const read = await readPoints(root, ({ manifest, mark }): Kept => ({ point: Point.parse(manifest), mark }));
   if (read.kind !== 'ours') {
     const refused = refuse(context, read);
-    return { result: 'Failed', reason: refused?.reason ?? 'UpkeepFailed', message: refused?.message ?? '' };
+    const [reason, message] = [refused?.reason ?? 'UpkeepFailed', refused?.message ?? ''] as const;
+    return { result: 'Failed', reason, message, isKept: true };
   }
   const reading = new Reading(
     context,
     read.places.flatMap(({ kept }) => kept ?? []),
   );
-  await reading.readAll();
-  return findingOf(reading, unreadableOf(read.places));
+  const isKept = await reading.readAll();
+  return { ...findingOf(reading, unreadableOf(read.places)), isKept };
 }
 
 /** Reads points back, and keeps what it finds where a later Pod looks for it. */
@@ -103,7 +110,8 @@ class Reading {
     this.#keptMs = context.now().getTime();
   }
 
-  async readAll(): Promise<void> {
+  /** @returns whether all that it found is kept */
+  async readAll(): Promise<boolean> {
     const left = this.#kept.filter((one) => !this.#isDone(one)).toSorted((a, b) => lastRead(a) - lastRead(b));
     const progress = this.#progress(left);
     for (const { point } of left) {
@@ -111,7 +119,14 @@ class Reading {
       const isTime = this.#context.now().getTime() - this.#keptMs >= keptEveryMs;
       if (isTime || this.damaged.has(point)) await this.#keepIfFree();
     }
-    await this.#keep();
+    await this.#keep().catch((error: unknown) => this.#putUpWith(error));
+    return this.#fresh.size === 0;
+  }
+
+  /** A volume that is full, or read-only since its disk fails, takes no marks. That hides no damage: of that people are told. */
+  #putUpWith(error: unknown): void {
+    if (this.damaged.size === 0) throw error;
+    this.#context.say({ err: error }, 'what was found could not be kept');
   }
 
   /**
@@ -170,7 +185,7 @@ class Reading {
     try {
       await this.#keep();
     } catch (error) {
-      if (!(error instanceof LockBusy)) throw error;
+      if (!(error instanceof LockBusy)) return this.#putUpWith(error);
       this.#context.say({ holder: error.holder }, 'what was found is kept later: the destination is in use');
     }
   }
