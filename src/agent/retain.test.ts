@@ -139,6 +139,11 @@ describe('after a run', () => {
     const { code, report } = await attempt(world, run(3, { files }), tool({ lastTransactionId: 29n }));
     expect([code, report?.reason]).toEqual([0, 'IncrementalBackupTaken']);
     expect(await sequences(world)).toEqual([2, 3]);
+    // Nor does it keep the newest backup out of the guide, and the volume out of the report.
+    const newest = report?.path?.split('/').at(-1) ?? 'none';
+    for (const name of ['catalog.json', 'RESTORE.md'])
+      expect(readFileSync(join(world.root, name), 'utf8')).toContain(newest);
+    expect(report?.volume?.points).toBe(2);
     await attempt(world, run(4), tool({ lastTransactionId: 30n }));
     expect(Object.keys(listing(join(world.root, '.trash')))).toEqual([]);
   });

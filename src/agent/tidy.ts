@@ -3,7 +3,7 @@ import type { RunReport } from '../run/report.ts';
 import { writeCatalogue } from '../volume/catalogue-file.ts';
 import { readDestination, readPoints } from '../volume/catalogue.ts';
 import type { Files } from '../volume/files.ts';
-import { withLock, type Held } from '../volume/lock.ts';
+import { LockLost, withLock, type Held } from '../volume/lock.ts';
 import { writeRestoreGuide } from '../volume/restore-guide.ts';
 import { foldersOf, holderOf, type Context } from './context.ts';
 import { refuse } from './prepare.ts';
@@ -28,11 +28,22 @@ export async function tidy(context: Context, ended: RunReport): Promise<Tidied> 
 }
 
 async function putInOrder(context: Context, held: Held, ended: RunReport): Promise<Tidied> {
-  const retention = await retain(context, held, endsOf(ended));
+  const retention = await applied(context, held, ended);
   await held.check();
   await catalogue(context, held);
   const volume = await lookAtVolume(context);
   return { ...(volume === undefined ? {} : { volume }), ...(retention === undefined ? {} : { retention }) };
+}
+
+/** What lies in the trash and cannot be removed, say, must not leave a guide behind that knows nothing of the newest backups. */
+async function applied(context: Context, held: Held, ended: RunReport): Promise<Tidied['retention']> {
+  try {
+    return await retain(context, held, endsOf(ended));
+  } catch (error) {
+    if (error instanceof LockLost) throw error;
+    context.say({ err: error }, 'retention failed');
+    return undefined;
+  }
 }
 
 /** Both follow from the manifests: without them the next run is slower, and somebody has to look for a command. */
