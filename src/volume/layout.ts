@@ -111,6 +111,12 @@ export function trashFolder(folder: string): string {
   return `${folders.trash}/${folder.split('/').slice(-2).join('.')}`;
 }
 
+/** The folders that an entry of the trash may have been in, relative to <path>: {@link trashFolder} keeps the last two names. */
+export function trashedFrom(entry: string): readonly string[] {
+  const above = entry.slice(0, entry.lastIndexOf('.'));
+  return [folders.points, folders.chains].map((top) => `${top}/${above}`);
+}
+
 /** Whether an entry of the trash has a name that we gave. */
 export function isTrash(entry: string): boolean {
   return trashName.test(entry);

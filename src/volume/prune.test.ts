@@ -340,6 +340,26 @@ describe('a newest backup that is not there', () => {
 });
 
 describe('emptyTrash', () => {
+  test.each([
+    { sequence: 4, from: 'chains/neo4j', name: `neo4j.${aPointName(4)}` },
+    { sequence: 1, from: `points/${aPointName(1)}`, name: `${aPointName(1)}.${aPointName(1)}` },
+  ])('makes durable that $name was moved before it removes it: who moved it may have died', async (one) => {
+    const root = aDestination();
+    const dying = failingFiles(
+      'EIO',
+      ({ verb, paths }) => verb === 'sync' && paths[0] === join(root, one.from),
+    );
+    await expect(pruned(root, dying)).rejects.toThrow('EIO');
+    const { operations, ...files } = filesWith(() => undefined);
+    await emptyTrash(files, root, held);
+    const told = operations.map(({ verb, paths }) => [verb, paths[0]?.slice(root.length + 1)]);
+    expect(told.slice(-3)).toEqual([
+      ['sync', one.from],
+      ['sync', '.trash'],
+      ['remove', `.trash/${one.name}`],
+    ]);
+  });
+
   test('removes what we put there, and nothing else', async () => {
     const root = aDestination();
     const ours = [`${aPointName(1)}.${aPointName(2)}`, `neo4j.${aPointName(1)}`, `a.b-c.${aPointName(1)}`];

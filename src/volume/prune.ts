@@ -6,7 +6,7 @@ import type { RetentionPolicy } from '../api/neo4jbackup.ts';
 import type { RunReason } from '../api/reasons.ts';
 import { readDestination, type Destination } from './catalogue.ts';
 import { errorCode, listFolder, readText, type Files } from './files.ts';
-import { folders, isTrash, placeOf, trashFolder } from './layout.ts';
+import { folders, isTrash, placeOf, trashedFrom, trashFolder } from './layout.ts';
 import type { Held } from './lock.ts';
 import { parseManifest, type Manifest } from './manifest.ts';
 import { consistentOnes, restorable } from './restorable.ts';
@@ -68,6 +68,10 @@ export async function emptyTrash(files: Files, root: string, held: Pick<Held, 'c
   if (!(await isFolder(trash))) return;
   for (const name of ((await listFolder(trash)) ?? []).filter(isTrash)) {
     await held.check();
+    // Who put it there may have died over that: a loss of power must not bring a name back whose files are gone.
+    for (const folder of trashedFrom(name).map((path) => join(root, path)))
+      if (await isFolder(folder)) await files.sync(folder);
+    await files.sync(trash);
     await files.remove(join(trash, name));
   }
 }
