@@ -1,7 +1,7 @@
 // A Job that applies retention and takes no backup: after an edit of the policy, and to show what a policy would do.
 import { writeFile } from 'node:fs/promises';
 import { explain, reasons, type Reason } from '../api/reasons.ts';
-import { exitCodes } from '../run/report.ts';
+import { cut, exitCodes } from '../run/report.ts';
 import { formatUpkeep, type UpkeepReport } from '../run/upkeep.ts';
 import { readDestination } from '../volume/catalogue.ts';
 import { LockBusy, withLock } from '../volume/lock.ts';
@@ -54,7 +54,7 @@ function told(
     task: 'prune',
     id: request.run,
     reason,
-    message: message.slice(0, 1024).toWellFormed(),
+    message: cut(message, 1024),
     completionTime: now().toISOString(),
     ...facts,
   };

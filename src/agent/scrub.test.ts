@@ -1,5 +1,13 @@
 // Everything that lies on a volume read back, on a volume that is a folder.
-import { readFileSync, renameSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import {
@@ -294,6 +302,20 @@ describe('scrub', () => {
       expect(report.verification?.damaged).toMatchObject([{ point: first.point }]);
     },
   );
+
+  test('tells within what a kubelet keeps, and marks, what has the longest of names', async () => {
+    const { world, points } = await filled('store');
+    const [first] = points as readonly [Manifest];
+    const folder = join(placeOf(first).data, ...Array<string>(13).fill('骨'.repeat(80)));
+    mkdirSync(join(world.root, folder), { recursive: true });
+    writeFileSync(join(world.root, folder, 'more'), '');
+    const pod = aPod(world, scrubbed);
+    expect(await runScrub(pod.context, pod.terminationLog)).toBe(0);
+    const text = readFileSync(pod.terminationLog, 'utf8');
+    expect(Buffer.byteLength(text)).toBeLessThan(4096);
+    expect(parseUpkeep(text, 'orders-scrub')).toMatchObject({ reason: 'ArtifactCorrupt' });
+    expect((await pointsIn(world)).map(({ point }) => point)).not.toContain(first.point);
+  });
 
   test('tells of as many damaged points as there is room for, and of how many there are', async () => {
     const { world } = await filled('artifacts');

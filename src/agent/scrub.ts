@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { VerificationStatus } from '../api/neo4jbackup.ts';
 import { explain, type Reason } from '../api/reasons.ts';
-import { exitCodes } from '../run/report.ts';
+import { cut, exitCodes } from '../run/report.ts';
 import { formatUpkeep, type UpkeepReport } from '../run/upkeep.ts';
 import { readPoints, type PointRead } from '../volume/catalogue.ts';
 import { placeOf, pointNamePattern } from '../volume/layout.ts';
@@ -48,7 +48,7 @@ export async function runScrub(context: Context, terminationLog: string): Promis
 }
 
 function failed(reason: Reason, detail: string): Finding {
-  return { result: 'Failed', reason, message: explain(reason, detail).slice(0, 1024) };
+  return { result: 'Failed', reason, message: cut(explain(reason, detail), 1024) };
 }
 
 function reportOn({ request, now }: Context, { reason, ...found }: Finding): UpkeepReport {
@@ -234,7 +234,7 @@ function findingOf({ points, damaged, readBytes }: Reading, unreadable: readonly
   return {
     result: 'Failed',
     reason,
-    message: explain(reason, tellOf(losses)).slice(0, 1024),
+    message: cut(explain(reason, tellOf(losses)), 1024),
     ...counts,
     damaged: losses.slice(0, mostDamaged).map(({ point, database, file, why }) => ({
       point,

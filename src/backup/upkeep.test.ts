@@ -139,8 +139,8 @@ test('a policy that is gone holds up no verification: its last Job is no news, a
   const said = {
     retention: { kept: 2, condemned: 0, removed: 1, time: '2026-01-05T11:30:00Z', mode: 'Enforce' },
   } as const;
-  const ended = tending(prune, { says: said });
-  const seen = seeing(withStatus({ verification }, { lastSuccessfulTime }), { upkeeps: [ended] });
+  const last = tending(prune, { says: said });
+  const seen = seeing(withStatus({ verification }, { lastSuccessfulTime }), { upkeeps: [last] });
   expect(findings(seen)).toEqual([]);
   const { actions } = tend(seen, { mayStart: true, mayStay: true, agentImage: 'agent:1' });
   expect(actions.map(({ kind, job }) => [kind, job.metadata?.labels?.[labels.task]])).toEqual([

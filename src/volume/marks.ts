@@ -6,13 +6,16 @@ import { partialOf, placeOf, rootFiles } from './layout.ts';
 import { fingerprint, type Manifest, type Point } from './manifest.ts';
 import { formatSealed, readSealed, type Parsed, type Seal } from './seal.ts';
 
+/** As long as a path in a manifest is at most. */
+const mostName = 1024;
+
 const Mark = z.object({
   /** The manifest that the point was read by: {@link fingerprint}. Of a point with another one this mark says nothing. */
   manifest: z.string().regex(/^[0-9a-f]{64}$/),
   /** When its files were last read, all of them or up to the damaged one. */
   time: z.iso.datetime(),
   /** The first file that was not what had been written. Absent: all were. */
-  damaged: z.string().max(1024).optional(),
+  damaged: z.string().max(mostName).optional(),
 });
 
 export type Mark = Readonly<z.output<typeof Mark>>;
@@ -45,7 +48,9 @@ export function newMark(
   point: Manifest,
   { time, damaged }: Pick<Mark, 'time' | 'damaged'>,
 ): readonly [place: string, mark: Mark] {
-  const mark = { manifest: fingerprint(point), time, ...(damaged === undefined ? {} : { damaged }) };
+  // What somebody put there may have any name: it must not cost the marks.
+  const named = damaged?.slice(0, mostName).toWellFormed();
+  const mark = { manifest: fingerprint(point), time, ...(named === undefined ? {} : { damaged: named }) };
   return [placeOf(point).manifest, mark];
 }
 
