@@ -47,12 +47,15 @@ const Plan = z.object({
   /** What an earlier attempt of the run published is in neither list: report finds it on the volume. */
   targets: z.array(Target),
   known: z.array(Known),
+  /** Published points of which a file was found not to be what was written. */
+  damaged: z.array(z.object({ database: z.string(), point: z.string(), file: z.string() })).optional(),
 });
 
 export type Plan = Readonly<z.output<typeof Plan>>;
 export type Target = Readonly<z.output<typeof Target>>;
 export type Try = Readonly<z.output<typeof Try>>;
 export type Known = Readonly<z.output<typeof Known>>;
+export type Damaged = NonNullable<Plan['damaged']>[number];
 
 /** @throws Error when the text is not a plan: only our own prepare writes it */
 export function parsePlan(json: string): Plan {

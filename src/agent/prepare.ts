@@ -24,7 +24,7 @@ import { lackingForCopy, tightFor } from '../volume/space.ts';
 import { stageCopy, stageLinks } from '../volume/stage.ts';
 import { adopt } from './adopt.ts';
 import { copyName, expectedOf, foldersOf, holderOf, type Context } from './context.ts';
-import type { Known, Plan, Target } from './plan.ts';
+import type { Damaged, Known, Plan, Target } from './plan.ts';
 import { preflight } from './preflight.ts';
 import { failedReport, reportOf, type Result } from './results.ts';
 import { makeRoom } from './retain.ts';
@@ -86,7 +86,12 @@ export async function prepare(context: Context): Promise<RunReport | undefined> 
   const targets = [...planTries(context, wanted)];
   await writeSteps(addressing(context, reached.address), targets, startedAt);
   const setAside = new Map(wanted.flatMap((one) => [...(one.setAside ?? [])]));
-  await writePlan(context, { startTime: startedAt.toISOString(), targets, known: knownOf(points, setAside) });
+  await writePlan(context, {
+    startTime: startedAt.toISOString(),
+    targets,
+    known: knownOf(points, setAside),
+    damaged: wanted.flatMap((one) => one.damaged ?? []),
+  });
   for (const { database, tries, fullBecause } of targets)
     context.say({ database, type: tries[0]?.type, fullBecause }, 'prepared');
   return undefined;
@@ -276,6 +281,7 @@ async function stage(context: Context, wanted: Wanted, points: readonly Manifest
   const parent = join(staging, folderOf(wanted.database, 'Incremental'));
   const good: Manifest[] = [];
   const setAside = new Map(wanted.setAside);
+  const found: Damaged[] = [];
   for (const tip of wanted.tips) {
     const from = join(root, placeOf(tip).data);
     const progress = progressOf(context, tip.sizeBytes, 'staging the newest backup');
@@ -296,10 +302,19 @@ async function stage(context: Context, wanted: Wanted, points: readonly Manifest
       'the newest backup is damaged: a full one is taken instead',
     );
     setAside.set(tip.database, 'ArtifactCorrupt');
+    found.push({ database: tip.database, point: ownerOf(points, tip, damaged).point, file: damaged });
     await files.remove(tip.layout === 'store' ? join(parent, copyName(context, tip.database)) : parent);
   }
-  if (good.length > 0 || wanted.tips.length === 0) return { ...wanted, tips: good, setAside };
-  return { database: wanted.database, type: 'Full', fullBecause: 'ArtifactCorrupt', tips: [], setAside };
+  if (good.length > 0 || wanted.tips.length === 0) return { ...wanted, tips: good, setAside, damaged: found };
+  const { database } = wanted;
+  return { database, type: 'Full', fullBecause: 'ArtifactCorrupt', tips: [], setAside, damaged: found };
+}
+
+/** The point that a file is of, which was staged for a tip: in the folder of a chain lie those of all its points. */
+function ownerOf(points: readonly Manifest[], tip: Manifest, file: string): Manifest {
+  if (tip.layout === 'store') return tip;
+  const chain = pointsOf(points, tip.database).filter((point) => point.chain === tip.chain);
+  return chain.find(({ files }) => files.some(({ path }) => path === file)) ?? tip;
 }
 
 /** The files of a chain before its tip. */

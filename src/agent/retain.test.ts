@@ -95,6 +95,20 @@ describe('after a run', () => {
     expect(existsSync(join(world.root, 'points', aPointName(2)))).toBe(true);
   });
 
+  test('what the run found damaged counts for nothing: the good one before it stays', async () => {
+    const world = await withPoints(2);
+    const data = join(world.root, 'points', aPointName(2), aPointName(2), 'data');
+    writeFileSync(join(data, 'neostore.nodestore.db'), 'rotten');
+    const { report } = await attempt(world, run(3), tool({ lastTransactionId: 29n }));
+    expect(report).toMatchObject({ fullBecause: 'ArtifactCorrupt', retention: { removed: 0, kept: 2 } });
+    const after = await readDestination(world.root);
+    expect(after).toMatchObject({
+      kind: 'ours',
+      points: [{ point: aPointName(1) }, { type: 'Full' }],
+      damaged: [`points/${aPointName(2)}/${aPointName(2)}`],
+    });
+  });
+
   test('without a policy everything stays, and nothing is told of retention', async () => {
     const world = await withPoints(2);
     const { report } = await attempt(

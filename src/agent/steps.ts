@@ -5,7 +5,7 @@ import { stayingMarks } from '../engine/failure.ts';
 import type { Step, StepID } from '../run/exchange.ts';
 import type { Manifest } from '../volume/manifest.ts';
 import { copyName, foldersOf, type Context } from './context.ts';
-import type { Target, Try } from './plan.ts';
+import type { Damaged, Target, Try } from './plan.ts';
 
 /** What is to be taken of a database. */
 export interface Wanted {
@@ -16,6 +16,8 @@ export interface Wanted {
   readonly tips: readonly Manifest[];
   /** By database: why its tip is none of those. */
   readonly setAside?: ReadonlyMap<string, string>;
+  /** What was found damaged when it was read for that. */
+  readonly damaged?: readonly Damaged[];
 }
 
 /** The folder in staging of a try at a database. */

@@ -1,11 +1,15 @@
 // What is done for the destination as a whole once a run has ended: retention, the catalogue, the guide for restoring.
+import { join } from 'node:path';
+import { exchange } from '../run/exchange.ts';
 import type { RunReport } from '../run/report.ts';
 import { writeCatalogue } from '../volume/catalogue-file.ts';
-import { readDestination, readPoints } from '../volume/catalogue.ts';
-import type { Files } from '../volume/files.ts';
+import { pointsIn, pointsOf, readDestination, readPoints } from '../volume/catalogue.ts';
+import { readText, type Files } from '../volume/files.ts';
 import { LockLost, withLock, type Held } from '../volume/lock.ts';
+import { newMark, readMarks, writeMarks } from '../volume/marks.ts';
 import { writeRestoreGuide } from '../volume/restore-guide.ts';
 import { foldersOf, holderOf, type Context } from './context.ts';
+import { parsePlan } from './plan.ts';
 import { refuse } from './prepare.ts';
 import { endsOf, lookAtVolume, retain } from './retain.ts';
 
@@ -35,9 +39,26 @@ async function putInOrder(context: Context, held: Held, ended: RunReport): Promi
   return { ...(volume === undefined ? {} : { volume }), ...(retention === undefined ? {} : { retention }) };
 }
 
+/** What prepare found damaged must not count as good from now on: for its sake retention would take what is. */
+async function markDamaged({ exchange: folder, files, request }: Context, held: Held): Promise<void> {
+  const text = await readText(join(folder, exchange.plan));
+  const { damaged = [] } = text === undefined ? {} : parsePlan(text);
+  if (damaged.length === 0) return;
+  const points = pointsIn(await readDestination(held.root));
+  const fresh = damaged.flatMap(({ database, point, file }) =>
+    pointsOf(points, database)
+      .filter((one) => one.point === point)
+      .map((one) => newMark(one, { time: request.createdTime, damaged: file })),
+  );
+  const marks = new Map([...(await readMarks(held.root)), ...fresh]);
+  await held.check();
+  await writeMarks(files, held.root, marks);
+}
+
 /** What lies in the trash and cannot be removed, say, must not leave a guide behind that knows nothing of the newest backups. */
 async function applied(context: Context, held: Held, ended: RunReport): Promise<Tidied['retention']> {
   try {
+    await markDamaged(context, held);
     return await retain(context, held, endsOf(ended));
   } catch (error) {
     if (error instanceof LockLost) throw error;
