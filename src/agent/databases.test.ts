@@ -1,6 +1,6 @@
 // Whole attempts on servers with several databases: generations B3 and C, with stand-ins for their tools.
 import { existsSync, readdirSync } from 'node:fs';
-import { rm, writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import {
@@ -19,6 +19,7 @@ import { toolB3, toolC, type Served } from '../../test/support/stand-ins.ts';
 import { listing } from '../../test/support/temporary.ts';
 import { dyingFiles } from '../../test/support/volume.ts';
 import { readDestination } from '../volume/catalogue.ts';
+import { realFiles } from '../volume/files.ts';
 import { placeOf } from '../volume/layout.ts';
 import type { Manifest } from '../volume/manifest.ts';
 
@@ -337,6 +338,19 @@ describe('artifacts', () => {
     const { report } = await back(world, 1, { neo4j: { lastTransactionId: 20n, check } });
     expect([report?.reason, report?.consistencyCheck]).toEqual([reason, told]);
     expect(await pointsOf(world)).toHaveLength(told === undefined ? 0 : 1);
+  });
+
+  test('are no backup where the volume has no links, and what it copied is something else', async () => {
+    const world = await aWorld();
+    const link = async (from: string, to: string): Promise<void> => {
+      const bytes = await readFile(from);
+      bytes[bytes.length - 1] = (bytes.at(-1) ?? 0) ^ 1;
+      await writeFile(to, bytes);
+    };
+    const { code, report } = await back(world, 1, two, { files: { ...realFiles, link } });
+    expect([code, report?.path]).toEqual([20, undefined]);
+    expect(await pointsOf(world)).toEqual([]);
+    expect((await back(world, 2, two, { terminalPods: [podUID(1)] })).report?.reason).toBe('FullBackupTaken');
   });
 
   test('start a chain of their own where the newest backup is of an older generation, when that is wished', async () => {

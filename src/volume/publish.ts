@@ -8,6 +8,7 @@ import { manifestsFolder, placeOf, pointEntries, pointFolder } from './layout.ts
 import { formatManifest, manifestSeal, type FileEntry, type Manifest } from './manifest.ts';
 import { inParallel } from './parallel.ts';
 import { readSealed } from './seal.ts';
+import { hashFile } from './stage.ts';
 
 /** How many files are made durable at a time: a file system does several with one turn of the disk. */
 const syncsAtOnce = 4;
@@ -164,9 +165,14 @@ export async function publishArtifacts(
 /** @returns false, and has placed nothing, when a name is taken: the tool names files by the second, and others have that tool, too */
 async function placeIn(files: Files, staged: SettledArtifacts, chain: string): Promise<boolean> {
   for (const { path } of staged.files) if (await isThere(join(chain, path))) return false;
-  for (const { path } of staged.files) {
-    await files.link(join(staged.folder, path), join(chain, path));
-    await files.sync(join(chain, path)); // where there are no links it is a copy
+  for (const { path, sha256 } of staged.files) {
+    const [from, to] = [join(staged.folder, path), join(chain, path)];
+    await files.link(from, to);
+    // Where there are no links it is a copy: not durable yet, and read by nobody.
+    await files.sync(to);
+    const isCopy = (await lstat(to)).ino !== (await lstat(from)).ino;
+    if (isCopy && (await hashFile(to)) !== sha256)
+      throw new Error(`the copy of ${path} is not what was copied`);
   }
   await files.sync(chain);
   return true;
