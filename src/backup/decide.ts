@@ -150,7 +150,9 @@ function wanted(seen: Observed, policy: Policy, over: readonly RunStatus[]): Wan
   const way = waitsFor(seen);
   if (way !== undefined) {
     const detail = `The run ${job.metadata?.name} waits for ${way}`;
-    return { standing: { kind: 'queued', detail }, actions: clearing(seen), next: { kind: 'onChange' } };
+    // Of a Job that a cache never knew no watch tells that it has gone.
+    const next = { kind: 'after', delayMs: slowestRecheckMs } as const;
+    return { standing: { kind: 'queued', detail }, actions: clearing(seen), next };
   }
   return {
     standing: { kind: 'starting' },

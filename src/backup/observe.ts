@@ -138,14 +138,15 @@ export async function observeAfresh(
     backup,
     ...jobsSeen,
     ...surroundings,
-    crowd: crowdNow(backup, glanced.crowd, known),
+    crowd: crowdNow(backup, glanced, known),
     rival: glanced.rival === undefined ? undefined : await confirmedRival(backup, { deps, signal }),
   };
 }
 
-/** What was read in our turn holds until that is over. */
-function crowdNow(backup: Neo4jBackup, before: Crowd | undefined, known: Known): Crowd | undefined {
-  return before?.isFresh === true ? before : crowdOf(backup, known);
+/** What was read in our turn holds until that is over; but who the others are depends on who asks, by uid. */
+function crowdNow(backup: Neo4jBackup, before: Observed, known: Known): Crowd | undefined {
+  const isSame = before.backup.metadata.uid === backup.metadata.uid;
+  return isSame && before.crowd?.isFresh === true ? before.crowd : crowdOf(backup, known);
 }
 
 /** People are told of it: it must be there. */

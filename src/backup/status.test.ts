@@ -283,6 +283,18 @@ describe('what is known of the volume', () => {
     expect(after({ spec: policy, before })).toEqual(before);
   });
 
+  test('of the volume is what the Job did that was made last, in whatever order they are told', () => {
+    const madeAt = (startTime: string, removed: number): Finding => ({
+      retention: { ...retention('2026-01-01T00:02:00Z', removed), startTime },
+    });
+    const [older, newer] = [madeAt('2026-01-01T00:00:00Z', 1), madeAt('2026-01-01T00:01:00Z', 2)];
+    for (const findings of [
+      [older, newer],
+      [newer, older],
+    ])
+      expect(after({ spec: policy, findings }).retention?.removed).toBe(2);
+  });
+
   test('says nothing of a policy that is gone', () => {
     const findings = [{ retention: retention('2026-01-01T00:02:00Z') }];
     expect(after({ findings }).retention).toBeUndefined();

@@ -253,12 +253,18 @@ function verificationCondition(
 
 type Found = Pick<Neo4jBackupStatus, 'volume' | 'retention' | 'lastVerification'>;
 
+/** Runs and other Jobs are told of one after the other, whenever they were made. */
+function newerOf(known: Found['retention'], told: Found['retention']): Found['retention'] {
+  if (known?.startTime === undefined || told?.startTime === undefined) return told ?? known;
+  return Date.parse(told.startTime) < Date.parse(known.startTime) ? known : told;
+}
+
 /** What is known of the volume: what was told last. Without a policy there is nothing to say of one. */
 function volumeFound({ backup }: Observed, findings: readonly Finding[]): Found {
   let { volume, retention, lastVerification } = backup.status ?? {};
   for (const finding of findings) {
     volume = finding.volume ?? volume;
-    retention = finding.retention ?? retention;
+    retention = newerOf(retention, finding.retention);
     lastVerification = finding.verification ?? lastVerification;
   }
   return {
