@@ -175,12 +175,15 @@ function failureOf({ job, pods }: RunView): string {
   return `The Job ${job.metadata.name} failed: ${how.slice(0, 300)}`;
 }
 
-function isNews({ retention, verification }: Finding, { spec, status }: Neo4jBackup): boolean {
-  if (verification !== undefined) {
-    const known = verifiedFor(status);
-    return known === undefined || Date.parse(verification.scheduledTime ?? '') > known;
-  }
-  // Status keeps nothing of a policy that is gone: what never gets there would be news for ever, and hold up all else.
+function isNews(finding: Finding, backup: Neo4jBackup): boolean {
+  const { verification } = finding;
+  if (verification === undefined) return isNewsOfRetention(finding, backup);
+  const known = verifiedFor(backup.status);
+  return known === undefined || Date.parse(verification.scheduledTime ?? '') > known;
+}
+
+/** Status keeps nothing of a policy that is gone: what never gets there would be news for ever, and hold up all else. */
+function isNewsOfRetention({ retention }: Finding, { spec, status }: Neo4jBackup): boolean {
   if (spec.retention === undefined) return false;
   const [told, known] = [startOf(retention), startOf(status?.retention)];
   return told > known || (told === known && retention?.policy !== status?.retention?.policy);
