@@ -244,37 +244,39 @@ export async function abandonedClaims(
   for (const folder of await chainFolders(root)) {
     const manifests = `${folder}/${manifestsFolder}`;
     for (const name of (await listFolder(join(root, manifests))) ?? [])
-      if (terminalPods.includes(claimOf(name)?.podUID ?? '')) found.push(`${manifests}/${name}`);
+      if (terminalPods.includes(claimant(name) ?? '')) found.push(`${manifests}/${name}`);
   }
   return found;
 }
 
 /**
- * Removes what a claim placed. What is published stays, also where a claim for it is still there, and also where its
- * manifest is damaged by now.
+ * Removes what a claim placed, but for what another attempt of the run published under the same name. As long as a manifest
+ * of the chain cannot be read nobody knows what is published: then nothing goes, and the claim stays.
  */
 export async function withdrawAbandoned(files: Files, root: string, claim: string): Promise<void> {
   const manifests = join(root, dirname(claim));
-  const names = (await listFolder(manifests)) ?? [];
-  const isPublished = names.includes(`${claimOf(basename(claim))?.point}.json`);
-  const placed = isPublished ? [] : await filesIn(join(root, claim));
-  const published = await publishedIn(manifests, names);
+  const published = await publishedIn(manifests);
+  if (published === undefined) return;
+  const placed = await filesIn(join(root, claim));
   const ours = placed.filter(({ path }) => !path.includes('/') && !published.has(path));
   await withdraw(files, dirname(manifests), join(root, claim), ours);
 }
 
-/** The names of all files that the manifests of a chain speak of. */
-async function publishedIn(manifests: string, names: readonly string[]): Promise<ReadonlySet<string>> {
+/** The names of all files that the manifests of a chain speak of. Undefined: one of them cannot be read. */
+async function publishedIn(manifests: string): Promise<ReadonlySet<string> | undefined> {
   const published = new Set<string>();
-  for (const name of names.filter((one) => one.endsWith('.json')))
-    for (const { path } of await filesIn(join(manifests, name))) published.add(path);
+  for (const name of (await listFolder(manifests)) ?? []) {
+    if (!name.endsWith('.json')) continue;
+    const named = await filesIn(join(manifests, name));
+    if (named.length === 0) return undefined; // no manifest is without a file
+    for (const { path } of named) published.add(path);
+  }
   return published;
 }
 
-/** What a claim is for, by its name. Undefined: it is none. */
-function claimOf(name: string): { readonly point: string; readonly podUID: string } | undefined {
-  const [, point, podUID] = /^([^.]+)\.([0-9a-f-]{36})\.claim$/.exec(name) ?? [];
-  return point === undefined || podUID === undefined ? undefined : { point, podUID };
+/** The Pod that a claim belongs to. Undefined: it is none. */
+function claimant(name: string): string | undefined {
+  return /^[^.]+\.([0-9a-f-]{36})\.claim$/.exec(name)?.[1];
 }
 
 /** A claim that was cut short by a crash has placed nothing: it is whole before the first file is. */

@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { databaseName, versionNumber } from '../api/patterns.ts';
 import { proveChains } from './chain.ts';
-import { readText, type Files } from './files.ts';
+import { readText, replaceFile, type Files } from './files.ts';
 import { folders, placeOf } from './layout.ts';
 import type { Manifest } from './manifest.ts';
 
@@ -26,13 +26,7 @@ export async function writeRestoreGuide(
   const target = join(root, guideName);
   const text = restoreGuide(points);
   if ((await readText(target)) === text) return;
-  const staging = join(root, folders.staging);
-  const partial = join(staging, `${guideName}.partial`);
-  await files.makeFolder(staging);
-  await files.remove(partial); // a process before us died here
-  await files.writeNew(partial, text);
-  await files.rename(partial, target);
-  await files.sync(root);
+  await replaceFile(files, target, text, join(root, folders.staging, `${guideName}.partial`));
 }
 
 /** How a server of some versions gets a database from a point. */

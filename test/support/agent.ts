@@ -241,7 +241,8 @@ export interface Attempted extends Ended {
 export async function attempt(world: World, options: AttemptOptions, work: Tool): Promise<Attempted> {
   const pod = aPod(world, options);
   const prepared = await container('prepare', pod);
-  if (prepared.code !== 0) return { ...prepared, calls: [], plan: planOf(pod) };
+  // What prepare began to write on a disk that is full is no plan.
+  if (prepared.code !== 0) return { ...prepared, calls: [], plan: undefined };
   const calls = await runTool(pod, work);
   return { ...(await container('report', pod)), calls, plan: planOf(pod) };
 }
