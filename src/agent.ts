@@ -2,6 +2,7 @@
 // `agent inspect`, `agent prune`, and `agent scrub`, which reads everything back. And for people, anywhere: `agent explain`,
 // `agent catalog` and `agent verify`.
 import { constants, setPriority } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Context } from './agent/context.ts';
 import { explainFiles } from './agent/explain.ts';
 import { runInspection } from './agent/inspect.ts';
@@ -20,7 +21,6 @@ import {
 import { selectEngine } from './engine/select.ts';
 import { refusedAs } from './run/address.ts';
 import { exitCodes } from './run/report.ts';
-import { systemClock } from './runtime/clock.ts';
 import { makeLog } from './telemetry/log.ts';
 import { realFiles } from './volume/files.ts';
 import { readSpace } from './volume/space.ts';
@@ -41,7 +41,7 @@ async function main(): Promise<number> {
     volume,
     exchange,
     now: () => new Date(),
-    clock: systemClock,
+    clock: { monotonicMs: () => performance.now(), sleep: (ms, signal) => sleep(ms, undefined, { signal }) },
     readSpace,
     refusedAs: (address) => refusedAs(address, apiServer),
     say: (fields, message) => log.info(fields, message),
