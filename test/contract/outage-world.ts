@@ -138,7 +138,8 @@ export async function furnish(client: KubeClient, namespace: string, count: numb
   });
   await client.create(core('persistentvolumeclaims', 'PersistentVolumeClaim'), namespace, {
     metadata: { name: 'backups' },
-    spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } },
+    // For many: else only one of the resources would have a Job at a time.
+    spec: { accessModes: ['ReadWriteMany'], resources: { requests: { storage: '1Gi' } } },
   });
   const spec = aSpec({ trigger: { id: triggers[0] } });
   const made = Array.from({ length: count }, (_, i) =>
