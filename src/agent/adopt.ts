@@ -5,7 +5,7 @@ import { allDatabases, onlyDatabase } from '../engine/engine.ts';
 import { selectEngine } from '../engine/select.ts';
 import { nextSequence, pointsIn, readDestination, type Destination } from '../volume/catalogue.ts';
 import { placeOf, pointEntries, pointName } from '../volume/layout.ts';
-import { LockBusy, LockLost, withLock, type Held } from '../volume/lock.ts';
+import { isLockError, withLock, type Held } from '../volume/lock.ts';
 import type { FileEntry, Manifest } from '../volume/manifest.ts';
 import {
   artifactsIn,
@@ -385,7 +385,7 @@ async function publishAll(context: Context, staged: readonly Staged[]): Promise<
     });
     return undefined;
   } catch (error) {
-    if (!(error instanceof LockBusy || error instanceof LockLost)) throw error;
+    if (!isLockError(error)) throw error;
     return { reason: 'DestinationBusy', detail: error.message };
   }
 }

@@ -1,6 +1,6 @@
 // Whether a run has ended before its Job was made.
 import type { RunReport } from '../run/report.ts';
-import { pointsOfRun } from '../volume/catalogue.ts';
+import { pointsIn, pointsOfRun } from '../volume/catalogue.ts';
 import { readNewest } from '../volume/newest.ts';
 import { readRecord } from '../volume/records.ts';
 import { foldersOf, type Context } from './context.ts';
@@ -18,7 +18,6 @@ export async function endBefore(context: Context): Promise<RunReport | undefined
   const { report } = record;
   const isOld = Date.parse(report.completionTime) < Date.parse(createdTime);
   if (!isOld || report.path !== undefined) return undefined;
-  const destination = await readNewest(root, run, resource.uid);
-  const points = destination.kind === 'ours' ? destination.points : [];
+  const points = pointsIn(await readNewest(root, run, resource.uid));
   return pointsOfRun(points, run, resource.uid).length > 0 ? undefined : report;
 }

@@ -13,7 +13,7 @@ import {
 } from '../volume/catalogue.ts';
 import { hasDamage, proveChains } from '../volume/chain.ts';
 import { listFolder } from '../volume/files.ts';
-import { LockBusy, LockLost, withLock } from '../volume/lock.ts';
+import { isLockError, withLock } from '../volume/lock.ts';
 import { folders as layoutFolders, placeOf, stagingOwner } from '../volume/layout.ts';
 import type { Manifest } from '../volume/manifest.ts';
 import { expectedBytes } from '../volume/forecast.ts';
@@ -401,7 +401,7 @@ async function withdrawClaims(context: Context): Promise<void> {
       }
     });
   } catch (error) {
-    if (!(error instanceof LockBusy || error instanceof LockLost)) throw error;
+    if (!isLockError(error)) throw error;
     context.say({ err: error }, 'what earlier attempts had not published stays for now');
   }
 }

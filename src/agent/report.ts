@@ -3,10 +3,17 @@ import { join } from 'node:path';
 import type { BackupType } from '../engine/engine.ts';
 import { exchange } from '../run/exchange.ts';
 import type { RunReport } from '../run/report.ts';
-import { nextSequence, pointsOf, pointsOfRun, readDestination, tipOf } from '../volume/catalogue.ts';
+import {
+  nextSequence,
+  pointsIn,
+  pointsOf,
+  pointsOfRun,
+  readDestination,
+  tipOf,
+} from '../volume/catalogue.ts';
 import { isOtherStore } from '../volume/chain.ts';
 import { listFolder, readText } from '../volume/files.ts';
-import { LockBusy, LockLost, withLock, type Held } from '../volume/lock.ts';
+import { isLockError, withLock, type Held } from '../volume/lock.ts';
 import { pointEntries, pointName } from '../volume/layout.ts';
 import type { FileEntry, Manifest } from '../volume/manifest.ts';
 import { progressOf } from '../volume/progress.ts';
@@ -40,7 +47,7 @@ export async function report(context: Context): Promise<RunReport> {
   const destination = await readDestination(root);
   const refused = refuse(context, destination);
   if (refused !== undefined) return refused;
-  const points = destination.kind === 'ours' ? destination.points : [];
+  const points = pointsIn(destination);
   const { run, resource } = context.request;
 
   const published = new Set(points.flatMap(({ files }) => files.map(({ path }) => path)));
@@ -111,7 +118,7 @@ async function publish(context: Context, plan: Plan, candidate: Candidate): Prom
       publishLocked(context, held, made, put),
     );
   } catch (error) {
-    if (error instanceof LockBusy || error instanceof LockLost)
+    if (isLockError(error))
       return failedResult(database, { reason: 'DestinationBusy', detail: error.message });
     // What is there is no failure, whatever went wrong after it was: if it can be read back, and outlives a loss of power.
     const mine = await pointOfRun(context, database);
@@ -130,7 +137,7 @@ async function publishLocked(context: Context, held: Held, made: Made, put: Put)
   const { database, type } = candidate;
   const faster = await pointOfRun(context, database);
   if (faster !== undefined) return tellAgain(context, faster);
-  const points = await pointsIn(held.root);
+  const points = pointsIn(await readDestination(held.root));
   const objection = compare(type, candidate, { found, known }) ?? moved(pointsOf(points, database), known);
   if (objection !== undefined) return failedResult(database, objection);
 
@@ -151,13 +158,9 @@ async function publishLocked(context: Context, held: Held, made: Made, put: Put)
 /** What this run has published of a database, in any of its attempts. */
 async function pointOfRun(context: Context, database: string): Promise<Manifest | undefined> {
   const { run, resource } = context.request;
-  const points = pointsOfRun(await pointsIn(foldersOf(context).root), run, resource.uid);
+  const there = pointsIn(await readDestination(foldersOf(context).root));
+  const points = pointsOfRun(there, run, resource.uid);
   return points.find((point) => point.database === database);
-}
-
-async function pointsIn(root: string): Promise<readonly Manifest[]> {
-  const destination = await readDestination(root);
-  return destination.kind === 'ours' ? destination.points : [];
 }
 
 /** @returns what is there, or why it is no backup */

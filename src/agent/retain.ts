@@ -8,7 +8,7 @@ import { nameOf, readDestination } from '../volume/catalogue.ts';
 import { listFolder } from '../volume/files.ts';
 import { volumeStatus } from '../volume/forecast.ts';
 import { folders, isTrash, pointNamePattern } from '../volume/layout.ts';
-import { LockBusy, LockLost, withLock, type Held } from '../volume/lock.ts';
+import { isLockError, withLock, type Held } from '../volume/lock.ts';
 import type { Manifest } from '../volume/manifest.ts';
 import { emptyTrash, prune, type Pruned } from '../volume/prune.ts';
 import { newestRecord } from '../volume/records.ts';
@@ -72,10 +72,9 @@ export async function makeRoom(context: Context): Promise<void> {
     if (!(await hasToGo(context, newestRun)) && !(await hasTrash(root))) return;
     await withLock(files, root, holderOf(context), (held) => retain(context, held, newestRun));
   } catch (error) {
-    const isHeld = error instanceof LockBusy || error instanceof LockLost;
     say(
       { err: error },
-      isHeld ? 'another run has the lock: what is condemned stays for now' : 'retention failed',
+      isLockError(error) ? 'another run has the lock: what is condemned stays for now' : 'retention failed',
     );
   }
 }

@@ -47,7 +47,7 @@ async function copyNew(
   seen: (chunk: Uint8Array) => void = () => undefined,
 ): Promise<void> {
   if (await cloneNew(from, to)) return;
-  const source = await open(from, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  const source = await openToRead(from);
   try {
     const { mode } = await source.stat();
     const target = await open(to, 'wx', mode & 0o777);
@@ -99,6 +99,11 @@ const unlinkable: ReadonlySet<string> = new Set([
 
 /** No link is followed, and no pipe waited for. */
 const unfollowed = constants.O_NOFOLLOW | constants.O_NONBLOCK;
+
+/** Opens what may stand there for a file of ours, and may be anything: never through a link, and without waiting for a writer. */
+export function openToRead(path: string): Promise<FileHandle> {
+  return open(path, constants.O_RDONLY | unfollowed);
+}
 
 export const realFiles: Files = {
   async makeFolder(path) {
@@ -197,7 +202,7 @@ export async function readText(path: string): Promise<string | undefined> {
 export async function readBeginning(path: string, mostBytes: number): Promise<string> {
   let file;
   try {
-    file = await open(path, constants.O_RDONLY | unfollowed);
+    file = await openToRead(path);
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return '';
     throw error;
@@ -230,7 +235,7 @@ const unfit: ReadonlySet<string> = new Set(['ELOOP', 'EMLINK', 'ENXIO', 'ENODEV'
 export async function readSmallFile(path: string, mostBytes: number): Promise<SmallFile> {
   let file;
   try {
-    file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    file = await openToRead(path);
     const found = await file.stat();
     if (!found.isFile()) return { kind: 'damaged', why: 'it is no file' };
     if (found.size > mostBytes) return { kind: 'damaged', why: `it is larger than ${mostBytes} bytes` };

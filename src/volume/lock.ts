@@ -60,6 +60,11 @@ export class LockLost extends Error {
   }
 }
 
+/** Whether the lock is another's: then nothing is wrong with the volume, nor with what was to be done there. */
+export function isLockError(error: unknown): error is LockBusy | LockLost {
+  return error instanceof LockBusy || error instanceof LockLost;
+}
+
 /** A holder that nobody has seen move for so long is gone. */
 const staleAfterMs = 60_000;
 /** A holder shows that it is alive this often. */

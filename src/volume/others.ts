@@ -1,10 +1,10 @@
 // Backups that others took and left on the volume. Foreign through and through: looked for within bounds, read, never changed.
-import { constants, lstat, open, opendir } from 'node:fs/promises';
+import { lstat, opendir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { databaseName } from '../api/patterns.ts';
 import { formatStoreID } from '../run/store-id.ts';
 import { readArtifact, type ArtifactHeader } from './artifact.ts';
-import { errorCode } from './files.ts';
+import { errorCode, openToRead } from './files.ts';
 import type { FileEntry } from './manifest.ts';
 import { parseNeostore } from './neostore.ts';
 import { hashFile } from './stage.ts';
@@ -129,7 +129,7 @@ async function lookAtStore(folder: string): Promise<Search<StoreLook> | undefine
   const there = await lstatIfThere(path);
   if (there === undefined) return undefined;
   if (!there.isFile()) return nothing(`neostore in ${name} is no file`);
-  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  const file = await openToRead(path);
   try {
     const { buffer, bytesRead } = await file.read(Buffer.alloc(neostoreBytes), 0, neostoreBytes, 0);
     const parsed = parseNeostore(buffer.subarray(0, bytesRead));

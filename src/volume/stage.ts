@@ -1,10 +1,9 @@
 // A private copy of the tip for the tool to work on: it updates in place, and the only good backup must never be that place.
 import { createHash } from 'node:crypto';
-import { constants } from 'node:fs';
-import { lstat, open } from 'node:fs/promises';
+import { lstat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { chunksOf } from './chunks.ts';
-import { errorCode, type Files } from './files.ts';
+import { errorCode, openToRead, type Files } from './files.ts';
 import type { FileEntry } from './manifest.ts';
 import { inParallel } from './parallel.ts';
 import { silent, type Progress } from './progress.ts';
@@ -25,7 +24,7 @@ export const filesAtOnce = 4;
  */
 export async function hashFile(path: string, progress: Progress = silent): Promise<string> {
   const hash = createHash('sha256');
-  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  const file = await openToRead(path);
   try {
     for await (const chunk of chunksOf(file)) {
       hash.update(chunk);
