@@ -89,8 +89,8 @@ test('the runbook names scripts and a program of this repository that there are'
   const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
     readonly scripts: Readonly<Record<string, string>>;
   };
-  const verbs = ['explain', 'catalog', 'verify'].map((verb) => `node dist/agent.js ${verb}`);
-  const known = [...Object.keys(scripts).map((name) => `npm run ${name}`), ...verbs];
+  const verbsOfAgent = ['explain', 'catalog', 'verify'].map((verb) => `node dist/agent.js ${verb}`);
+  const known = [...Object.keys(scripts).map((name) => `npm run ${name}`), ...verbsOfAgent];
   expect(ours.length).toBeGreaterThan(0);
   for (const command of ours) expect(known).toContain(command.split(' ').slice(0, 3).join(' '));
 });
