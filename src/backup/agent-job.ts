@@ -2,9 +2,8 @@
 import type { V1Job, V1PodSpec } from '@kubernetes/client-node';
 import { containers, labels, tasks } from '../api/names.ts';
 import { mounts } from '../run/exchange.ts';
-import { exitCodes } from '../run/report.ts';
 import type { RunRequest } from '../run/request.ts';
-import { agentContainer, backupVolume, jobMetadata, podSettings, ttlSeconds } from './job.ts';
+import { agentContainer, backupVolume, jobMetadata, onePodAtATime, podMetadata, podSettings } from './job.ts';
 import type { Neo4jBackup } from './resources.ts';
 
 export interface AgentJob {
@@ -33,23 +32,9 @@ export function buildAgentJob(
     kind: 'Job',
     metadata: { ...metadata, labels: marks, annotations: { ...annotations } },
     spec: {
-      completions: 1,
-      parallelism: 1,
-      backoffLimit: 1,
-      activeDeadlineSeconds: backup.spec.job.activeDeadlineSeconds,
-      ttlSecondsAfterFinished: ttlSeconds,
-      podReplacementPolicy: 'Failed',
-      podFailurePolicy: {
-        rules: [
-          { action: 'FailJob', onExitCodes: { operator: 'In', values: [exitCodes.final] } },
-          { action: 'Ignore', onPodConditions: [{ type: 'DisruptionTarget', status: 'True' }] },
-        ],
-      },
+      ...onePodAtATime(backup),
       template: {
-        metadata: {
-          labels: { ...marks, 'sidecar.istio.io/inject': 'false' },
-          annotations: { 'linkerd.io/inject': 'disabled', ...annotations },
-        },
+        metadata: podMetadata(marks, annotations),
         spec: {
           ...withoutPriority(podSettings(backup)),
           terminationGracePeriodSeconds: graceSeconds,

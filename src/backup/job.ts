@@ -4,7 +4,9 @@ import type {
   V1Container,
   V1EnvVar,
   V1Job,
+  V1JobSpec,
   V1ObjectMeta,
+  V1PodFailurePolicyRule,
   V1PodSpec,
   V1Toleration,
   V1Volume,
@@ -36,7 +38,7 @@ const neo4jID = 7474;
 const deadlineStepSeconds = 10;
 
 /** A week: the backstop for what the operator did not delete itself. */
-export const ttlSeconds = 604_800;
+const ttlSeconds = 604_800;
 
 /**
  * Both ends of the output of each step: half a MiB, of four steps at the most for each of 32 databases, which is what a
@@ -91,30 +93,47 @@ export function buildJob(backup: Neo4jBackup, input: JobInput): V1Job {
       },
     },
     spec: {
-      completions: 1,
-      parallelism: 1,
-      backoffLimit: 1,
-      activeDeadlineSeconds: spec.job.activeDeadlineSeconds,
-      ttlSecondsAfterFinished: ttlSeconds,
-      podReplacementPolicy: 'Failed',
-      podFailurePolicy: {
-        rules: [
-          { action: 'FailJob', onExitCodes: { operator: 'In', values: [exitCodes.final] } },
-          { action: 'Ignore', onPodConditions: [{ type: 'DisruptionTarget', status: 'True' }] },
-          {
-            action: 'FailJob',
-            onExitCodes: { containerName: containers.engine, operator: 'In', values: [...hopeless] },
-          },
-        ],
-      },
-      template: {
-        metadata: {
-          labels: { ...metadata.labels, 'sidecar.istio.io/inject': 'false' },
-          annotations: { 'linkerd.io/inject': 'disabled' },
+      ...onePodAtATime(backup, [
+        {
+          action: 'FailJob',
+          onExitCodes: { containerName: containers.engine, operator: 'In', values: [...hopeless] },
         },
-        spec: podSpec(backup, engine, input),
-      },
+      ]),
+      template: { metadata: podMetadata(metadata.labels), spec: podSpec(backup, engine, input) },
     },
+  };
+}
+
+/** How every Job of ours runs: one Pod, and a second one where that can help. @param rules what else makes a second one vain */
+export function onePodAtATime(
+  { spec }: Neo4jBackup,
+  rules: readonly V1PodFailurePolicyRule[] = [],
+): Omit<V1JobSpec, 'template'> {
+  return {
+    completions: 1,
+    parallelism: 1,
+    backoffLimit: 1,
+    activeDeadlineSeconds: spec.job.activeDeadlineSeconds,
+    ttlSecondsAfterFinished: ttlSeconds,
+    podReplacementPolicy: 'Failed',
+    podFailurePolicy: {
+      rules: [
+        { action: 'FailJob', onExitCodes: { operator: 'In', values: [exitCodes.final] } },
+        { action: 'Ignore', onPodConditions: [{ type: 'DisruptionTarget', status: 'True' }] },
+        ...rules,
+      ],
+    },
+  };
+}
+
+/** Marks of every Pod of ours. A mesh would keep it from ending, and stand between the tool and the server. */
+export function podMetadata(
+  labelled: Readonly<Record<string, string>>,
+  annotated: Readonly<Record<string, string>> = {},
+): Pick<V1ObjectMeta, 'labels' | 'annotations'> {
+  return {
+    labels: { ...labelled, 'sidecar.istio.io/inject': 'false' },
+    annotations: { 'linkerd.io/inject': 'disabled', ...annotated },
   };
 }
 
