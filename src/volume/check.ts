@@ -4,7 +4,6 @@ import { lstat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
-import { readArtifact } from './artifact.ts';
 import { entryOf, readCatalogue, type Entry } from './catalogue-file.ts';
 import { readPoints, type PointRead } from './catalogue.ts';
 import { proveChains } from './chain.ts';
@@ -12,6 +11,8 @@ import { errorCode, listEntries } from './files.ts';
 import { folders, placeOf, rootFiles } from './layout.ts';
 import { manifestSeal, type FileEntry, type Manifest, type Point } from './manifest.ts';
 import { parseMarks } from './marks.ts';
+import { silent } from './progress.ts';
+import { faultOfArtifact } from './readback.ts';
 import { findRecord } from './records.ts';
 import { readSealed } from './seal.ts';
 import { verifyFiles } from './stage.ts';
@@ -182,28 +183,12 @@ async function lookAtStore(data: string, manifest: Manifest): Promise<readonly F
 }
 
 async function lookAtArtifacts(folder: string, manifest: Manifest): Promise<readonly FileFault[]> {
-  const changed = await changedFiles(folder, manifest.files);
-  if (changed.length > 0) return changed;
   const faults: FileFault[] = [];
-  for (const { path } of manifest.files) {
-    const why = await artifactFault(join(folder, path), manifest);
-    if (why !== undefined) faults.push({ path, why });
+  for (const entry of manifest.files) {
+    const why = await faultOfArtifact(folder, entry, { point: manifest, progress: silent });
+    if (why !== undefined) faults.push({ path: entry.path, why });
   }
   return faults;
-}
-
-/** What an artifact says of itself against what its manifest says of it. A format that is too new says nothing. */
-async function artifactFault(path: string, manifest: Manifest): Promise<string | undefined> {
-  const read = await readArtifact(path);
-  if (read.kind === 'unknownFormat') return undefined;
-  if (read.kind === 'noArtifact') return read.why;
-  const { databaseID, database, highestTransactionID: highest } = read.header;
-  if (database !== manifest.database) return `it is one of the database ${database}`;
-  if (databaseID !== manifest.storeID) return 'it is one of another database of that name';
-  // One that brings nothing new says 0.
-  return highest === 0n || String(highest) === manifest.lastTransactionID
-    ? undefined
-    : `it goes up to transaction ${highest}, not ${manifest.lastTransactionID}`;
 }
 
 async function changedFiles(folder: string, files: readonly FileEntry[]): Promise<readonly FileFault[]> {

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { aManifest } from '../../test/support/volume.ts';
-import { formatManifest, parseManifest, type Manifest } from './manifest.ts';
+import { aManifest, parseManifest } from '../../test/support/volume.ts';
+import { formatManifest, type Manifest } from './manifest.ts';
 
 /** A text whose checksum is right, whatever the body is: what an attacker, or a later version, could write. */
 function sealed(body: unknown): string {

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import * as z from 'zod';
 import { databaseName } from '../api/patterns.ts';
 import { pointNamePattern } from './layout.ts';
-import { formatSealed, parseSealed, type Seal } from './seal.ts';
+import { formatSealed, type Seal } from './seal.ts';
 
 const layoutVersion = 1;
 
@@ -64,11 +64,6 @@ export type FileEntry = Readonly<z.output<typeof FileEntry>>;
 export type Point = Readonly<z.output<typeof Point>>;
 export type Manifest = Readonly<z.output<typeof Manifest>>;
 
-export type ParsedManifest =
-  | { readonly kind: 'good'; readonly manifest: Manifest }
-  | { readonly kind: 'tooNew'; readonly schemaVersion: number }
-  | { readonly kind: 'damaged'; readonly why: string };
-
 /** 100,000 files with paths of the usual length. Bytes. */
 const maxManifestBytes = 64 * 1_048_576;
 
@@ -81,16 +76,10 @@ export const manifestSeal: Seal<Manifest> = {
 
 /**
  * The text of manifest.json: the manifest and, over exactly that, a checksum.
- * @throws Error on a manifest that {@link parseManifest} would refuse: published, such a point would count as damaged
+ * @throws Error on a manifest that could not be read back: published, such a point would count as damaged
  */
 export function formatManifest(manifest: Manifest): string {
   return formatSealed(manifestSeal, manifest);
-}
-
-/** Never throws: whatever lies on the volume is good, too new, or damaged. */
-export function parseManifest(text: string): ParsedManifest {
-  const parsed = parseSealed(manifestSeal, text);
-  return parsed.kind === 'good' ? { kind: 'good', manifest: parsed.value } : parsed;
 }
 
 /** One word for all that a manifest says: another one, as soon as anything in it is another. */

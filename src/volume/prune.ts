@@ -5,10 +5,11 @@ import { isDeepStrictEqual } from 'node:util';
 import type { RetentionPolicy } from '../api/neo4jbackup.ts';
 import type { RunReason } from '../api/reasons.ts';
 import { readDestination, type Destination } from './catalogue.ts';
-import { errorCode, listFolder, readText, type Files } from './files.ts';
+import { errorCode, listFolder, type Files } from './files.ts';
 import { folders, isTrash, placeOf, trashedFrom, trashFolder } from './layout.ts';
 import type { Held } from './lock.ts';
-import { parseManifest, type Manifest } from './manifest.ts';
+import { manifestSeal, type Manifest } from './manifest.ts';
+import { readSealed } from './seal.ts';
 import { consistentOnes, restorable } from './restorable.ts';
 import { planRetention, unitOf, type RetentionPlan, type Unit } from './retention.ts';
 
@@ -161,9 +162,8 @@ async function objectionTo(root: string, { folder, points }: Unit): Promise<stri
     if (!(await isFolder(join(root, path)))) return `${path} is no folder`;
   for (const point of points) {
     const { manifest } = placeOf(point);
-    const parsed = parseManifest((await readText(join(root, manifest))) ?? '');
-    if (parsed.kind !== 'good' || !isDeepStrictEqual(parsed.manifest, point))
-      return `${manifest} has changed`;
+    const read = await readSealed(join(root, manifest), manifestSeal);
+    if (read.kind !== 'good' || !isDeepStrictEqual(read.value, point)) return `${manifest} has changed`;
   }
   const expected = new Set(points.flatMap(filesOf));
   for (const entry of await readdir(join(root, folder), { recursive: true, withFileTypes: true })) {

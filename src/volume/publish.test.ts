@@ -6,11 +6,11 @@ import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { FakeClock } from '../../test/support/fake-clock.ts';
 import { listing, temporaryFolder } from '../../test/support/temporary.ts';
-import { aManifest, dyingFiles, filesWith, writeManifest } from '../../test/support/volume.ts';
+import { aManifest, dyingFiles, filesWith, parseManifest, writeManifest } from '../../test/support/volume.ts';
 import { readDestination } from './catalogue.ts';
 import { realFiles, type Files } from './files.ts';
 import { pointFolder } from './layout.ts';
-import { parseManifest, type Manifest } from './manifest.ts';
+import type { Manifest } from './manifest.ts';
 import { publishPoint, settlePoint } from './publish.ts';
 import { withLock } from './lock.ts';
 

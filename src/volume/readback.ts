@@ -1,12 +1,12 @@
 // A published point read back: is all of it what was written?
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { readArtifact } from './artifact.ts';
+import { readArtifact, type ArtifactHeader } from './artifact.ts';
 import { errorCode } from './files.ts';
 import { placeOf } from './layout.ts';
 import type { FileEntry, Manifest } from './manifest.ts';
 import { silent, type Progress } from './progress.ts';
-import { isPlain, unreadable, verifyFiles } from './stage.ts';
+import { firstAstray, isPlain, unreadable, verifyFiles } from './stage.ts';
 import { inspectStore, type Inspected } from './verify.ts';
 
 export interface Damage {
@@ -27,7 +27,7 @@ export async function damageIn(
   const data = join(root, placeOf(point).data);
   if (point.layout === 'store') return damageInStore(data, point, progress);
   for (const entry of point.files) {
-    const why = await faultOfArtifact(join(data, entry.path), entry, { point, progress });
+    const why = await faultOfArtifact(data, entry, { point, progress });
     if (why !== undefined) return { file: entry.path, why };
   }
   return undefined;
@@ -64,12 +64,14 @@ interface Expected {
   readonly progress: Progress;
 }
 
-/** Why the file of an artifact is not what was published. */
-async function faultOfArtifact(
-  path: string,
+/** Why the file of an artifact is not what was published. All of it is read, once. */
+export async function faultOfArtifact(
+  folder: string,
   entry: FileEntry,
   { point, progress }: Expected,
 ): Promise<string | undefined> {
+  const path = join(folder, entry.path);
+  if ((await firstAstray(folder, [entry])) !== undefined) return 'it is not there';
   const read = await orUnreadable(async () =>
     (await isPlain(path, entry.size))
       ? await readArtifact(path, progress)
@@ -79,9 +81,19 @@ async function faultOfArtifact(
   if (read.kind === 'noArtifact') return read.why;
   if (read.sha256 !== entry.sha256) return 'it is not what was written';
   if (read.kind === 'unknownFormat') return undefined; // so it was when it was published, by the tool's own word
-  const { databaseID, isFull } = read.header;
-  const isSame = databaseID === point.storeID && isFull === (point.type === 'Full');
-  return isSame ? undefined : 'it says something else of itself than its manifest does';
+  return otherThanTold(read.header, point);
+}
+
+/** What an artifact says of itself against what its manifest says of it. */
+function otherThanTold(header: ArtifactHeader, point: Manifest): string | undefined {
+  const { databaseID, database, isFull, highestTransactionID: highest } = header;
+  if (database !== point.database) return `it is one of the database ${database}`;
+  if (databaseID !== point.storeID) return 'it is one of another database of that name';
+  if (isFull !== (point.type === 'Full')) return 'it says something else of itself than its manifest does';
+  // One that brings nothing new says 0.
+  return highest === 0n || String(highest) === point.lastTransactionID
+    ? undefined
+    : `it goes up to transaction ${highest}, not ${point.lastTransactionID}`;
 }
 
 /** What a file that is gone, or that the disk cannot read, comes to. */

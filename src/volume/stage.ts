@@ -94,7 +94,10 @@ export async function verifyFiles(
 }
 
 /** The first file that is not below folders of ours alone: a link in the place of one leads to files of others. */
-async function firstAstray(folder: string, entries: readonly FileEntry[]): Promise<string | undefined> {
+export async function firstAstray(
+  folder: string,
+  entries: readonly FileEntry[],
+): Promise<string | undefined> {
   const isReal = new Map<string, boolean>();
   const lookAt = async (path: string): Promise<boolean> => {
     const known = isReal.get(path);

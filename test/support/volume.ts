@@ -5,7 +5,8 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { realFiles, type Files } from '../../src/volume/files.ts';
 import { placeOf, pointEntries, pointFolder, pointName } from '../../src/volume/layout.ts';
-import { formatManifest, type Manifest } from '../../src/volume/manifest.ts';
+import { formatManifest, type Manifest, manifestSeal } from '../../src/volume/manifest.ts';
+import { parseSealed } from '../../src/volume/seal.ts';
 import { inspectStore } from '../../src/volume/verify.ts';
 import { anArtifact } from './artifact.ts';
 
@@ -220,4 +221,10 @@ export async function makeArtifact(root: string, over: Partial<Manifest> = {}): 
   await writeManifest(root, manifest);
   await writeFile(join(root, placeOf(manifest).data, path), content);
   return manifest;
+}
+
+/** What a text is that stands for a manifest: the manifest in it, or why there is none. */
+export function parseManifest(text: string): { readonly kind: string; readonly manifest?: Manifest } {
+  const parsed = parseSealed(manifestSeal, text);
+  return parsed.kind === 'good' ? { kind: parsed.kind, manifest: parsed.value } : parsed;
 }
