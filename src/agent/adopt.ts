@@ -30,7 +30,7 @@ import {
 import { lackingForCopy } from '../volume/space.ts';
 import { stageCopy } from '../volume/stage.ts';
 import { inspectStore } from '../volume/verify.ts';
-import { foldersOf, holderOf, type Context } from './context.ts';
+import { foldersOf, holderOf, spaceOf, type Context } from './context.ts';
 
 /** Why nothing was adopted. */
 export interface Refused {
@@ -341,10 +341,10 @@ function versionOf(
 // --- copying
 
 async function tooLargeToCopy(
-  { readSpace, volume }: Context,
+  context: Context,
   originals: readonly Original[],
 ): Promise<Refused | undefined> {
-  const space = await readSpace(volume).catch(() => undefined); // a driver that does not tell is no reason to fail
+  const space = await spaceOf(context);
   if (space === undefined) return undefined;
   const bytes = originals.flatMap(({ points }) => points).reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
   const detail = lackingForCopy(space, bytes, 'The copy of the backup that is to be adopted');

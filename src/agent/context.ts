@@ -60,6 +60,11 @@ export function copyName({ engine }: Context, database: string): string {
   return engine.databases === 'named' ? database : pointEntries.data;
 }
 
+/** The room on the volume. Undefined: a driver that does not tell, which is no reason to fail. */
+export function spaceOf({ readSpace, volume }: Context): Promise<Space | undefined> {
+  return readSpace(volume).catch(() => undefined);
+}
+
 /** A failed system call on the volume, as a reason. Undefined: it is none that a reason exists for. */
 export function volumeReason(error: unknown): RunReason | undefined {
   const code = errorCode(error) ?? '';

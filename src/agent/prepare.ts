@@ -20,10 +20,10 @@ import { expectedBytes } from '../volume/forecast.ts';
 import { readNewest } from '../volume/newest.ts';
 import { progressOf } from '../volume/progress.ts';
 import { abandonedClaims, withdrawAbandoned } from '../volume/publish.ts';
-import { lackingForCopy, tightFor } from '../volume/space.ts';
+import { lackingForCopy, tightFor, type Space } from '../volume/space.ts';
 import { stageCopy, stageLinks } from '../volume/stage.ts';
 import { adopt } from './adopt.ts';
-import { copyName, expectedOf, foldersOf, holderOf, type Context } from './context.ts';
+import { copyName, expectedOf, foldersOf, holderOf, spaceOf, type Context } from './context.ts';
 import type { Damaged, Known, Plan, Target } from './plan.ts';
 import { preflight } from './preflight.ts';
 import { failedReport, reportOf, type Result } from './results.ts';
@@ -77,9 +77,10 @@ export async function prepare(context: Context): Promise<RunReport | undefined> 
   const destination = await readToGoOn(context);
   const points = pointsIn(destination);
   await files.makeFolder(folders.reports);
-  const possible = await decideAll(context, destination, missing);
+  const space = await spaceOf(context);
+  const possible = decideAll(context, destination, { databases: missing, space });
   if ('reason' in possible) return withPublished(context, published, missing, possible);
-  await warnOfLittleRoom(context, possible, points);
+  if (space !== undefined) warnOfLittleRoom(context, possible, { points, space });
   const wanted: Wanted[] = [];
   for (const one of possible) wanted.push(await stage(context, one, points));
 
@@ -154,16 +155,16 @@ function withPublished(
 }
 
 /** What is to be taken of each database, or what is in the way of all. */
-async function decideAll(
+function decideAll(
   context: Context,
   destination: Destination,
-  databases: readonly string[],
-): Promise<readonly Wanted[] | Problem> {
+  { databases, space }: { readonly databases: readonly string[]; readonly space: Space | undefined },
+): readonly Wanted[] | Problem {
   const decided = databases.map((name) => decide(context, destination, name));
   const objection = decided.find((one) => 'reason' in one);
   if (objection !== undefined) return objection;
   const possible = decided.filter((one): one is Wanted => !('reason' in one));
-  return (await tooLargeToCopy(context, possible)) ?? possible;
+  return tooLargeToCopy(space, possible) ?? possible;
 }
 
 /** What is to be taken of a database, and why, before anything was copied for it. */
@@ -223,12 +224,8 @@ function tipsOf(points: readonly Manifest[]): readonly Manifest[] {
 }
 
 /** Whether the copies that the tool is to work on certainly find no room: they are not begun then. */
-async function tooLargeToCopy(
-  { readSpace, volume }: Context,
-  wanted: readonly Wanted[],
-): Promise<Problem | undefined> {
+function tooLargeToCopy(space: Space | undefined, wanted: readonly Wanted[]): Problem | undefined {
   const copied = wanted.flatMap(({ tips }) => tips).filter(({ layout }) => layout === 'store');
-  const space = await readSpace(volume).catch(() => undefined); // a driver that does not tell is no reason to fail
   if (space === undefined) return undefined;
   const detail = lackingForCopy(
     space,
@@ -238,22 +235,19 @@ async function tooLargeToCopy(
 }
 
 /** What is merely likely is said, and tried. */
-async function warnOfLittleRoom(
-  { readSpace, volume, say }: Context,
+function warnOfLittleRoom(
+  { volume, say }: Context,
   wanted: readonly Wanted[],
-  points: readonly Manifest[],
-): Promise<void> {
-  const space = await readSpace(volume).catch(() => undefined);
+  { points, space }: { readonly points: readonly Manifest[]; readonly space: Space },
+): void {
   const expected = wanted.flatMap(({ database, type }) => {
     const names = database === allDatabases ? new Set(points.map((point) => point.database)) : [database];
     return [...names].map((name) => expectedBytes(points, name, type));
   });
-  const tight =
-    space &&
-    tightFor(
-      space,
-      expected.reduce((sum, bytes) => sum + bytes, 0),
-    );
+  const tight = tightFor(
+    space,
+    expected.reduce((sum, bytes) => sum + bytes, 0),
+  );
   if (tight !== undefined) say({ volume }, tight);
 }
 

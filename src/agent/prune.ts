@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { explain, reasons, type Reason } from '../api/reasons.ts';
 import { cut, exitCodes } from '../run/report.ts';
 import { formatUpkeep, type UpkeepReport } from '../run/upkeep.ts';
-import { readDestination } from '../volume/catalogue.ts';
+import { pointsIn, readDestination } from '../volume/catalogue.ts';
 import { LockBusy, withLock } from '../volume/lock.ts';
 import { newestRecord } from '../volume/records.ts';
 import { foldersOf, holderOf, volumeReason, type Context } from './context.ts';
@@ -32,7 +32,7 @@ async function attempt(context: Context): Promise<UpkeepReport> {
       const newest = await newestRecord(root);
       const retention = await retain(context, held, endsOf(newest?.report));
       const facts = {
-        volume: await lookAtVolume(context),
+        volume: await lookAtVolume(context, pointsIn(await readDestination(root))),
         ...(retention === undefined ? {} : { retention }),
       };
       return told(context, 'RetentionApplied', explain('RetentionApplied', summaryOf(retention)), facts);

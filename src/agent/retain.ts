@@ -13,7 +13,7 @@ import type { Manifest } from '../volume/manifest.ts';
 import { emptyTrash, prune, type Pruned } from '../volume/prune.ts';
 import { newestRecord } from '../volume/records.ts';
 import { neverRemoved, planRetention } from '../volume/retention.ts';
-import { foldersOf, holderOf, type Context } from './context.ts';
+import { foldersOf, holderOf, spaceOf, type Context } from './context.ts';
 
 /** How a run ended, and each of its databases: what casts doubt on the destination is told by either. */
 export function endsOf(report: RunReport | undefined): readonly RunReason[] {
@@ -51,13 +51,13 @@ export async function retain(
   return retentionStatus(pruned, policy, { time: now(), isNamed: context.engine.databases === 'named' });
 }
 
-/** What is found of it now: sizes, room, and where that leads. */
-export async function lookAtVolume(context: Context): Promise<RunReport['volume']> {
-  const { readSpace, volume, request, now } = context;
-  const destination = await readDestination(foldersOf(context).root);
-  const space = await readSpace(volume).catch(() => undefined); // a driver that does not tell
-  const points = destination.kind === 'ours' ? destination.points : [];
-  return volumeStatus({ points, space, policy: request.retention, now: now() });
+/** What is found of the volume now: sizes, room, and where that leads. */
+export async function lookAtVolume(
+  context: Context,
+  points: readonly Manifest[],
+): Promise<NonNullable<RunReport['volume']>> {
+  const { request, now } = context;
+  return volumeStatus({ points, space: await spaceOf(context), policy: request.retention, now: now() });
 }
 
 /**
@@ -68,6 +68,8 @@ export async function makeRoom(context: Context): Promise<void> {
   const { files, say } = context;
   const { root } = foldersOf(context);
   try {
+    const isEnforced = context.request.retention?.mode === 'Enforce';
+    if (!isEnforced && !(await hasTrash(root))) return;
     const newestRun = endsOf((await newestRecord(root))?.report);
     if (!(await hasToGo(context, newestRun)) && !(await hasTrash(root))) return;
     await withLock(files, root, holderOf(context), (held) => retain(context, held, newestRun));

@@ -2,10 +2,19 @@
 import { join } from 'node:path';
 import { exchange } from '../run/exchange.ts';
 import type { RunReport } from '../run/report.ts';
-import { writeCatalogue } from '../volume/catalogue-file.ts';
-import { pointsIn, pointsOf, readDestination, readPoints } from '../volume/catalogue.ts';
-import { readText, type Files } from '../volume/files.ts';
+import { entryOf, writeCatalogue, type Entry } from '../volume/catalogue-file.ts';
+import {
+  pointsIn,
+  pointsOf,
+  readDestination,
+  readPoints,
+  type PointRead,
+  type PointsRead,
+  type Read,
+} from '../volume/catalogue.ts';
+import { readText } from '../volume/files.ts';
 import { LockLost, withLock, type Held } from '../volume/lock.ts';
+import type { Manifest } from '../volume/manifest.ts';
 import { newMark, readMarks, writeMarks } from '../volume/marks.ts';
 import { writeRestoreGuide } from '../volume/restore-guide.ts';
 import { foldersOf, holderOf, type Context } from './context.ts';
@@ -34,9 +43,38 @@ export async function tidy(context: Context, ended: RunReport): Promise<Tidied> 
 async function putInOrder(context: Context, held: Held, ended: RunReport): Promise<Tidied> {
   const retention = await applied(context, held, ended);
   await held.check();
-  await catalogue(context, held);
-  const volume = await lookAtVolume(context);
-  return { ...(volume === undefined ? {} : { volume }), ...(retention === undefined ? {} : { retention }) };
+  const read = await readPoints(held.root, outlineOf);
+  await catalogue(context, held, read);
+  const volume = await lookAtVolume(context, goodOnes(read));
+  return { volume, ...(retention === undefined ? {} : { retention }) };
+}
+
+/** Of the files of a point, of which there may be thousands of both, no more is kept than the guide names: an artifact. */
+interface Outline {
+  readonly entry: Entry;
+  readonly files: Manifest['files'];
+}
+
+function outlineOf(read: Read): Outline {
+  return { entry: entryOf(read), files: read.manifest.files.slice(0, 1) };
+}
+
+function goodOnes(read: PointsRead<Outline>): readonly Manifest[] {
+  if (read.kind !== 'ours') return [];
+  return read.places.flatMap((one) =>
+    one.kind === 'good' ? [{ ...one.kept.entry, files: one.kept.files }] : [],
+  );
+}
+
+function entriesOf(read: PointsRead<Outline>): PointsRead<Entry> {
+  if (read.kind !== 'ours') return read;
+  const places = read.places.map((one): PointRead<Entry> => {
+    const { place } = one;
+    return one.kind === 'good'
+      ? { place, kind: one.kind, kept: one.kept.entry }
+      : { place, kind: one.kind, why: one.why };
+  });
+  return { kind: 'ours', places };
 }
 
 /** What prepare found damaged must not count as good from now on: for its sake retention would take what is. */
@@ -68,23 +106,13 @@ async function applied(context: Context, held: Held, ended: RunReport): Promise<
 }
 
 /** Both follow from the manifests: without them the next run is slower, and somebody has to look for a command. */
-async function catalogue({ files, say }: Context, held: Held): Promise<void> {
+async function catalogue({ files, say }: Context, held: Held, read: PointsRead<Outline>): Promise<void> {
   try {
-    await writeCatalogue(files, held.root);
-    await writeGuide(files, held);
+    await writeCatalogue(files, held.root, entriesOf(read));
+    if (read.kind !== 'ours') return;
+    await held.check();
+    await writeRestoreGuide(files, held.root, goodOnes(read));
   } catch (error) {
     say({ err: error }, 'the catalogue or the guide could not be written');
   }
-}
-
-/** Of the files of a point, of which there may be thousands of both, no more is kept than the guide names: an artifact. */
-async function writeGuide(files: Files, held: Held): Promise<void> {
-  const read = await readPoints(held.root, ({ manifest }) => ({
-    ...manifest,
-    files: manifest.files.slice(0, 1),
-  }));
-  if (read.kind !== 'ours') return;
-  const points = read.places.flatMap((one) => (one.kind === 'good' ? [one.kept] : []));
-  await held.check();
-  await writeRestoreGuide(files, held.root, points);
 }

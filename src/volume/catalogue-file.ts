@@ -1,7 +1,7 @@
 // catalog.json: what the manifests say without their lists of files, as one file. A cache, for people and for the next run.
 import { join } from 'node:path';
 import * as z from 'zod';
-import { readPoints, type PointRead, type Read } from './catalogue.ts';
+import { readPoints, type PointRead, type PointsRead, type Read } from './catalogue.ts';
 import { replaceFile, type Files } from './files.ts';
 import { partialOf, placeOf, rootFiles } from './layout.ts';
 import { Point } from './manifest.ts';
@@ -43,10 +43,11 @@ export function readCatalogue(root: string): Promise<Parsed<CatalogueBody> | { r
 /**
  * Makes the catalogue anew, from every manifest. Whoever calls it holds the lock. Not where there is nothing of ours, nor
  * where a newer operator was.
+ * @param known what was read of all manifests since the lock was had; else they are read
  */
-export async function writeCatalogue(files: Files, root: string): Promise<void> {
+export async function writeCatalogue(files: Files, root: string, known?: PointsRead<Entry>): Promise<void> {
   const before = await readCatalogue(root);
-  const read = await readPoints(root, entryOf);
+  const read = known ?? (await readPoints(root, entryOf));
   if (before.kind === 'tooNew' || read.kind !== 'ours') return;
   if (read.places.length === 0 && before.kind === 'absent') return;
   const text = formatSealed(seal, catalogueOf(read.places));
