@@ -4,7 +4,7 @@ import type { RunReason } from '../api/reasons.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { RunRequest } from '../run/request.ts';
 import { errorCode, type Files } from '../volume/files.ts';
-import type { Clock, Holder } from '../volume/lock.ts';
+import { isLockError, type Clock, type Holder } from '../volume/lock.ts';
 import { pointEntries, stagingFolder } from '../volume/layout.ts';
 import type { Space } from '../volume/space.ts';
 import type { PreflightOptions } from './preflight.ts';
@@ -65,8 +65,9 @@ export function spaceOf({ readSpace, volume }: Context): Promise<Space | undefin
   return readSpace(volume).catch(() => undefined);
 }
 
-/** A failed system call on the volume, as a reason. Undefined: it is none that a reason exists for. */
+/** What went wrong on the volume, as a reason. Undefined: it is nothing that a reason exists for. */
 export function volumeReason(error: unknown): RunReason | undefined {
+  if (isLockError(error)) return 'DestinationBusy';
   const code = errorCode(error) ?? '';
   if (['ENOSPC', 'EDQUOT'].includes(code)) return 'NoSpaceLeft';
   if (['EACCES', 'EPERM', 'EROFS'].includes(code)) return 'PermissionDenied';

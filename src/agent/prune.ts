@@ -4,7 +4,7 @@ import { explain, reasons, type Reason } from '../api/reasons.ts';
 import { cut, exitCodes } from '../run/report.ts';
 import { formatUpkeep, type UpkeepReport } from '../run/upkeep.ts';
 import { pointsIn, readDestination } from '../volume/catalogue.ts';
-import { LockBusy, withLock } from '../volume/lock.ts';
+import { withLock } from '../volume/lock.ts';
 import { newestRecord } from '../volume/records.ts';
 import { foldersOf, holderOf, volumeReason, type Context } from './context.ts';
 import { refuse } from './prepare.ts';
@@ -38,7 +38,7 @@ async function attempt(context: Context): Promise<UpkeepReport> {
       return told(context, 'RetentionApplied', explain('RetentionApplied', summaryOf(retention)), facts);
     });
   } catch (error) {
-    const reason = error instanceof LockBusy ? 'DestinationBusy' : (volumeReason(error) ?? 'UpkeepFailed');
+    const reason = volumeReason(error) ?? 'UpkeepFailed';
     return told(context, reason, explain(reason, error instanceof Error ? error.message : String(error)));
   }
 }

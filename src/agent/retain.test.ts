@@ -17,6 +17,7 @@ import { aPointName, failingFiles, makePoint } from '../../test/support/volume.t
 import type { RetentionPolicy } from '../api/neo4jbackup.ts';
 import { parseUpkeep, type UpkeepReport } from '../run/upkeep.ts';
 import { readDestination } from '../volume/catalogue.ts';
+import { realFiles, type Files } from '../volume/files.ts';
 import type { Space } from '../volume/space.ts';
 import { runPrune } from './prune.ts';
 
@@ -259,6 +260,22 @@ describe('a Job that prunes', () => {
     expect(await pruned(world, run(4, { files }))).toMatchObject({
       code: 20,
       told: { reason: 'PermissionDenied', message: expect.stringContaining('EROFS') },
+    });
+    expect(await sequences(world)).toEqual([1, 2, 3]);
+  });
+
+  test('that loses the lock removes nothing, and may be tried again', async () => {
+    const world = await withPoints(3);
+    const files: Files = {
+      ...realFiles,
+      async makeFolder(path) {
+        await realFiles.makeFolder(path);
+        if (path.endsWith('.trash')) rmSync(join(world.root, '.lock'), { recursive: true });
+      },
+    };
+    expect(await pruned(world, run(4, { files }))).toMatchObject({
+      code: 10,
+      told: { reason: 'DestinationBusy' },
     });
     expect(await sequences(world)).toEqual([1, 2, 3]);
   });

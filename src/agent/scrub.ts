@@ -38,8 +38,8 @@ export async function runScrub(context: Context, terminationLog: string): Promis
     (error: unknown) => {
       context.say({ err: error }, 'the volume could not be read back');
       const detail = error instanceof Error ? error.message : String(error);
-      const reason = error instanceof LockBusy ? 'DestinationBusy' : volumeReason(error);
-      return { finding: failed(reason ?? 'UpkeepFailed', detail), exitCode: exitCodes.retryable };
+      const reason = volumeReason(error) ?? 'UpkeepFailed';
+      return { finding: failed(reason, detail), exitCode: exitCodes.retryable };
     },
   );
   await writeFile(terminationLog, formatUpkeep(reportOn(context, finding)));
