@@ -1,7 +1,7 @@
 // `npm test`: every suite, one after the other, on parts that this machine builds itself. `npm test -- unit api` runs some.
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { engine, engineVersions } from './engines.ts';
 import {
   greedyImage,
@@ -103,14 +103,40 @@ interface Counts {
   readonly passed: number;
   readonly failed: number;
   readonly skipped: number;
+  /** What failed, a line each: told once more at the end, where it is found without searching an hour's output. */
+  readonly failures: readonly string[];
 }
 
 /** vitest's own summary, as far as we count. */
 interface Summary {
   readonly numPassedTests: number;
-  readonly numFailedTests: number;
   readonly numPendingTests: number;
   readonly numTodoTests: number;
+  readonly testResults: readonly {
+    readonly name: string;
+    readonly status: string;
+    /** Of a file that did not come to its tests. */
+    readonly message: string;
+    readonly assertionResults: readonly {
+      readonly fullName: string;
+      readonly status: string;
+      readonly failureMessages?: readonly string[];
+    }[];
+  }[];
+}
+
+/** Characters of a failure's message that are told again at the end. */
+const messageLimit = 300;
+
+function failuresIn({ testResults }: Summary, suite: string): string[] {
+  return testResults.flatMap(({ name, status, message, assertionResults }) => {
+    const failed = assertionResults.filter((test) => test.status === 'failed');
+    const told = failed.map((test) => ({ of: test.fullName, why: test.failureMessages?.[0] ?? '' }));
+    if (told.length === 0 && status === 'failed') told.push({ of: 'the file', why: message });
+    return told.map(
+      ({ of, why }) => `failed: ${suite}: ${relative('.', name)}: ${of}: ${why.slice(0, messageLimit)}`,
+    );
+  });
 }
 
 async function neo4jVersions(progress: Steps): Promise<void> {
@@ -137,6 +163,15 @@ function chosen(names: readonly string[]): readonly Suite[] {
   return names.length === 0 ? suites : suites.filter(({ name }) => names.includes(name));
 }
 
+/** What vitest wrote of a suite, if it came so far. */
+function summaryIn(file: string): Summary | undefined {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')) as Summary;
+  } catch {
+    return undefined;
+  }
+}
+
 /** Runs a suite. One that ends without a count, because its set-up failed, counts as one failure. */
 async function run({ name, isSlow }: Suite, folder: string): Promise<Counts> {
   const file = join(folder, `${name}.json`);
@@ -146,20 +181,28 @@ async function run({ name, isSlow }: Suite, folder: string): Promise<Counts> {
     `--outputFile.json=${file}`,
   ];
   const code = await attached(['vitest', 'run', '--project', name, ...reporters]);
-  let summary: Summary | undefined;
-  try {
-    summary = JSON.parse(readFileSync(file, 'utf8')) as Summary;
-  } catch {
-    summary = undefined; // no file: it did not come so far
+  const summary = summaryIn(file);
+  if (summary === undefined) {
+    return {
+      passed: 0,
+      failed: 1,
+      skipped: 0,
+      failures: [`failed: ${name}: vitest ended with code ${code}`],
+    };
   }
-  const { numPassedTests = 0, numFailedTests = 0, numPendingTests = 0, numTodoTests = 0 } = summary ?? {};
-  const failed = code !== 0 && numFailedTests === 0 ? 1 : numFailedTests;
-  return { passed: numPassedTests, failed, skipped: numPendingTests + numTodoTests };
+  const failures = failuresIn(summary, name);
+  if (code !== 0 && failures.length === 0) failures.push(`failed: ${name}: vitest ended with code ${code}`);
+  return {
+    passed: summary.numPassedTests,
+    failed: failures.length,
+    skipped: summary.numPendingTests + summary.numTodoTests,
+    failures,
+  };
 }
 
 async function runAll(runnable: readonly Suite[]): Promise<Counts> {
   const folder = mkdtempSync(join(tmpdir(), 'test-results-'));
-  const total = { passed: 0, failed: 0, skipped: 0 };
+  const total = { passed: 0, failed: 0, skipped: 0, failures: [] as string[] };
   try {
     for (const [i, suite] of runnable.entries()) {
       console.error(`[${i + 1}/${runnable.length}] ${suite.name}: ${suite.says}`);
@@ -169,6 +212,7 @@ async function runAll(runnable: readonly Suite[]): Promise<Counts> {
       total.passed += counts.passed;
       total.failed += counts.failed;
       total.skipped += counts.skipped;
+      total.failures.push(...counts.failures);
       const seconds = Math.round((performance.now() - begun) / 1000);
       console.error(
         `      ${suite.name}: ${counts.passed} passed, ${counts.failed} failed in ${seconds} s\n`,
@@ -186,11 +230,12 @@ async function main(names: readonly string[]): Promise<number> {
   const wanted = chosen(names);
   const runnable = wanted.filter(({ needsRoot }) => isRoot || !needsRoot);
   const left = wanted.filter((suite) => !runnable.includes(suite));
-  const { passed, failed, skipped } = await runAll(runnable);
+  const { passed, failed, skipped, failures } = await runAll(runnable);
   for (const { name, says } of left)
     console.error(`left out: ${name} (${says}), which needs root. To run it: sudo npm test -- ${name}`);
   const skips = skipped + left.length;
   if (skips > 0) console.error(`${skips} skipped${isCI ? ': in CI that is a failure' : ''}`);
+  for (const failure of failures) console.error(failure);
   console.log(`${passed} passed, ${failed} failed`);
   return failed > 0 || passed === 0 || (isCI && skips > 0) ? 1 : 0;
 }
