@@ -27,6 +27,7 @@ export const managedBy = 'neo4j-backup-operator';
 export const annotations = {
   requestedType: `${group}/requested-type`,
   triggerID: `${group}/trigger-id`,
+  annotationTriggerID: `${group}/annotation-trigger-id`,
   /** Hash of what the Job was made from: whether an edit of the spec would change it. */
   specHash: `${group}/spec-hash`,
   /** The run that a Job looks into, which is not its own. */
@@ -35,6 +36,12 @@ export const annotations = {
   scheduledTime: `${group}/scheduled-time`,
   /** Hash of the policy of retention that a Job applies. */
   retention: `${group}/retention`,
+} as const;
+
+/** Annotations of a Neo4jBackup, for people: each new value of the first starts one run; the second may say Full. */
+export const wishes = {
+  runNow: `${group}/run-now`,
+  runNowType: `${group}/run-now-type`,
 } as const;
 
 /** The containers of a run's Pod, in the order in which they run, and the one of a Job that looks into a run. */

@@ -7,7 +7,9 @@ import {
   hostName,
   imageName,
   pathSegment,
+  duration,
   timeSpan,
+  timeZoneName,
   triggerName,
   versionNumber,
   volumePath,
@@ -235,16 +237,39 @@ export const Retention = z
       'verified point, never from a clock.',
   );
 
+const cron = z.string().min(1).max(100).regex(cronSchedule);
+
+/** More would not be read by anybody. */
+const mostWindows = 16;
+
+const BlackoutWindow = z.object({
+  schedule: cron.describe(
+    'When the window begins: five fields of cron, or @daily and friends, in spec.timeZone.',
+  ),
+  duration: z
+    .string()
+    .max(6)
+    .regex(duration)
+    .describe('For how long it lasts: minutes, hours or days, such as 90m, 10h or 2d.'),
+});
+
+const Objectives = z
+  .object({
+    maxDataLossSeconds: z
+      .int()
+      .min(60)
+      .max(31_536_000)
+      .describe(
+        'Most that may be lost: the age that the newest verified and consistent backup may have, counted from the start of its run. In seconds.',
+      ),
+  })
+  .describe('What the backups are to achieve. The condition ObjectivesMet tells whether they do.');
+
 const Verification = z
   .object({
-    schedule: z
-      .string()
-      .min(1)
-      .max(100)
-      .regex(cronSchedule)
-      .describe(
-        'When to read back all that lies on the volume: five fields of cron in UTC, or @hourly, @daily, @weekly, @monthly, @yearly. A backup that is due goes before.',
-      ),
+    schedule: cron.describe(
+      'When to read back all that lies on the volume: five fields of cron in UTC, or @hourly, @daily, @weekly, @monthly, @yearly. A backup that is due goes before.',
+    ),
   })
   .describe(
     'Regular verification of what was published before. Absent: each backup is read back once, before it is published.',
@@ -268,7 +293,7 @@ const Trigger = z
       ),
   })
   .describe(
-    'Starts one run when its id changes. Works from git: removing it starts nothing, nor does reverting it. Without a trigger there is one run, at creation.',
+    'Starts one run when its id changes, also while the schedules are suspended. Works from git: removing it starts nothing, nor does reverting it. Without a trigger and without a schedule there is one run, at creation.',
   );
 
 const resourceList = z.object({
@@ -371,6 +396,56 @@ const specFields = z.object({
     .optional(),
   destination: Destination,
   trigger: Trigger.optional(),
+  schedule: cron
+    .describe(
+      'When to take a backup: incremental where the destination holds one to go on from, else full. Five fields of cron, or @hourly, @daily, @weekly, @monthly, @yearly.',
+    )
+    .optional(),
+  fullSchedule: cron
+    .describe(
+      'When to take a full backup, which starts a new chain. Where both schedules strike at once there is one run, a full one.',
+    )
+    .optional(),
+  timeZone: z
+    .string()
+    .min(1)
+    .max(64)
+    .regex(timeZoneName)
+    .describe(
+      'Zone of the schedules and of the blackout windows, by its name in the IANA database, such as Europe/Madrid. Default: UTC.',
+    )
+    .optional(),
+  startingDeadlineSeconds: z
+    .int()
+    .min(10)
+    .max(2_592_000)
+    .describe(
+      'How late a scheduled run may start. A moment that is missed for longer has no run and is told of in status.missedRuns. In seconds. Default: until the next moment of the schedules.',
+    )
+    .optional(),
+  suspend: z
+    .boolean()
+    .default(false)
+    .describe(
+      'true: the schedules start nothing. A run that is under way goes on, and a trigger still starts one.',
+    ),
+  spread: z
+    .string()
+    .max(6)
+    .regex(duration)
+    .describe(
+      'Every run starts later than its schedule says, always by the same part of this span, so that many resources with one schedule do not start at once. Minutes, hours or days, such as 30m.',
+    )
+    .optional(),
+  blackoutWindows: z
+    .array(BlackoutWindow)
+    .max(mostWindows)
+    .meta({ 'x-kubernetes-list-type': 'atomic' })
+    .describe(
+      'When the schedules start nothing. A run that is under way goes on, and a trigger still starts one.',
+    )
+    .optional(),
+  objectives: Objectives.optional(),
   retention: Retention.optional(),
   verification: Verification.optional(),
   onIncrementalFailure: z
@@ -431,6 +506,13 @@ const DatabaseRun = z.object({
   ...runFacts,
 });
 
+/** What made a run due: at most one of these. */
+const runCause = {
+  triggerID: z.string().max(63).describe('The id in spec.trigger that started the run.').optional(),
+  annotationTriggerID: z.string().max(63).describe('The annotation that started the run.').optional(),
+  scheduledTime: time.describe('The moment of the schedules for which the run was made.').optional(),
+};
+
 /** How one run ended. Scalars, but for the databases, so that columns can show them. */
 export const RunStatus = z.object({
   id: z.string().max(63).describe('Name of the run and of its Job.'),
@@ -442,7 +524,7 @@ export const RunStatus = z.object({
     ),
   reason: reasonText.describe('Why the run ended as it did: one stable word of the table of reasons.'),
   message: text.describe('What happened, and what to do next.'),
-  triggerID: z.string().max(63).describe('The trigger that started the run.').optional(),
+  ...runCause,
   startTime: time.describe('When the Job was created.'),
   completionTime: time.describe('When the run ended.').optional(),
   ...runFacts,
@@ -572,6 +654,31 @@ export const VerificationStatus = z.object({
     .optional(),
 });
 
+/** What decides when a scheduled run starts. */
+const Timing = z.object({
+  schedule: z.string().max(100).optional(),
+  fullSchedule: z.string().max(100).optional(),
+  timeZone: z.string().max(64).optional(),
+  spread: z.string().max(6).optional(),
+  blackoutWindows: z
+    .array(z.object({ schedule: z.string().max(100), duration: z.string().max(6) }))
+    .max(mostWindows)
+    .meta({ 'x-kubernetes-list-type': 'atomic' })
+    .optional(),
+});
+
+const MissedRuns = z.object({
+  reason: z
+    .enum(['ControllerDown', 'Suspended', 'PreviousRunActive', 'DeadlinePassed', 'Blackout'])
+    .describe(
+      'ControllerDown: the operator was not there. Suspended: spec.suspend. PreviousRunActive: another run of this resource was under way. ' +
+        'DeadlinePassed: something was in the way until spec.startingDeadlineSeconds were over, or the next moment came. Blackout: a window of spec.blackoutWindows.',
+    ),
+  firstTime: time.describe('The first of them, as the schedule has it.'),
+  lastTime: time.describe('The last of them.'),
+  count: z.int().min(1).describe('How many they are.'),
+});
+
 export const Neo4jBackupStatus = z.object({
   observedGeneration: z
     .int()
@@ -579,7 +686,7 @@ export const Neo4jBackupStatus = z.object({
     .describe('The generation of the spec that this status speaks of. -1: nobody has looked at it yet.')
     .optional(),
   phase: z
-    .enum(['Pending', 'Running', 'Succeeded', 'PartiallySucceeded', 'Failed', 'Stalled'])
+    .enum(['Pending', 'Running', 'Succeeded', 'PartiallySucceeded', 'Failed', 'Stalled', 'Suspended'])
     .describe('A summary for the column, derived from the conditions. Decide on the conditions instead.')
     .optional(),
   conditions: z
@@ -587,14 +694,14 @@ export const Neo4jBackupStatus = z.object({
     .max(8)
     .meta({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['type'] })
     .describe(
-      'Ready, Reconciling, Stalled (as kstatus defines them) and LastRunSucceeded; LastVerificationSucceeded where verification is asked for, or was.',
+      'Ready, Reconciling, Stalled (as kstatus defines them) and LastRunSucceeded; LastVerificationSucceeded where verification is asked for, or was; ObjectivesMet where there are objectives.',
     )
     .optional(),
   currentRun: z
     .object({
       id: z.string().max(63).describe('Name of the run and of its Job.'),
       requestedType: z.enum(['Auto', 'Full']).describe('What was asked for.'),
-      triggerID: z.string().max(63).describe('The trigger that started the run.').optional(),
+      ...runCause,
       startTime: time.describe('When the Job was created.'),
       replacedPods: z
         .array(z.string().max(64))
@@ -620,7 +727,38 @@ export const Neo4jBackupStatus = z.object({
   lastFull: PastRun.describe('The newest full backup.').optional(),
   lastIncremental: PastRun.describe('The newest incremental backup.').optional(),
   lastFailure: PastRun.describe('The newest run that failed.').optional(),
-  lastTriggerID: z.string().max(63).describe('The trigger that fired last.').optional(),
+  lastTriggerID: z.string().max(63).describe('The id in spec.trigger that fired last.').optional(),
+  lastAnnotationTriggerID: z.string().max(63).describe('The annotation that fired last.').optional(),
+  lastScheduleTime: time.describe('The newest moment of the schedules for which a run was made.').optional(),
+  nextScheduleTime: time
+    .describe(
+      'When the next scheduled run starts, blackout windows and spread reckoned in. Absent while suspended.',
+    )
+    .optional(),
+  nextFullScheduleTime: time.describe('When the next scheduled full backup starts, likewise.').optional(),
+  spreadSeconds: z
+    .int()
+    .min(0)
+    .describe('So much later than its schedule says does every run start. In seconds.')
+    .optional(),
+  suspendedSince: time.describe('Since when the schedules are known to be suspended.').optional(),
+  fullDueSince: time
+    .describe('A full backup was due then and was not taken: the next scheduled run is a full one.')
+    .optional(),
+  accountedThrough: time
+    .describe('Every moment of the schedules up to this one had its run, or is in missedRuns.')
+    .optional(),
+  observedTiming: Timing.describe(
+    'The schedules that accountedThrough speaks of: what is edited starts nothing.',
+  ).optional(),
+  missedRuns: z
+    .array(MissedRuns)
+    .max(10)
+    .meta({ 'x-kubernetes-list-type': 'atomic' })
+    .describe(
+      'Moments of the schedules for which no run was made, newest first. Written when the reason changes, or with the next run.',
+    )
+    .optional(),
   databases: z
     .array(DatabaseStatus)
     .max(64)
@@ -648,4 +786,6 @@ export type Condition = Readonly<z.output<typeof Condition>>;
 export type RetentionPolicy = Readonly<z.output<typeof Retention>>;
 export type VolumeStatus = Readonly<z.output<typeof VolumeStatus>>;
 export type RetentionStatus = Readonly<z.output<typeof RetentionStatus>>;
+export type MissedRuns = Readonly<z.output<typeof MissedRuns>>;
+export type Timing = Readonly<z.output<typeof Timing>>;
 export type VerificationStatus = Readonly<z.output<typeof VerificationStatus>>;

@@ -49,3 +49,9 @@ export const timeSpan = /^[1-9][0-9]{0,4}[hdw]$/;
 /** Five fields of cron, or one of the names of the usual ones. Whether it means anything is for the one who reads it to say. */
 export const cronSchedule =
   /^(@(hourly|daily|midnight|weekly|monthly|yearly|annually)|[-0-9A-Za-z*,/?#LW]+( [-0-9A-Za-z*,/?#LW]+){4})$/;
+
+/** A length of time: minutes, hours or days. */
+export const duration = /^[1-9][0-9]{0,4}[mhd]$/;
+
+/** The name of a zone. Whether there is one is for the one who reads it to say. */
+export const timeZoneName = /^[A-Za-z][-A-Za-z0-9_+]*(\/[A-Za-z][-A-Za-z0-9_+]*){0,2}$/;

@@ -29,9 +29,10 @@ export const reasons = {
   // the wish is good
   Accepted: { ...ready, event: 'none', says: 'The resource is valid and can be acted on.' },
   Idle: { ...under, says: 'No backup is under way and none is due.' },
+  Suspended: { ...under, says: 'The schedules are suspended and start nothing; a trigger still does.' },
   Queued: {
     ...under,
-    says: 'A run is due, and its Job is about to be made, or waits for another Pod to leave the volume.',
+    says: 'A run is due, and its Job is about to be made, or waits for its turn.',
   },
   Running: { ...under, says: 'A run is under way.' },
   Inspecting: {
@@ -79,7 +80,7 @@ export const reasons = {
   InvalidSchedule: {
     ...stalled,
     says: 'A schedule in the spec is not one.',
-    next: 'Correct it: five fields of cron in UTC, such as 0 3 * * 0, or @hourly, @daily, @weekly, @monthly or @yearly.',
+    next: 'Correct it: five fields of cron, such as 0 3 * * 0, or @hourly, @daily, @weekly, @monthly or @yearly; in spec.timeZone the name of a zone, such as Europe/Madrid.',
   },
 
   TLSNotSupported: {
