@@ -17,6 +17,8 @@ import { isGoing, replacementOf, resumedRun, type CurrentRun } from './replaceme
 import { dueRun, rememberedRuns, type DueRun } from './run.ts';
 import { findings, tend, terminalPods, type Finding, type Tending } from './upkeep.ts';
 import { clearing, waitsFor } from './way.ts';
+import { account, turnOf, type Taken, type Turn } from './ledger.ts';
+import { instant, timingOf } from './timing.ts';
 
 export type Action =
   | { readonly kind: 'createJob'; readonly job: V1Job }
@@ -43,7 +45,7 @@ export type Standing =
   /** No backup is to be taken: the volume is asked how a run ended. */
   | { readonly kind: 'inspecting'; readonly run: RunStatus; readonly obstacle?: Obstacle }
   /** `tending`: the Job that tends the volume meanwhile. */
-  | { readonly kind: 'idle'; readonly tending?: Job };
+  | { readonly kind: 'idle'; readonly tending?: Job; readonly isSuspended?: true };
 
 export interface Decision {
   readonly standing: Standing;
@@ -51,6 +53,8 @@ export interface Decision {
   readonly ended: readonly RunStatus[];
   /** Runs that have ended and of which nobody saw how, oldest first. */
   readonly inspecting: readonly RunStatus[];
+  /** Runs that are over, or whose Job is to be made anew: what the schedules are held against, beside the Jobs. */
+  readonly taken: readonly Taken[];
   /** What is known of the volume now, and not in status yet, oldest first. */
   readonly findings: readonly Finding[];
   readonly actions: readonly Action[];
@@ -69,7 +73,13 @@ function recheckAfterMs(ageMs: number): number {
 export function decide(seen: Observed, policy: Policy): Decision {
   const judged = judgedRuns(seen);
   const { ended: answered, open: inspecting } = inspect(seen, judged.unclear);
-  const { standing, next, actions } = wanted(seen, policy, [...judged.ended, ...judged.unclear]);
+  const over = [...judged.ended, ...judged.unclear];
+  const resumed = resumedIn(seen, over);
+  const taken = [...over, ...(resumed === undefined ? [] : [resumed])];
+  const { standing, next, actions } = wanted(seen, policy, {
+    resumed,
+    turn: turnOf(seen, account(seen, taken)),
+  });
   const inspections = inspectionActions(seen, inspecting, {
     mayStart: mayInspect(standing),
     agentImage: policy.agentImage,
@@ -89,6 +99,7 @@ export function decide(seen: Observed, policy: Policy): Decision {
     standing: isAsking ? askingFor(seen, run) : restWith(standing, tending),
     ended,
     inspecting,
+    taken,
     findings: found,
     // The run first: tidying up that fails must not keep a backup from being taken.
     actions: [...actions, ...inspections, ...tending.actions, ...expiredJobs(seen)],
@@ -97,7 +108,7 @@ export function decide(seen: Observed, policy: Policy): Decision {
 }
 
 function restWith(standing: Standing, { job }: Tending): Standing {
-  return standing.kind === 'idle' && job !== undefined ? { kind: 'idle', tending: job } : standing;
+  return standing.kind === 'idle' && job !== undefined ? { ...standing, tending: job } : standing;
 }
 
 /** What a watch tells of comes first anyway. */
@@ -132,26 +143,56 @@ function askingFor(seen: Observed, run: RunStatus): Standing {
 
 type Wanted = Pick<Decision, 'standing' | 'actions' | 'next'>;
 
-/** What is to be done for the backup that is under way, or due. @param over the runs that this pass has seen the end of */
-function wanted(seen: Observed, policy: Policy, over: readonly RunStatus[]): Wanted {
+/** The run whose Job is to be made anew. One that ends before it is deleted is over. */
+function resumedIn({ backup }: Observed, over: readonly RunStatus[]): CurrentRun | undefined {
+  const announced = resumedRun(backup);
+  return over.some(({ id }) => id === announced?.id) ? undefined : announced;
+}
+
+interface Due {
+  readonly resumed: CurrentRun | undefined;
+  readonly turn: Turn | undefined;
+}
+
+/** What is to be done for the backup that is under way, or due. */
+function wanted(seen: Observed, policy: Policy, { resumed, turn }: Due): Wanted {
   const active = seen.runs.find(({ job }) => !isFinished(job) || isGoing(seen.backup, job));
   if (active !== undefined) return underWay(seen, active, policy);
 
-  const announced = resumedRun(seen.backup);
-  // A Job that was to be made anew may end before it is deleted: then its run is over.
-  const resumed = over.some(({ id }) => id === announced?.id) ? undefined : announced;
-  const jobs = seen.runs.map(({ job }) => job);
-  const due = resumed ?? dueRun(seen.backup, jobs);
-  const objection = objectionTo(seen, policy, due !== undefined);
-  if (objection !== undefined) return { standing: objection, actions: [], next: nextOf(objection, seen) };
+  const { run, isHeld } = dueNow(seen, resumed, turn);
+  const objection = objectionTo(seen, policy, run !== undefined && !isHeld);
+  if (objection !== undefined) {
+    const next = soonest(nextOf(objection, seen), untilTurn(turn, seen.now));
+    return { standing: objection, actions: [], next };
+  }
+  const job = run === undefined ? undefined : jobOf(seen, run, policy.agentImage);
+  if (job !== undefined && !isHeld) return startOf(job, seen, turn);
+  const standing = job === undefined ? resting(seen) : heldBack(job, turn);
+  return { standing, actions: [], next: waitingFor(turn, seen.now) };
+}
 
-  const job = due === undefined ? undefined : jobOf(seen, due, policy.agentImage);
-  if (job === undefined) return { standing: { kind: 'idle' }, actions: [], next: { kind: 'onChange' } };
+interface DueNow {
+  readonly run?: DueRun | CurrentRun | undefined;
+  /** It must wait for the end of a blackout window, and what a trigger asks for goes before. */
+  readonly isHeld: boolean;
+}
+
+function dueNow({ backup, runs }: Observed, resumed: CurrentRun | undefined, turn: Turn | undefined): DueNow {
+  const jobs = runs.map(({ job }) => job);
+  if (resumed !== undefined) return { run: resumed, isHeld: false };
+  if (turn?.heldUntil === undefined) return { run: dueRun(backup, jobs, turn?.due), isHeld: false };
+  const asked = dueRun(backup, jobs);
+  return asked === undefined
+    ? { run: dueRun(backup, jobs, turn.due), isHeld: true }
+    : { run: asked, isHeld: false };
+}
+
+function startOf(job: V1Job, seen: Observed, turn: Turn | undefined): Wanted {
   const way = waitsFor(seen);
   if (way !== undefined) {
     const detail = `The run ${job.metadata?.name} waits for ${way}`;
     // Of a Job that a cache never knew no watch tells that it has gone.
-    const next = { kind: 'after', delayMs: slowestRecheckMs } as const;
+    const next = soonest({ kind: 'after', delayMs: slowestRecheckMs }, untilTurn(turn, seen.now));
     return { standing: { kind: 'queued', detail }, actions: clearing(seen), next };
   }
   return {
@@ -159,6 +200,36 @@ function wanted(seen: Observed, policy: Policy, over: readonly RunStatus[]): Wan
     actions: [{ kind: 'createJob', job }],
     next: { kind: 'onChange' },
   };
+}
+
+function heldBack(job: V1Job, turn: Turn | undefined): Standing {
+  const until = instant(turn?.heldUntil?.getTime() ?? 0);
+  return {
+    kind: 'queued',
+    detail: `The run ${job.metadata?.name} waits for the end of the blackout window, which is at ${until}`,
+  };
+}
+
+function resting({ backup }: Observed): Standing {
+  const isSuspended = backup.spec.suspend && timingOf(backup) !== undefined;
+  return { kind: 'idle', ...(isSuspended ? { isSuspended } : {}) };
+}
+
+/** However far away the next moment is: a clock may be set. Milliseconds. */
+const mostWaitMs = 600_000;
+
+function waitingFor(turn: Turn | undefined, now: Date): Next {
+  const delayMs = untilTurn(turn, now);
+  return delayMs === undefined ? { kind: 'onChange' } : { kind: 'after', delayMs };
+}
+
+/** Until the schedules want something, or give it up. */
+function untilTurn(turn: Turn | undefined, now: Date): number | undefined {
+  if (turn === undefined) return undefined;
+  const { due, heldUntil, deadline, next } = turn;
+  const times = [next, ...(due === undefined ? [] : [heldUntil, deadline])];
+  const coming = times.filter((time) => time !== undefined && time >= now).map((time) => Number(time));
+  return coming.length === 0 ? undefined : Math.min(mostWaitMs, Math.min(...coming) + 1 - now.getTime());
 }
 
 /** Of an edit, a claim and a Service the watches tell; of a server that is ready again nobody does. */

@@ -65,11 +65,23 @@ function sourceHost({ spec, metadata }: Neo4jBackup): string {
 }
 
 /**
- * Changes whenever the Job of a run would be another one. Not with the trigger, which makes another run, nor with the schedule
+ * Changes whenever the Job of a run would be another one. Not with what makes another run, nor with the schedule
  * of verification. With the policy of retention: a run that waits would remove what somebody has just asked to keep.
  */
 export function specHash({ spec }: Neo4jBackup, agentImage: string): string {
-  const { trigger: _trigger, verification: _verification, ...shaping } = spec;
+  const {
+    trigger: _trigger,
+    verification: _verification,
+    schedule: _schedule,
+    fullSchedule: _fullSchedule,
+    timeZone: _timeZone,
+    startingDeadlineSeconds: _startingDeadlineSeconds,
+    suspend: _suspend,
+    spread: _spread,
+    blackoutWindows: _blackoutWindows,
+    objectives: _objectives,
+    ...shaping
+  } = spec;
   return createHash('sha256')
     .update(JSON.stringify([agentImage, shaping]))
     .digest('hex')
@@ -88,7 +100,7 @@ export function buildJob(backup: Neo4jBackup, input: JobInput): V1Job {
       annotations: {
         [annotations.requestedType]: run.requestedType,
         [annotations.specHash]: specHash(backup, input.agentImage),
-        ...(run.triggerID === undefined ? {} : { [annotations.triggerID]: run.triggerID }),
+        ...marksOf(run),
         ...(spec.retention === undefined ? {} : { [annotations.retention]: policyHash(spec.retention) }),
       },
     },
@@ -102,6 +114,20 @@ export function buildJob(backup: Neo4jBackup, input: JobInput): V1Job {
       template: { metadata: podMetadata(metadata.labels), spec: podSpec(backup, engine, input) },
     },
   };
+}
+
+/** What made the run due. */
+function marksOf({
+  triggerID,
+  annotationTriggerID,
+  scheduledTime,
+}: DueRun): Readonly<Record<string, string>> {
+  const marks = { triggerID, annotationTriggerID, scheduledTime };
+  return Object.fromEntries(
+    Object.entries(marks).flatMap(([mark, value]) =>
+      value === undefined ? [] : [[annotations[mark as keyof typeof marks], value]],
+    ),
+  );
 }
 
 /** How every Job of ours runs: one Pod, and a second one where that can help. @param rules what else makes a second one vain */

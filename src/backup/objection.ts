@@ -6,7 +6,10 @@ import { selectEngine, servedVersions } from '../engine/select.ts';
 import { refusedAs } from '../run/address.ts';
 import { isAllowedHost, isAllowedImage } from './allowed.ts';
 import { shareMemory } from './memory.ts';
+import { timingProblem } from './calendar.ts';
 import type { Observed } from './observe.ts';
+import type { Neo4jBackup } from './resources.ts';
+import { timingOf } from './timing.ts';
 import { destinationPath } from './run.ts';
 import { parseSchedule } from './schedule.ts';
 
@@ -153,15 +156,16 @@ function memoryFits({ backup }: Observed): Objection | undefined {
     : stalled('ToolMemoryInvalid', `In spec.neo4j.tool, ${shared.problem}`);
 }
 
-function scheduleMeant({ backup }: Observed): Objection | undefined {
-  const { verification } = backup.spec;
+function scheduleMeant({ backup, now }: Observed): Objection | undefined {
+  const problem =
+    verificationProblem(backup.spec) ?? timingProblem(timingOf(backup), backup.metadata.uid, now);
+  return problem === undefined ? undefined : stalled('InvalidSchedule', problem);
+}
+
+function verificationProblem({ verification }: Neo4jBackup['spec']): string | undefined {
   const parsed = verification === undefined ? undefined : parseSchedule(verification.schedule);
-  return parsed?.kind === 'invalid'
-    ? stalled(
-        'InvalidSchedule',
-        `spec.verification.schedule is "${verification?.schedule ?? ''}": ${parsed.problem}`,
-      )
-    : undefined;
+  if (parsed?.kind !== 'invalid') return undefined;
+  return `spec.verification.schedule is "${verification?.schedule ?? ''}": ${parsed.problem}`;
 }
 
 function folderFree({ backup, rival }: Observed): Objection | undefined {

@@ -1,6 +1,6 @@
 // One pass of reads: everything that a decision may depend on, as one value.
 import { isDeepStrictEqual } from 'node:util';
-import { labels, managedBy, tasks } from '../api/names.ts';
+import { labels, managedBy, tasks, wishes } from '../api/names.ts';
 import type { KubeClient, ListOptions } from '../kube/client.ts';
 import { isKubeError } from '../kube/errors.ts';
 import { keyOf, type KubeObject, type ObjectKey, type Resource } from '../kube/resource.ts';
@@ -26,6 +26,7 @@ import {
   type Service,
 } from './resources.ts';
 import { claimMark, rememberedRuns } from './run.ts';
+import { timingOf } from './timing.ts';
 
 /** Name of the index under which Jobs are found by the uid of their resource. */
 export const byOwner = 'owner';
@@ -178,8 +179,11 @@ async function jobsAfresh(
  * A resource as it was created, of which nothing has been told yet: the one run that can have been started for it is the
  * one that is due now, and its name keeps it from being started twice.
  */
-function isUntouched({ metadata, status }: Neo4jBackup): boolean {
-  return metadata.generation === 1 && status?.currentRun === undefined && rememberedRuns(status).length === 0;
+function isUntouched(backup: Neo4jBackup): boolean {
+  const { metadata, status } = backup;
+  const isOnce = timingOf(backup) === undefined && metadata.annotations?.[wishes.runNow] === undefined;
+  const hasNone = status?.currentRun === undefined && rememberedRuns(status).length === 0;
+  return isOnce && metadata.generation === 1 && hasNone;
 }
 
 function isGone(backup: Neo4jBackup | undefined): backup is undefined {

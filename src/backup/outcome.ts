@@ -16,6 +16,8 @@ import { parseReport, type RunReport } from '../run/report.ts';
 import { evidenceOf, mayHavePublished, statusesOf, type Ending } from './evidence.ts';
 import { obstacleOf, type Obstacle } from './obstacle.ts';
 import type { Job, Pod } from './resources.ts';
+import type { RunCause } from './run.ts';
+import { instantIn } from './timing.ts';
 import type { Finding } from './upkeep.ts';
 
 export interface RunView {
@@ -125,16 +127,25 @@ export function finishedCondition({ status }: Job): JobCondition | undefined {
   );
 }
 
-type Common = Pick<RunStatus, 'id' | 'requestedType' | 'triggerID' | 'startTime'>;
+type Common = Pick<RunStatus, 'id' | 'requestedType' | 'startTime'> & RunCause;
 
 function common({ metadata }: Job): Common {
-  const triggerID = metadata.annotations?.[annotations.triggerID]?.slice(0, 63); // anybody may have edited it
   return {
     id: metadata.name,
     requestedType: metadata.annotations?.[annotations.requestedType] === 'Full' ? 'Full' : 'Auto',
-    ...(triggerID === undefined ? {} : { triggerID }),
+    ...causeIn(metadata.annotations ?? {}),
     startTime: metadata.creationTimestamp,
   };
+}
+
+/** Anybody may have edited them. */
+function causeIn(marks: Readonly<Record<string, string>>): RunCause {
+  const cause = {
+    triggerID: marks[annotations.triggerID]?.slice(0, 63),
+    annotationTriggerID: marks[annotations.annotationTriggerID]?.slice(0, 63),
+    scheduledTime: instantIn(marks[annotations.scheduledTime]),
+  };
+  return Object.fromEntries(Object.entries(cause).filter(([, value]) => value !== undefined));
 }
 
 /** What the Job says of a run that is under way: the same fields as status.currentRun. */

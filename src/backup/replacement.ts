@@ -56,7 +56,7 @@ function isOutdated(backup: Neo4jBackup, { metadata }: Job, agentImage: string):
 export function resumedRun(backup: Neo4jBackup): CurrentRun | undefined {
   const { currentRun } = backup.status ?? {};
   if (currentRun?.replacedPods === undefined) return undefined;
-  const { id, triggerID } = currentRun;
+  const { id } = currentRun;
   const isEnded = rememberedRuns(backup.status).some((run) => run.id === id);
-  return isEnded || id !== runName(backup, causeOf(triggerID)) ? undefined : currentRun;
+  return isEnded || id !== runName(backup, causeOf(currentRun)) ? undefined : currentRun;
 }

@@ -1,14 +1,18 @@
 // Which run is due, and its name: pure. The name is the lock: whoever makes the Job of that name first has made the run.
 import { createHash } from 'node:crypto';
-import { annotations } from '../api/names.ts';
+import { annotations, wishes } from '../api/names.ts';
 import type { Neo4jBackupStatus, RetentionPolicy, RunStatus } from '../api/neo4jbackup.ts';
+import { plain } from '../api/plain.ts';
+import { instant, timingOf } from './timing.ts';
 import type { Job, Neo4jBackup } from './resources.ts';
 
-export interface DueRun {
+/** What made a run due: one of these, or, of none, that the resource was created. */
+export type RunCause = Pick<RunStatus, 'triggerID' | 'annotationTriggerID' | 'scheduledTime'>;
+
+export interface DueRun extends RunCause {
   /** Name of the run and of its Job. */
   readonly id: string;
   readonly requestedType: 'Auto' | 'Full';
-  readonly triggerID?: string | undefined;
 }
 
 /**
@@ -50,25 +54,64 @@ export function policyHash(policy: RetentionPolicy): string {
 }
 
 /**
- * The run that is due now, if any. Without a trigger there is one run, at creation. With one, a run for each new id: an
- * id that status or a Job remembers never fires again, so a tool that reverts the field starts nothing.
+ * The run that is due now, if any. What the schedules ask for goes first, as it will be too late for it; a trigger waits. With
+ * a trigger there is a run for each new id: one that status or a Job remembers never fires again, so a tool that reverts the
+ * field starts nothing. With neither there is one run, at creation.
+ * @param scheduled what the schedules ask for now
  */
-export function dueRun(backup: Neo4jBackup, jobs: readonly Job[]): DueRun | undefined {
-  const { trigger } = backup.spec;
-  if (trigger === undefined) {
-    if (hasRun(backup, jobs)) return undefined;
-    return { id: runName(backup, causeOf(undefined)), requestedType: 'Auto' };
+export function dueRun(
+  backup: Neo4jBackup,
+  jobs: readonly Job[],
+  scheduled?: { readonly time: Date; readonly isFull: boolean },
+): DueRun | undefined {
+  if (scheduled !== undefined) {
+    const scheduledTime = instant(scheduled.time.getTime());
+    return named(backup, { scheduledTime }, scheduled.isFull ? 'Full' : 'Auto');
   }
-  if (firedTriggers(backup, jobs).has(trigger.id)) return undefined;
-  return {
-    id: runName(backup, causeOf(trigger.id)),
-    requestedType: trigger.type,
-    triggerID: trigger.id,
-  };
+  return triggered(backup, jobs) ?? annotated(backup, jobs) ?? first(backup, jobs);
 }
 
-/** What made a run due: its trigger, or else that the resource was created. */
-export function causeOf(triggerID: string | undefined): string {
+function named(backup: Neo4jBackup, cause: RunCause, requestedType: DueRun['requestedType']): DueRun {
+  return { id: runName(backup, causeOf(cause)), requestedType, ...cause };
+}
+
+function triggered(backup: Neo4jBackup, jobs: readonly Job[]): DueRun | undefined {
+  const { trigger } = backup.spec;
+  if (trigger === undefined) return undefined;
+  const fired = firedBy(backup, jobs, 'triggerID');
+  return fired.has(trigger.id) ? undefined : named(backup, { triggerID: trigger.id }, trigger.type);
+}
+
+/** People cannot always edit what git owns. */
+function annotated(backup: Neo4jBackup, jobs: readonly Job[]): DueRun | undefined {
+  const wish = backup.metadata.annotations?.[wishes.runNow] ?? '';
+  if (wish === '') return undefined;
+  const annotationTriggerID = wishID(wish);
+  if (firedBy(backup, jobs, 'annotationTriggerID').has(annotationTriggerID)) return undefined;
+  const isFull = backup.metadata.annotations?.[wishes.runNowType]?.toLowerCase() === 'full';
+  return named(backup, { annotationTriggerID }, isFull ? 'Full' : 'Auto');
+}
+
+/** An annotation may hold anything: told as it is where it fits, else what fits of it and a hash of the whole. */
+function wishID(wish: string): string {
+  const shown = plain(wish);
+  if (shown === wish && wish.length <= 63) return wish;
+  const hash = createHash('sha256').update(wish).digest('hex').slice(0, 16);
+  return `${shown.slice(0, 46)}-${hash}`;
+}
+
+function first(backup: Neo4jBackup, jobs: readonly Job[]): DueRun | undefined {
+  const { spec, status } = backup;
+  const isByItself = spec.trigger === undefined && timingOf(backup) === undefined && !spec.suspend;
+  // A schedule that was removed starts nothing.
+  if (!isByItself || status?.accountedThrough !== undefined || hasRun(backup, jobs)) return undefined;
+  return named(backup, {}, 'Auto');
+}
+
+/** What made a run due, in one word for its name. */
+export function causeOf({ triggerID, annotationTriggerID, scheduledTime }: RunCause): string {
+  if (scheduledTime !== undefined) return `schedule\0${scheduledTime}`;
+  if (annotationTriggerID !== undefined) return `annotation\0${annotationTriggerID}`;
   return triggerID === undefined ? 'once' : `trigger\0${triggerID}`;
 }
 
@@ -84,11 +127,16 @@ export function rememberedRuns(status: Neo4jBackupStatus | undefined): readonly 
   );
 }
 
-function firedTriggers({ status }: Neo4jBackup, jobs: readonly Job[]): ReadonlySet<string | undefined> {
+function firedBy(
+  { status }: Neo4jBackup,
+  jobs: readonly Job[],
+  source: 'triggerID' | 'annotationTriggerID',
+): ReadonlySet<string | undefined> {
+  const last = source === 'triggerID' ? status?.lastTriggerID : status?.lastAnnotationTriggerID;
   return new Set([
-    status?.lastTriggerID,
-    status?.currentRun?.triggerID,
-    ...rememberedRuns(status).map(({ triggerID }) => triggerID),
-    ...jobs.map(({ metadata }) => metadata.annotations?.[annotations.triggerID]),
+    last,
+    status?.currentRun?.[source],
+    ...rememberedRuns(status).map((run) => run[source]),
+    ...jobs.map(({ metadata }) => metadata.annotations?.[annotations[source]]),
   ]);
 }

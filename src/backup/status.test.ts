@@ -55,6 +55,7 @@ function after({
     standing,
     ended,
     inspecting,
+    taken: [...ended, ...inspecting],
     findings,
     actions: [],
     next: { kind: 'onChange' },

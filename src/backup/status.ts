@@ -9,7 +9,10 @@ import type { Decision, Standing } from './decide.ts';
 import type { Observed } from './observe.ts';
 import type { Obstacle } from './obstacle.ts';
 import { currentRunOf } from './outcome.ts';
+import { account, turnOf, type Ledger } from './ledger.ts';
 import { withPast } from './past.ts';
+import type { RunCause } from './run.ts';
+import { instant } from './timing.ts';
 import { resumedRun } from './replacement.ts';
 import type { Finding } from './upkeep.ts';
 
@@ -68,8 +71,8 @@ export function nextStatus(seen: Observed, decision: Decision, outcome: ActOutco
     inspecting: inspecting.length === 0 ? undefined : inspecting.map(pastRun),
     lastRun,
     ...newestOfEachKind(ended, news, before),
-    lastTriggerID:
-      newestTrigger([...fresh, ...(currentRun === undefined ? [] : [currentRun])]) ?? before.lastTriggerID,
+    ...triggersOf([...fresh, ...(currentRun === undefined ? [] : [currentRun])], before),
+    ...schedulesOf(seen, decision, outcome),
     databases: databasesOf(news, before.databases),
     ...found,
     history: nextHistory(decision, before.history),
@@ -133,9 +136,35 @@ function resumable({ backup }: Observed, over: readonly RunStatus[]): Neo4jBacku
   return over.some(({ id }) => id === resumed?.id) ? undefined : resumed;
 }
 
-function newestTrigger(runs: readonly { readonly triggerID?: string | undefined }[]): string | undefined {
-  return runs.findLast(({ triggerID }) => triggerID !== undefined)?.triggerID;
+function triggersOf(
+  runs: readonly RunCause[],
+  before: Neo4jBackupStatus,
+): Pick<Neo4jBackupStatus, 'lastTriggerID' | 'lastAnnotationTriggerID'> {
+  const newest = (source: 'triggerID' | 'annotationTriggerID'): string | undefined =>
+    runs.findLast((run) => run[source] !== undefined)?.[source];
+  return {
+    lastTriggerID: newest('triggerID') ?? before.lastTriggerID,
+    lastAnnotationTriggerID: newest('annotationTriggerID') ?? before.lastAnnotationTriggerID,
+  };
 }
+
+/** What the schedules have come to, the run included that has just begun. */
+function schedulesOf(seen: Observed, { taken }: Decision, outcome: ActOutcome): Ledger & Coming {
+  const made = 'created' in outcome && outcome.created !== undefined ? [currentRunOf(outcome.created)] : [];
+  const ledger = account(seen, [...taken, ...made]);
+  const turn = turnOf(seen, ledger);
+  const time = (at: Date | undefined): string | undefined =>
+    at === undefined ? undefined : instant(at.getTime());
+  return {
+    ...ledger,
+    nextScheduleTime: time(turn?.next),
+    nextFullScheduleTime: time(turn?.nextFull),
+    spreadSeconds:
+      seen.backup.spec.spread === undefined || turn === undefined ? undefined : turn.spreadMs / 1000,
+  };
+}
+
+type Coming = Pick<Neo4jBackupStatus, 'nextScheduleTime' | 'nextFullScheduleTime' | 'spreadSeconds'>;
 
 function nextHistory(
   { ended, inspecting, findings }: Decision,
@@ -166,6 +195,7 @@ function phaseOf(standing: Standing, lastRun: RunStatus | undefined): Neo4jBacku
   if (standing.kind === 'stalled') return 'Stalled';
   if (standing.kind === 'running' || standing.kind === 'inspecting') return 'Running';
   if (standing.kind !== 'idle') return 'Pending';
+  if (standing.isSuspended === true) return 'Suspended';
   return lastRun?.result ?? 'Pending';
 }
 
@@ -227,14 +257,16 @@ function standingConditions(standing: Standing): readonly Judgement[] {
     case 'queued':
       return [good, judgement('Reconciling', true, 'Queued', standing.detail), free];
     case 'idle':
-      return [good, judgement('Reconciling', false, 'Idle', restingDetail(standing)), free];
+      return [good, judgement('Reconciling', false, ...restingWords(standing)), free];
   }
 }
 
 /** It does not count as under way: what waits for a resource to come to rest need not wait for hours of reading. */
-function restingDetail({ tending }: Extract<Standing, { kind: 'idle' }>): string | undefined {
-  if (tending === undefined) return undefined;
-  return `No backup is under way and none is due; the Job ${tending.metadata.name} tends the volume`;
+function restingWords({ tending, isSuspended }: Extract<Standing, { kind: 'idle' }>): [Reason, string?] {
+  const reason = isSuspended === true ? 'Suspended' : 'Idle';
+  if (tending === undefined) return [reason];
+  const what = `the Job ${tending.metadata.name} tends the volume`;
+  return [reason, isSuspended === true ? what : `No backup is under way and none is due; ${what}`];
 }
 
 /** Only where it is asked for, or was: kstatus and its like need not know of it. */

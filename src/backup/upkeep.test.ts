@@ -175,7 +175,7 @@ describe('what a Job says that has ended', () => {
         result: 'Succeeded',
         reason: 'Verified',
         message: 'All of 2 restore points.',
-        scheduledTime: today.toISOString(),
+        scheduledTime: '2026-01-05T03:00:00Z',
         completionTime: '2026-01-05T11:30:00.000Z',
         points: 2,
       },

@@ -17,6 +17,7 @@ import { finishedCondition, isFinished, type RunView } from './outcome.ts';
 import type { Job, Neo4jBackup } from './resources.ts';
 import { policyHash } from './run.ts';
 import { parseSchedule, type Schedule } from './schedule.ts';
+import { instantIn } from './timing.ts';
 import { buildChore, choreName, type Chore } from './upkeep-job.ts';
 import { isCrowded } from './way.ts';
 
@@ -160,12 +161,6 @@ function notApplied(
     removed: 0,
     blockedBecause: said?.reason ?? 'UpkeepFailed',
   };
-}
-
-/** Anybody may have edited it. */
-function instantIn(text: string | undefined): string | undefined {
-  const ms = Date.parse(text ?? '');
-  return Number.isNaN(ms) ? undefined : new Date(ms).toISOString();
 }
 
 /** How the Job failed, by the cluster's own evidence. */

@@ -134,7 +134,7 @@ export const bugs: readonly SeededBug[] = [
     name: 'triggers-forgotten-with-their-jobs',
     comesOutIn: 'triggers, new, reverted and removed',
     changes: [
-      { file: patches.run, from: '...rememberedRuns(status).map(({ triggerID }) => triggerID),', to: '' },
+      { file: patches.run, from: '...rememberedRuns(status).map((run) => run[source]),', to: '' },
     ],
   },
   {

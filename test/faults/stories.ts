@@ -347,7 +347,7 @@ export const acted: readonly Story[] = [
         t.makeForeignJob();
         t.makeClaim();
       },
-      (t) => t.kube.remove(jobs, { namespace, name: runName(t.backup(), causeOf(undefined)) }),
+      (t) => t.kube.remove(jobs, { namespace, name: runName(t.backup(), causeOf({})) }),
       succeed,
     ],
   },

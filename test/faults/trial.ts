@@ -164,7 +164,7 @@ export class Trial extends Scene {
 
   /** A Job that is not ours has the name of the run that is due. */
   makeForeignJob(): void {
-    const name = runName(this.backup(), causeOf(undefined));
+    const name = runName(this.backup(), causeOf({}));
     this.kube.put(jobs, namespace, { metadata: { name, labels: { whose: 'theirs' } } });
   }
 
@@ -386,7 +386,9 @@ function failure(how: keyof typeof refusals | 'hangs'): Fate {
 /** A status without its instants. */
 function lasting(status: Neo4jBackupStatus | undefined): unknown {
   return JSON.parse(
-    JSON.stringify(status ?? {}, (name, value: unknown) => (name.endsWith('Time') ? 'then' : value)),
+    JSON.stringify(status ?? {}, (name, value: unknown) =>
+      /(Time|Since|Through)$/.test(name) ? 'then' : value,
+    ),
   );
 }
 

@@ -119,6 +119,13 @@ export class Scene {
     this.edit({ trigger: { id } });
   }
 
+  /** A person asks for a run. */
+  annotate(marks: Readonly<Record<string, string>>): void {
+    this.kube.edit(backups, key, ({ metadata }) => {
+      metadata.annotations = { ...metadata.annotations, ...marks };
+    });
+  }
+
   /** Starts an operator, which reaches the cluster as the story wants it to. */
   async start(means: Partial<Means> = {}): Promise<void> {
     const stop = new AbortController();
@@ -322,7 +329,7 @@ export class Scene {
   }
 
   end(job: string, type: 'Complete' | 'Failed', reason = 'PodFailurePolicy'): void {
-    const lastTransitionTime = '2026-01-01T00:05:00Z';
+    const lastTransitionTime = this.clock.now().toISOString();
     this.kube.edit(jobs, { namespace, name: job }, (draft) => {
       draft['status'] = { conditions: [{ type, status: 'True', reason, lastTransitionTime }] };
     });

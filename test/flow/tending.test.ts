@@ -42,7 +42,7 @@ describe('verification', () => {
 
     expect(verdict()).toBe('True Verified');
     expect(scene.status()).toMatchObject({
-      lastVerification: { id, scheduledTime: '2026-01-01T03:00:00.000Z' },
+      lastVerification: { id, scheduledTime: '2026-01-01T03:00:00Z' },
       volume: { points: 7 },
     });
     await scene.settle(23 * hourMs);

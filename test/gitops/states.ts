@@ -50,6 +50,7 @@ function after({
     standing,
     ended,
     inspecting,
+    taken: ended,
     findings: [],
     actions: [],
     next: { kind: 'onChange' },

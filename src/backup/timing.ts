@@ -1,0 +1,25 @@
+// What of a spec decides when scheduled runs start. Pure.
+import type { Timing } from '../api/neo4jbackup.ts';
+import type { Neo4jBackup } from './resources.ts';
+
+/** @returns undefined when there is no schedule */
+export function timingOf({ spec }: Pick<Neo4jBackup, 'spec'>): Timing | undefined {
+  const { schedule, fullSchedule, timeZone, spread, blackoutWindows } = spec;
+  if (schedule === undefined && fullSchedule === undefined) return undefined;
+  return Object.fromEntries(
+    Object.entries({ schedule, fullSchedule, timeZone, spread, blackoutWindows }).filter(
+      ([, value]) => value !== undefined,
+    ),
+  );
+}
+
+/** A time as Kubernetes writes it: to the second. */
+export function instant(ms: number): string {
+  return `${new Date(ms).toISOString().slice(0, 19)}Z`;
+}
+
+/** A time that anybody may have edited. */
+export function instantIn(text: string | undefined): string | undefined {
+  const ms = Date.parse(text ?? '');
+  return Number.isNaN(ms) ? undefined : instant(ms);
+}
