@@ -256,7 +256,8 @@ interface Injected {
 
 function fullFrom({ k, stays, half }: Injected): ReturnType<typeof filesWith> {
   return filesWith(({ verb }, position) => {
-    const fails = stays ? position >= k && growing.has(verb) : position === k;
+    // How often somebody looks whether the lock is free is never the same twice: what comes as the k-th may be a removal.
+    const fails = stays ? position >= k && growing.has(verb) : position === k && verb !== 'remove';
     return fails
       ? {
           half,
