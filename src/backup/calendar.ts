@@ -69,6 +69,7 @@ function windowProblem(timing: Timing): string | undefined {
   const windows = windowsOf(timing);
   if (windows.kind === 'valid') return undefined;
   const { at, field, problem } = windows;
+  if (field === 'timeZone') return `spec.timeZone is "${timing.timeZone ?? ''}": ${problem}`;
   return `spec.blackoutWindows[${at}].${field} is "${timing.blackoutWindows?.[at]?.[field] ?? ''}": ${problem}`;
 }
 

@@ -133,9 +133,7 @@ export const bugs: readonly SeededBug[] = [
   {
     name: 'triggers-forgotten-with-their-jobs',
     comesOutIn: 'triggers, new, reverted and removed',
-    changes: [
-      { file: patches.run, from: '...rememberedRuns(status).map((run) => run[source]),', to: '' },
-    ],
+    changes: [{ file: patches.run, from: '...rememberedRuns(status).map((run) => run[source]),', to: '' }],
   },
   {
     name: 'a-name-without-the-uid',

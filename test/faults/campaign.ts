@@ -27,7 +27,7 @@ interface CampaignOptions {
 export async function campaign(story: Story, options: CampaignOptions = {}): Promise<Verdict> {
   const { pairs = 0, seed = 1, isHasty = false } = options;
   const calm = options.calm ?? (await new Trial(story, []).tell());
-  const single = allPlans(calm.extent).filter(({ kind }) => kind !== 'rush' || story.isOrdered !== true);
+  const single = allPlans(calm.extent).filter((plan) => fits(plan, story));
   const random = chance(seed);
   const double = Array.from({ length: pairs }, () => someFaults(single, 2, random));
   const violations: Violation[] = calm.violations.map((what) => ({ plans: [], what }));
@@ -39,6 +39,13 @@ export async function campaign(story: Story, options: CampaignOptions = {}): Pro
     violations.push(...found.map((what) => ({ plans, what })));
   }
   return { plans: told, violations };
+}
+
+const atWrites: ReadonlySet<Plan['kind']> = new Set(['calm', 'pair', 'crash', 'lateWrite']);
+
+function fits({ kind }: Plan, { isOrdered, onlyAtWrites }: Story): boolean {
+  if (kind === 'rush' && isOrdered === true) return false;
+  return onlyAtWrites !== true || atWrites.has(kind);
 }
 
 /** A telling that the faults make impossible (the Job that an act is about is not there) has failed, too. */

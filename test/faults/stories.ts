@@ -2,7 +2,7 @@
 import { causeOf, runName } from '../../src/backup/run.ts';
 import { backups, claims, jobs } from '../../src/backup/resources.ts';
 import { KubeError } from '../../src/kube/errors.ts';
-import { labels } from '../../src/api/names.ts';
+import { labels, wishes } from '../../src/api/names.ts';
 import type { RunReport } from '../../src/run/report.ts';
 import { aFailure, aReport } from '../support/builders.ts';
 import { key, namespace } from '../flow/scene.ts';
@@ -365,4 +365,98 @@ export const acted: readonly Story[] = [
   },
 ];
 
-export const stories: readonly Story[] = [...acted, ...played];
+/** Moments lie six minutes after each act, and as long before the next one: what is held up comes in time. */
+const often = { schedule: '6-59/12 * * * *' };
+const inBetween = { schedule: '*/12 * * * *' };
+const withMoments = { isOrdered: true, onlyAtWrites: true, restMs: 12 * 60_000 } as const;
+
+/** The story has an end. */
+function suspend(trial: Trial): void {
+  trial.edit({ suspend: true });
+}
+
+/** Stories of schedules. Each act is about what the moment before has led to. */
+export const scheduled: readonly Story[] = [
+  {
+    name: 'a schedule, and one of full backups',
+    ...withMoments,
+    acts: [
+      (t) => t.apply({ ...often, fullSchedule: '18 * * * *' }),
+      succeed,
+      (t) => t.finish(t.activeJob(), aReport(incremental)),
+      fail,
+      (t) => {
+        succeed(t);
+        suspend(t);
+      },
+    ],
+  },
+  {
+    name: 'a moment that comes while a run is under way',
+    ...withMoments,
+    acts: [
+      (t) => t.apply({ ...often, fullSchedule: '18 * * * *' }),
+      () => undefined,
+      succeed,
+      (t) => {
+        succeed(t);
+        suspend(t);
+      },
+    ],
+  },
+  {
+    name: 'one run makes up for what came while nobody was there',
+    ...withMoments,
+    acts: [
+      (t) => t.apply(often),
+      (t) => {
+        succeed(t);
+        t.leave();
+      },
+      () => undefined,
+      (t) => t.comeBack(),
+      (t) => {
+        succeed(t);
+        suspend(t);
+      },
+    ],
+  },
+  {
+    name: 'a trigger while a run is due',
+    ...withMoments,
+    acts: [
+      (t) => {
+        t.serve(false);
+        t.apply(often);
+      },
+      (t) => t.trigger('now'),
+      (t) => t.serve(true),
+      succeed,
+      (t) => {
+        suspend(t);
+        succeed(t);
+      },
+    ],
+  },
+  {
+    name: 'schedules that are edited while a run is under way, suspended, and let go',
+    ...withMoments,
+    acts: [
+      (t) => t.apply(often),
+      (t) => t.edit({ ...inBetween, spread: '12m' }),
+      (t) => {
+        succeed(t);
+        t.edit({ ...often, spread: undefined, suspend: true });
+      },
+      (t) => t.edit({ suspend: false }),
+      (t) => {
+        suspend(t);
+        t.annotate({ [wishes.runNow]: 'now' });
+      },
+      succeed,
+      succeed,
+    ],
+  },
+];
+
+export const stories: readonly Story[] = [...acted, ...played, ...scheduled];

@@ -22,6 +22,8 @@ export interface Story {
   readonly script?: FakeJobsOptions['script'];
   /** Each act is about what the one before has led to: told in a rush it would be another story. */
   readonly isOrdered?: true;
+  /** Time itself tells it, and goes on while a fault is mended: only what goes wrong around a write, which is mended at once. */
+  readonly onlyAtWrites?: true;
   /** How long an act takes to come to rest where nothing goes wrong. Milliseconds; a minute unless said. */
   readonly restMs?: number;
   readonly acts: readonly ((trial: Trial) => void)[];
@@ -82,6 +84,7 @@ export class Trial extends Scene {
   #told = 0;
   /** How many acts have happened. */
   #happened = 0;
+  #isAway = false;
 
   constructor(story: Story, plans: readonly Plan[]) {
     super(story);
@@ -186,7 +189,19 @@ export class Trial extends Scene {
     };
   }
 
+  /** No operator is there, nor started anew, until it comes back. */
+  leave(): void {
+    this.#isAway = true;
+    for (const process of this.#processes) process.kill();
+  }
+
+  comeBack(): void {
+    this.#isAway = false;
+    void this.#spawn();
+  }
+
   async #spawn(stale?: Stale): Promise<void> {
+    if (this.#isAway) return;
     const process: OperatorProcess = new OperatorProcess({
       kube: this.kube,
       clock: this.clock,
