@@ -122,23 +122,26 @@ const places = fc
 
 const pairs = fc.record({ place: places, one: schedules, other: fc.option(schedules, { nil: undefined }) });
 
+interface Plans<T> {
+  readonly of: fc.Arbitrary<T>;
+  readonly usually: number;
+}
+
 /** Plays plans of chance, each of which finds what is wrong, or nothing; the smallest that fails is told. */
-function campaign<T>(
-  name: string,
-  plans: { readonly of: fc.Arbitrary<T>; readonly usually: number },
+function play<T>(
+  { of, usually }: Plans<T>,
   judge: (plan: T) => string | undefined,
-): void {
+): readonly [number, readonly string[]] {
   let played = 0;
   let wrong: string | undefined;
-  const property = fc.property(plans.of, (plan) => {
+  const property = fc.property(of, (plan) => {
     played += 1;
     const found = judge(plan);
     if (found !== undefined) wrong = `SEED=${seed}: ${found}`;
     return found === undefined;
   });
-  const numRuns = plansOf(plans.usually);
-  fc.check(property, { seed, numRuns });
-  concludeCampaign(name, played, wrong === undefined ? [] : [wrong]);
+  fc.check(property, { seed, numRuns: plansOf(usually) });
+  return [played, wrong === undefined ? [] : [wrong]];
 }
 
 // --- timetables
@@ -149,7 +152,7 @@ function timetableFor(timing: Parameters<typeof timetableOf>[0]): Timetable | un
 }
 
 test('timetables by chance are those of the daemon', () => {
-  campaign('timetables by chance', { of: pairs, usually: 1_000 }, ({ place, one, other }) => {
+  const found = play({ of: pairs, usually: 1_000 }, ({ place, one, other }) => {
     const { clocks, after, through } = place;
     const timing = { timeZone: clocks.zone, schedule: one.text, fullSchedule: other?.text };
     const of = `${JSON.stringify(timing)} from ${new Date(after).toISOString()} to ${new Date(through).toISOString()}`;
@@ -163,6 +166,7 @@ test('timetables by chance are those of the daemon', () => {
     );
     return wrong === undefined ? undefined : `${of}: ${wrong}`;
   });
+  concludeCampaign('timetables by chance', ...found);
 });
 
 interface Span {
@@ -215,12 +219,13 @@ const longSpans = fc.record({
 });
 
 test('next, newest and count agree over decades', () => {
-  campaign('answers that agree', { of: longSpans, usually: 300 }, ({ zone, one, other, times }) => {
+  const found = play({ of: longSpans, usually: 300 }, ({ zone, one, other, times }) => {
     const timing = { timeZone: zone, schedule: one.text, fullSchedule: other?.text };
     const timetable = timetableFor(timing);
     const wrong = timetable === undefined ? 'refused' : disagreement(timetable, times);
     return wrong === undefined ? undefined : `${JSON.stringify(timing)} at ${times.join(', ')}: ${wrong}`;
   });
+  concludeCampaign('answers that agree', ...found);
 });
 
 function disagreement(timetable: Timetable, times: readonly number[]): string | undefined {
@@ -252,55 +257,50 @@ const blackouts = fc.record({
 });
 
 test('blackout windows by chance are those of the daemon', () => {
-  campaign(
-    'windows by chance',
-    { of: blackouts, usually: 400 },
-    ({ place: { clocks, after, through }, windows }) => {
-      const timing = {
-        timeZone: clocks.zone,
-        blackoutWindows: windows.map(({ told, length }) => ({ schedule: told.text, duration: length.text })),
-      };
-      const of = `${JSON.stringify(timing)} from ${new Date(after).toISOString()} to ${new Date(through).toISOString()}`;
-      const parsed = windowsOf(timing);
-      if (parsed.kind === 'invalid') return `${of}: refused`;
-      // Nothing that began three days ago is open any more, and nothing is open for longer than it is looked at afterwards.
-      const all = [
-        ...ticks(
-          clocks,
-          windows.map(({ told }) => told),
-          { after: after - 3 * day, through: through + 3 * day },
-        ),
-      ];
-      const open = together(
-        all.flatMap(({ time, striking }) =>
-          striking.map((i) => ({ from: time, until: time + (windows[i]?.length.ms ?? 0) })),
-        ),
-      );
-      const expected = open
-        .filter(({ from, until }) => from < through && until > after)
-        .map(({ from, until }) => ({
-          from: new Date(Math.max(from, after)),
-          until: new Date(Math.min(until, through)),
-        }));
-      const found =
-        after < through
-          ? parsed.windows.within({ from: new Date(after), until: new Date(through) })
-          : expected;
-      if (JSON.stringify(found) !== JSON.stringify(expected))
-        return `${of}: ${JSON.stringify(found)} instead of ${JSON.stringify(expected)}`;
-      for (const time of [
-        after,
-        ...expected.flatMap(({ from, until }) => [from.getTime(), until.getTime() - 1]),
-      ]) {
-        const end = parsed.windows.endOf(new Date(time))?.getTime();
-        const should = open.find(({ from, until }) => from <= time && time < until)?.until;
-        const isFar = should !== undefined && should > through + 2 * day;
-        if (!isFar && end !== should)
-          return `${of}: at ${new Date(time).toISOString()} it ends at ${String(end)} and not at ${String(should)}`;
-      }
-      return undefined;
-    },
-  );
+  const found = play({ of: blackouts, usually: 400 }, ({ place: { clocks, after, through }, windows }) => {
+    const timing = {
+      timeZone: clocks.zone,
+      blackoutWindows: windows.map(({ told, length }) => ({ schedule: told.text, duration: length.text })),
+    };
+    const of = `${JSON.stringify(timing)} from ${new Date(after).toISOString()} to ${new Date(through).toISOString()}`;
+    const parsed = windowsOf(timing);
+    if (parsed.kind === 'invalid') return `${of}: refused`;
+    // Nothing that began three days ago is open any more, and nothing is open for longer than it is looked at afterwards.
+    const all = [
+      ...ticks(
+        clocks,
+        windows.map(({ told }) => told),
+        { after: after - 3 * day, through: through + 3 * day },
+      ),
+    ];
+    const open = together(
+      all.flatMap(({ time, striking }) =>
+        striking.map((i) => ({ from: time, until: time + (windows[i]?.length.ms ?? 0) })),
+      ),
+    );
+    const expected = open
+      .filter(({ from, until }) => from < through && until > after)
+      .map(({ from, until }) => ({
+        from: new Date(Math.max(from, after)),
+        until: new Date(Math.min(until, through)),
+      }));
+    const found =
+      after < through ? parsed.windows.within({ from: new Date(after), until: new Date(through) }) : expected;
+    if (JSON.stringify(found) !== JSON.stringify(expected))
+      return `${of}: ${JSON.stringify(found)} instead of ${JSON.stringify(expected)}`;
+    for (const time of [
+      after,
+      ...expected.flatMap(({ from, until }) => [from.getTime(), until.getTime() - 1, until.getTime()]),
+    ]) {
+      const end = parsed.windows.endOf(new Date(time))?.getTime();
+      const should = open.find(({ from, until }) => from <= time && time < until)?.until;
+      const isFar = should !== undefined && should > through + 2 * day;
+      if (!isFar && end !== should)
+        return `${of}: at ${new Date(time).toISOString()} it ends at ${String(end)} and not at ${String(should)}`;
+    }
+    return undefined;
+  });
+  concludeCampaign('windows by chance', ...found);
 });
 
 interface Open {
