@@ -1,7 +1,7 @@
 // The operator: reads its configuration, wires the parts, runs until it is told to stop.
 import project from '../package.json' with { type: 'json' };
 import { servedSchemaPath } from './api/served.ts';
-import { BackupController } from './backup/controller.ts';
+import { BackupController, type StatusChange } from './backup/controller.ts';
 import { ConfigError, operatorConfig, operatorHelp, type OperatorConfig } from './config.ts';
 import { eventRecorder, type EventRecorder } from './kube/events.ts';
 import { kubeClient, type HttpKubeClient } from './kube/http.ts';
@@ -83,7 +83,8 @@ function operatorOf(config: OperatorConfig, { client, events, metrics, log }: Pa
     leaderElectionNamespace === undefined
       ? undefined
       : new LeaderElector({ ...common, client, namespace: leaderElectionNamespace, identity: instance });
-  const work = new BackupController({ ...common, client, events, metrics, namespaces, policy });
+  const onStatus = (change: StatusChange): void => metrics.statusWritten(change);
+  const work = new BackupController({ ...common, client, events, metrics, namespaces, policy, onStatus });
   metrics.follow({ caches: work.caches, controller: work.controller, election });
   return new Operator({
     ...common,

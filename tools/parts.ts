@@ -50,6 +50,12 @@ const recipes = {
   pause: { module: 'pause', source: '.' },
   helm: { module: 'helm', source: 'helm.sh/helm/v4/cmd/helm' },
   kubeconform: { module: 'kubeconform', source: 'github.com/yannh/kubeconform/cmd/kubeconform' },
+  // Without the ways to find what to scrape: they are most of the program, and no rule needs one.
+  promtool: {
+    module: 'promtool',
+    source: 'github.com/prometheus/prometheus/cmd/promtool',
+    tags: ['remove_all_sd', 'netgo'],
+  },
   'kube-apiserver-oldest': { module: 'kubernetes-oldest', source: 'k8s.io/kubernetes/cmd/kube-apiserver' },
   'gitops-verdicts': { module: 'gitops', source: '.' },
 } as const satisfies Readonly<Record<string, Recipe>>;
@@ -60,15 +66,15 @@ export type PartName = keyof typeof recipes;
 const controlPlane = ['etcd', 'kube-apiserver', 'kubectl'] as const satisfies readonly PartName[];
 
 /** What the tests of the chart run beside the control plane. */
-const chartTools = ['helm', 'kubectl', 'kubeconform'] as const satisfies readonly PartName[];
+const chartTools = ['helm', 'kubectl', 'kubeconform', 'promtool'] as const satisfies readonly PartName[];
 
-/** What no node runs: the API server of the oldest Kubernetes that we support, and the judgement of GitOps tools. */
-const apart = ['kube-apiserver-oldest', 'gitops-verdicts'] as const satisfies readonly PartName[];
+/** What no node runs: the API server of the oldest Kubernetes that we support, the judgement of GitOps tools, and that of Prometheus. */
+const apart = ['kube-apiserver-oldest', 'gitops-verdicts', 'promtool'] as const satisfies readonly PartName[];
 
 /** The path of each program. */
 export type Parts = Readonly<Record<Exclude<PartName, (typeof apart)[number]>, string>>;
 export type ControlPlaneParts = Pick<Parts, (typeof controlPlane)[number]>;
-type ChartParts = Pick<Parts, (typeof chartTools)[number]>;
+type ChartParts = Readonly<Record<(typeof chartTools)[number], string>>;
 
 /** Kubernetes refuses to work with components that do not know their version; it comes from what go.mod pins. */
 function kubernetesVersion(module: string): readonly string[] {
@@ -157,7 +163,7 @@ export async function gitopsPart(steps: Steps): Promise<string> {
   return (await gather(['gitops-verdicts'], steps))['gitops-verdicts'];
 }
 
-/** Gives helm, kubectl and kubeconform: what the tests of the chart need beside an API server. */
+/** Gives helm, kubectl, kubeconform and promtool: what the tests of the chart need beside an API server. */
 export async function chartParts(steps: Steps): Promise<ChartParts> {
   return gather(chartTools, steps);
 }

@@ -22,6 +22,16 @@ const parts: readonly (readonly [condition: string, heading: string, where: stri
     'How a run ended',
     'Reasons of the condition `LastRunSucceeded`, and of the runs in status.',
   ],
+  [
+    'LastVerificationSucceeded',
+    'How the volume is tended',
+    'Reasons of the condition `LastVerificationSucceeded`, and of `status.lastVerification` and `status.retention`.',
+  ],
+  [
+    'ObjectivesMet',
+    'Whether the objectives are met',
+    'Reasons of the condition `ObjectivesMet`, which is there where `spec.objectives` is: [what it says](monitoring.md#objectives).',
+  ],
 ];
 
 const intro = `Where they stand: the first command shows how things are, the second all of it in words. In what follows the resource is called

@@ -99,5 +99,12 @@ export const runbook: Readonly<Partial<Record<Reason, readonly string[]>>> = {
   Evicted: [
     'The message names what ran short. `Usage of EmptyDir volume` means that the run itself wrote more than the operator lets it: another run would do the same.',
   ],
+  MaxDataLossExceeded: [
+    'From when the newest backup is that counts, in the message of the condition; what kept a newer one from being taken, in the reason of the last run and in the moments of the schedule for which there was none:',
+    sh(
+      `kubectl get neo4jbackups.neo4j-backup.dev orders -o jsonpath='{.status.lastRun.reason} {.status.missedRuns}'`,
+    ),
+    'A backup that a verification has found damaged since, or that is inconsistent, does not count: [what counts](monitoring.md#objectives).',
+  ],
   EngineFailed: seeOutput,
 };

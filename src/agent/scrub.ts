@@ -3,6 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { VerificationStatus } from '../api/neo4jbackup.ts';
 import { explain, type Reason } from '../api/reasons.ts';
+import { newestPoints } from '../run/point-mark.ts';
 import { cut, exitCodes } from '../run/report.ts';
 import { formatUpkeep, type UpkeepReport } from '../run/upkeep.ts';
 import { readPoints, type PointRead } from '../volume/catalogue.ts';
@@ -236,7 +237,7 @@ function findingOf({ points, damaged, readBytes }: Reading, unreadable: readonly
     reason,
     message: cut(explain(reason, tellOf(losses)), 1024),
     ...counts,
-    damaged: losses.slice(0, mostDamaged).map(({ point, database, file, why }) => ({
+    damaged: newestPoints(losses, mostDamaged).map(({ point, database, file, why }) => ({
       point,
       ...(database === '' ? {} : { database }),
       file: (file ?? why).slice(0, 256),

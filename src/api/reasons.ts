@@ -10,7 +10,8 @@ import { plain } from './plain.ts';
  * `next`: what to do. Every reason that warns has one.
  */
 export interface ReasonRow {
-  readonly condition: 'Ready' | 'Stalled' | 'Reconciling' | 'LastRunSucceeded' | 'LastVerificationSucceeded';
+  readonly condition:
+    'Ready' | 'Stalled' | 'Reconciling' | 'LastRunSucceeded' | 'LastVerificationSucceeded' | 'ObjectivesMet';
   readonly event: 'Normal' | 'Warning' | 'none';
   readonly retryable: boolean;
   readonly says: string;
@@ -23,6 +24,7 @@ const under = { condition: 'Reconciling', event: 'none', retryable: false } as c
 const taken = { condition: 'LastRunSucceeded', event: 'Normal', retryable: false } as const;
 const failed = { condition: 'LastRunSucceeded', event: 'Warning', retryable: false } as const;
 const tended = { condition: 'LastVerificationSucceeded', event: 'none', retryable: false } as const;
+const aimed = { condition: 'ObjectivesMet', event: 'none', retryable: false } as const;
 const passing = { condition: 'LastRunSucceeded', event: 'Warning', retryable: true } as const;
 
 export const reasons = {
@@ -372,6 +374,23 @@ export const reasons = {
     event: 'Warning',
     says: 'The Job that was to verify the volume, or to apply retention, failed.',
     next: 'Read the log of its Pod; it starts again by itself when it is due the next time. Nothing was taken from the volume that it had not told of.',
+  },
+
+  // what the backups are to achieve
+  NoBackupYet: {
+    ...aimed,
+    says: 'There is no verified and consistent backup yet, and the time that spec.objectives allows is not over.',
+  },
+  ObjectiveMet: {
+    ...aimed,
+    event: 'Normal',
+    says: 'The newest verified and consistent backup is no older than spec.objectives allows.',
+  },
+  MaxDataLossExceeded: {
+    ...aimed,
+    event: 'Warning',
+    says: 'There is no verified and consistent backup that is as new as spec.objectives demands.',
+    next: 'See in status.lastRun and status.missedRuns why none was taken, mend that and start a run with a new spec.trigger.id; where all goes well, let the schedule strike more often than spec.objectives.maxDataLossSeconds, by the length of a run.',
   },
 } as const satisfies Record<string, ReasonRow>;
 

@@ -7,7 +7,7 @@ import { quietLog } from '../../test/support/quiet-log.ts';
 import type { ListOptions, ListResult } from '../kube/client.ts';
 import { KubeError } from '../kube/errors.ts';
 import { keyOf, type KubeObject, type Resource } from '../kube/resource.ts';
-import { BackupController } from './controller.ts';
+import { BackupController, type StatusChange } from './controller.ts';
 import { backups, claims, endpointSlices, jobs, services } from './resources.ts';
 
 /** May be told what the operator may not list: `jobs in lab`. */
@@ -33,6 +33,7 @@ afterEach(() => {
 class Scene {
   readonly clock = new FakeClock();
   readonly kube = new Kube({ now: () => this.clock.now() });
+  readonly written: StatusChange[] = [];
 
   constructor(namespaces: readonly string[]) {
     for (const namespace of namespaces) this.#furnish(namespace);
@@ -60,6 +61,7 @@ class Scene {
       log: quietLog(),
       namespaces,
       policy: { agentImage: 'agent:1', allowedHosts: [], allowedImages: [] },
+      onStatus: (change) => this.written.push(change),
     });
     void controller.run(stop.signal);
     await this.clock.advance(60_000);
@@ -116,4 +118,13 @@ test('hears of what changes in each of them later', async () => {
     scene.kube.put(backups, namespace, { metadata: { name: 'second' }, spec: aSpec() });
   await scene.clock.advance(10_000);
   expect(scene.served()).toEqual(['lab', 'lab', 'shop', 'shop']);
+});
+
+test('tells of each status that was written, with what was there before', async () => {
+  const scene = new Scene(['shop']);
+  await scene.start();
+  expect(scene.written).toMatchObject([
+    { namespace: 'shop', name: 'orders', before: { observedGeneration: -1 }, ended: [] },
+  ]);
+  expect(scene.written[0]?.after).toEqual(scene.kube.all(backups)[0]?.status);
 });

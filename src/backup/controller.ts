@@ -30,6 +30,17 @@ export interface BackupControllerDeps {
   /** Each once. Absent or empty: all. */
   readonly namespaces?: readonly string[] | undefined;
   readonly policy: Policy;
+  /** Told of each status that was written. Must neither wait nor throw. */
+  readonly onStatus?: ((change: StatusChange) => void) | undefined;
+}
+
+/** One write of a status: what it was and is, and the runs whose end was seen before it. */
+export interface StatusChange {
+  readonly namespace: string | undefined;
+  readonly name: string;
+  readonly before: Neo4jBackupStatus | undefined;
+  readonly after: Neo4jBackupStatus;
+  readonly ended: Decision['ended'];
 }
 
 /** How long to wait for the cache to catch up with what we, or others, wrote. Milliseconds. */
@@ -250,8 +261,9 @@ export class BackupController {
   }
 
   #announce(backup: Neo4jBackup, status: Neo4jBackupStatus, ended: Decision['ended']): void {
-    const { events, log } = this.#deps;
+    const { events, log, onStatus } = this.#deps;
     const { apiVersion, kind, metadata } = backup;
+    onStatus?.({ ...keyOf(backup), before: backup.status, after: status, ended });
     const regarding = { apiVersion, kind, ...keyOf(backup), uid: metadata.uid };
     for (const { type, reason, note } of announcements(backup.status, status, ended)) {
       events.record({ regarding, type, reason, note, action: 'Backup' });

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { aBackup, aJob, aPod, aRun, complete, ended, jobFailed } from '../../test/support/builders.ts';
+import type { Neo4jBackupStatus } from '../api/neo4jbackup.ts';
 import { explain, type Reason } from '../api/reasons.ts';
 import { parseRequest, requestVariable } from '../run/request.ts';
 import { refusalReason } from './complaint.ts';
@@ -423,6 +424,18 @@ describe('runs that ended', () => {
     const request = made?.find(({ name }) => name === requestVariable)?.value ?? '';
     expect(parseRequest(request).terminalPods).toEqual(['failed-uid', 'done-uid']);
   });
+});
+
+test('looks again when the objective will be broken, if nothing is to be seen before', () => {
+  const backup = (status: Neo4jBackupStatus): Observed['backup'] =>
+    aBackup({ spec: { objectives: { maxDataLossSeconds: 3_600 } }, status });
+  const known = { lastRun: aRun(), lastFull: aRun(), history: [aRun()] };
+  expect(decide(seeing({ backup: backup(known) }), policy).next).toEqual({
+    kind: 'after',
+    delayMs: 3_000_000,
+  });
+  const waiting = seeing({ backup: backup({}), isServerReady: false });
+  expect(decide(waiting, policy).next).toEqual({ kind: 'after', delayMs: 15_000 });
 });
 
 describe('needsFreshEyes', () => {

@@ -8,6 +8,7 @@ import type { Next } from '../runtime/next.ts';
 import { isAtItsStart } from './evidence.ts';
 import { inspect, inspectionActions, inspectionOf } from './inspection.ts';
 import { buildJob } from './job.ts';
+import { objectiveDelayMs } from './objective.ts';
 import { objectionTo, type Objection, type Policy } from './objection.ts';
 import type { Observed, Starting } from './observe.ts';
 import { schedulingGraceSeconds, type Obstacle } from './obstacle.ts';
@@ -103,7 +104,10 @@ export function decide(seen: Observed, policy: Policy): Decision {
     findings: found,
     // The run first: tidying up that fails must not keep a backup from being taken.
     actions: [...actions, ...inspections, ...tending.actions, ...expiredJobs(seen)],
-    next: soonest(next, run === undefined ? tending.delayMs : recheckMs),
+    next: soonest(
+      soonest(next, run === undefined ? tending.delayMs : recheckMs),
+      objectiveDelayMs(seen.backup, seen.now),
+    ),
   };
 }
 

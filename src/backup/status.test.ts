@@ -494,6 +494,26 @@ describe('announcements', () => {
     ]);
   });
 
+  test('tell that the objective is broken, and that it is met again', () => {
+    const spec = { objectives: { maxDataLossSeconds: 3_600 } };
+    const later = (hours: number): Date => new Date(Date.parse('2026-01-01T00:00:00Z') + hours * 3_600_000);
+    const met = after({ spec, ended: [aRun()], at: later(0.1) });
+    expect(conditionsOf(met)['ObjectivesMet']).toBe('True ObjectiveMet');
+    expect(after({ spec, before: met, at: later(0.99) })).toEqual(met);
+    const broken = after({ spec, before: met, at: later(1) });
+    expect(announcements(met, broken)).toMatchObject([{ type: 'Warning', reason: 'MaxDataLossExceeded' }]);
+    const again = aRun({
+      id: 'orders-2',
+      startTime: later(2).toISOString(),
+      completionTime: later(2.1).toISOString(),
+    });
+    const mended = after({ spec, before: broken, ended: [again], at: later(2.1) });
+    expect(announcements(broken, mended).map(({ type, reason }) => `${type} ${reason}`)).toEqual([
+      'Normal FullBackupTaken',
+      'Normal ObjectiveMet',
+    ]);
+  });
+
   test('tell of each new obstacle once, whatever its words', () => {
     const first = after({ standing: waiting('ClaimNotFound', 'No claim a') });
     const same = after({ before: first, standing: waiting('ClaimNotFound', 'No claim b') });

@@ -2,12 +2,14 @@
 import type { Condition, Neo4jBackupStatus, RunStatus, VerificationStatus } from '../api/neo4jbackup.ts';
 import { explain, isReason, reasons, type Reason } from '../api/reasons.ts';
 import { boundText } from '../kube/errors.ts';
+import { newestPoints } from '../run/point-mark.ts';
 import { cut } from '../run/report.ts';
 import { shortList } from '../run/upkeep.ts';
 import type { ActOutcome } from './act.ts';
 import type { Decision, Standing } from './decide.ts';
 import type { Observed } from './observe.ts';
 import type { Obstacle } from './obstacle.ts';
+import { objectiveCondition, objectiveNews } from './objective.ts';
 import { currentRunOf } from './outcome.ts';
 import { account, turnOf, type Ledger } from './ledger.ts';
 import { withPast } from './past.ts';
@@ -59,28 +61,32 @@ export function nextStatus(seen: Observed, decision: Decision, outcome: ActOutco
   const fresh = over.filter((run) => !isBefore(run, before.lastRun)).toSorted(byStart);
 
   const found = volumeFound(seen, decision.findings);
+  const known = withoutUndefined({
+    lastRun,
+    ...newestPointsEachKind(ended, news, before),
+    ...found,
+    history: nextHistory(decision, before.history),
+  });
   const status = withoutUndefined({
+    ...known,
     observedGeneration: seen.backup.metadata.generation,
     phase: phaseOf(standing, lastRun),
     conditions: conditionsOf(seen, [
       ...standingConditions(standing),
       lastRunCondition(openEnd(lastRun, inspecting)),
       ...verificationCondition(seen, found.lastVerification),
+      ...objectiveCondition(seen.backup, known, seen.now),
     ]),
     currentRun,
     inspecting: inspecting.length === 0 ? undefined : inspecting.map(pastRun),
-    lastRun,
-    ...newestOfEachKind(ended, news, before),
     ...triggersOf([...fresh, ...(currentRun === undefined ? [] : [currentRun])], before),
     ...schedulesOf(seen, decision, outcome),
     databases: databasesOf(news, before.databases),
-    ...found,
-    history: nextHistory(decision, before.history),
   });
   return fitted(status);
 }
 
-function newestOfEachKind(
+function newestPointsEachKind(
   ended: readonly RunStatus[],
   news: readonly RunStatus[],
   before: Neo4jBackupStatus,
@@ -337,10 +343,12 @@ function measured(status: Neo4jBackupStatus, measure: Measure): Neo4jBackupStatu
 }
 
 function shortVerification(verification: VerificationStatus, { damages }: Measure): VerificationStatus {
-  const damaged = verification.damaged
-    ?.slice(0, damages)
-    .map((damage) => ({ ...damage, file: cut(damage.file, fileBytes) }));
-  return { ...verification, ...(damaged === undefined ? {} : { damaged }) };
+  if (verification.damaged === undefined) return verification;
+  const damaged = newestPoints(verification.damaged, damages).map((damage) => ({
+    ...damage,
+    file: cut(damage.file, fileBytes),
+  }));
+  return { ...verification, damaged };
 }
 
 function lastRunCondition(run: RunStatus | OpenEnd | undefined): Judgement {
@@ -429,7 +437,12 @@ export function announcements(
     is?.status === 'False' && readyCondition(before)?.reason !== is.reason
       ? [{ reason: is.reason, note: is.message }]
       : [];
-  return [...runs.toReversed(), ...tendingNews(before, after), ...blocked].flatMap(({ reason, note }) => {
+  return [
+    ...runs.toReversed(),
+    ...tendingNews(before, after),
+    ...objectiveNews(before, after),
+    ...blocked,
+  ].flatMap(({ reason, note }) => {
     if (!isReason(reason)) return [];
     const { event } = reasons[reason];
     return event === 'none' ? [] : [{ type: event, reason, note }];

@@ -2,6 +2,7 @@
 import * as z from 'zod';
 import { RetentionStatus, VerificationStatus, VolumeStatus } from '../api/neo4jbackup.ts';
 import { isReason, type Reason } from '../api/reasons.ts';
+import { newestPoints } from './point-mark.ts';
 
 const UpkeepReport = z.object({
   schemaVersion: z.literal(1),
@@ -39,7 +40,7 @@ function shortened(report: UpkeepReport, most: number): UpkeepReport {
     ...(retention === undefined ? {} : { retention: shortList(retention, most) }),
     ...(verification?.damaged === undefined
       ? {}
-      : { verification: { ...verification, damaged: verification.damaged.slice(0, most) } }),
+      : { verification: { ...verification, damaged: [...newestPoints(verification.damaged, most)] } }),
   };
 }
 

@@ -199,7 +199,7 @@ describe('of a volume', () => {
   });
 });
 
-test('no label holds a name of an object or of a namespace where nothing is told of a volume', async () => {
+test('no label holds a name of an object or of a namespace but where backups are told of', async () => {
   const [clock, metrics, stop] = [new FakeClock(), new Metrics('0.1.0'), new AbortController()];
   const kube = new FakeKube({ now: () => clock.now() });
   kube.put(backups, 'shop-namespace', { metadata: { name: 'orders-name' }, spec: aSpec() });
@@ -219,7 +219,12 @@ test('no label holds a name of an object or of a namespace where nothing is told
   const text = await metrics.text();
   expect(text).toMatch(/^controller_runtime_reconcile_total.* [1-9]/m);
   expect(text).toContain('neo4j_backup_operator_cache_objects{resource="neo4jbackups"} 1');
-  expect(text).not.toMatch(/shop-namespace|orders-name/);
+  const naming = text.split('\n').filter((line) => /shop-namespace|orders-name/.test(line));
+  const whose = '{namespace="shop-namespace",name="orders-name"}';
+  expect(naming).toEqual([
+    expect.stringContaining(`created_timestamp_seconds${whose}`) as unknown,
+    `neo4j_backup_operator_suspended${whose} 0`,
+  ]);
   stop.abort();
   await clock.advance(10_000);
   await done;

@@ -1,8 +1,10 @@
-// Every metric: name, labels, what it says. Labels are words of our own or of the API; only what is told of a volume, for which
-// a number without a name is worth nothing, names its resource (volume-metrics.ts).
+// Every metric: name, labels, what it says. Labels are words of our own or of the API; only what is told of backups and of
+// volumes, for which a number without a name is worth nothing, names its resource (backup-metrics.ts, volume-metrics.ts).
 import { Counter, Gauge, Histogram, Registry } from '@prometheus-io/client';
+import type { StatusChange } from '../backup/controller.ts';
 import { methods, type RequestMade } from '../kube/transport.ts';
 import type { PassResult, RuntimeMetrics } from '../runtime/metrics.ts';
+import { BackupMetrics, type Tracked } from './backup-metrics.ts';
 import { addProcessMetrics } from './process-metrics.ts';
 import { serveText, type TextServer } from './serve.ts';
 import { addVolumeMetrics, type Measured } from './volume-metrics.ts';
@@ -19,7 +21,7 @@ interface Cache {
 export interface Sources {
   readonly caches: readonly {
     readonly reflectors: readonly Cache[];
-    readonly backups: { list(): readonly Measured[] };
+    readonly backups: { list(): readonly (Measured & Tracked)[] };
   }[];
   readonly controller: {
     readonly name: string;
@@ -58,6 +60,7 @@ const ours = 'neo4j_backup_operator';
 
 export class Metrics implements RuntimeMetrics {
   readonly #registry = new Registry();
+  readonly #backups: BackupMetrics;
   #sources: Sources | undefined;
 
   readonly #reconciles = this.#counter(
@@ -141,6 +144,7 @@ export class Metrics implements RuntimeMetrics {
     build.set({ version, node_version: process.versions.node }, 1);
     this.#addControllerGauges();
     this.#addCacheGauges();
+    this.#backups = new BackupMetrics(this.#registry, ours, () => this.#measured());
     addVolumeMetrics(this.#registry, ours, () => this.#measured());
     addProcessMetrics(this.#registry);
   }
@@ -200,6 +204,10 @@ export class Metrics implements RuntimeMetrics {
     this.#lostEvents.inc();
   }
 
+  statusWritten(change: StatusChange): void {
+    this.#backups.statusWritten(change);
+  }
+
   /** In the text format of Prometheus. */
   text(): Promise<string> {
     return this.#registry.metrics();
@@ -247,7 +255,7 @@ export class Metrics implements RuntimeMetrics {
     );
   }
 
-  #measured(): readonly Measured[] {
+  #measured(): readonly (Measured & Tracked)[] {
     return this.#isIdle() ? [] : (this.#sources?.caches ?? []).flatMap(({ backups }) => backups.list());
   }
 

@@ -1,6 +1,6 @@
 // Where everything lies below <path> on the volume. Pure: names only.
-import { createHash } from 'node:crypto';
 import { databaseName } from '../api/patterns.ts';
+import { pointMark } from '../run/point-mark.ts';
 
 /** What may stand directly under <path>, and as what. Anything else means that the folder is not ours to write to. */
 const known: ReadonlyMap<string, EntryKind> = new Map([
@@ -96,8 +96,7 @@ export function stagingOwner(entry: string): string | undefined {
  */
 export function pointName(createdTime: string, run: string, database?: string): string {
   const stamp = new Date(createdTime).toISOString().replaceAll(/[-:]|\.\d+/g, '');
-  const cause = database === undefined ? run : `${run}\0${database}`;
-  return `${stamp}-${createHash('sha256').update(cause).digest('hex').slice(0, 8)}`;
+  return `${stamp}-${pointMark(run, database)}`;
 }
 
 export const pointNamePattern = /^\d{8}T\d{6}Z-[0-9a-f]{8}$/;

@@ -21,7 +21,12 @@ export const environment = {
 };
 
 /** Paths of programs. */
-export const { helm: helmProgram, kubectl: kubectlProgram, kubeconform: kubeconformProgram } = parts;
+export const {
+  helm: helmProgram,
+  kubectl: kubectlProgram,
+  kubeconform: kubeconformProgram,
+  promtool: promtoolProgram,
+} = parts;
 
 /** An object of the API, as loosely as YAML is. */
 export interface Manifest {

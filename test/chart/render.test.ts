@@ -316,6 +316,11 @@ describe('values', () => {
     },
     { values: { metricsPort: 80 }, says: /at '\/metricsPort'/ },
     { values: { metricsPort: 8081 }, says: /healthPort and metricsPort are the same/ },
+    {
+      values: { metricsPort: 0, prometheusRule: { enabled: true } },
+      says: /prometheusRule.enabled needs metricsPort/,
+    },
+    { values: { prometheusRule: { graceSeconds: '1h' } }, says: /at '\/prometheusRule\/graceSeconds'/ },
     { values: { image: { digest: 'sha256:abc' } }, says: /at '\/image\/digest'/ },
     { values: { image: { repository: '' } }, says: /at '\/image\/repository'/ },
     { values: { healthPort: 80 }, says: /at '\/healthPort': minimum: got 80, want 1,?024/ },
