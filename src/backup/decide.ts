@@ -38,7 +38,7 @@ export type Standing =
     }
   /** A Job is about to be made: whether it was, and when, the API server's answer tells. */
   | { readonly kind: 'starting' }
-  /** A run is due, and others use the claim. */
+  /** A run is due, and others use the claim, or all that may be under way at once are. */
   | { readonly kind: 'queued'; readonly detail: string }
   /** No backup is to be taken: the volume is asked how a run ended. */
   | { readonly kind: 'inspecting'; readonly run: RunStatus; readonly obstacle?: Obstacle }
@@ -72,6 +72,7 @@ export function decide(seen: Observed, policy: Policy): Decision {
   const { standing, next, actions } = wanted(seen, policy, [...judged.ended, ...judged.unclear]);
   const inspections = inspectionActions(seen, inspecting, {
     mayStart: mayInspect(standing),
+    mayStay: mayInspect(standing) || isHeld(seen, standing),
     agentImage: policy.agentImage,
   });
   const [run] = inspecting;
@@ -81,7 +82,7 @@ export function decide(seen: Observed, policy: Policy): Decision {
   const isTold = ended.length === 0 && found.length === 0;
   const tending = tend(seen, {
     mayStart: run === undefined && isTold && mayTend(standing),
-    mayStay: mayTend(standing) || (seen.crowd === undefined && standing.kind !== 'waiting'),
+    mayStay: mayStay(seen, standing),
     agentImage: policy.agentImage,
   });
   const isAsking = standing.kind === 'idle' && run !== undefined;
@@ -118,6 +119,16 @@ function mayTend(standing: Standing): boolean {
   return standing.kind === 'idle' || (standing.kind === 'waiting' && ofSource.has(standing.reason));
 }
 
+function mayStay(seen: Observed, standing: Standing): boolean {
+  if (mayTend(standing) || isHeld(seen, standing)) return true;
+  return seen.crowd === undefined && standing.kind !== 'waiting';
+}
+
+/** A backup that could not start with the volume to itself needs no room there yet. */
+function isHeld({ hold }: Observed, { kind }: Standing): boolean {
+  return kind === 'queued' && hold !== undefined;
+}
+
 /** A backup that is taken, or about to be, goes before; and who cannot reach the volume need not try. */
 function mayInspect(standing: Standing): boolean {
   return standing.kind === 'idle' || (standing.kind === 'waiting' && standing.reason !== 'ClaimNotFound');
@@ -147,17 +158,22 @@ function wanted(seen: Observed, policy: Policy, over: readonly RunStatus[]): Wan
 
   const job = due === undefined ? undefined : jobOf(seen, due, policy.agentImage);
   if (job === undefined) return { standing: { kind: 'idle' }, actions: [], next: { kind: 'onChange' } };
-  const way = waitsFor(seen);
-  if (way !== undefined) {
-    const detail = `The run ${job.metadata?.name} waits for ${way}`;
-    // Of a Job that a cache never knew no watch tells that it has gone.
-    const next = { kind: 'after', delayMs: slowestRecheckMs } as const;
-    return { standing: { kind: 'queued', detail }, actions: clearing(seen), next };
+  return inTurn(seen, job);
+}
+
+/** The Job is made, or waits for its turn. */
+function inTurn(seen: Observed, job: V1Job): Wanted {
+  const detail = waitsFor(seen, job.metadata?.name ?? '');
+  if (detail === undefined) {
+    const actions = [{ kind: 'createJob', job }] as const;
+    return { standing: { kind: 'starting' }, actions, next: { kind: 'onChange' } };
   }
   return {
-    standing: { kind: 'starting' },
-    actions: [{ kind: 'createJob', job }],
-    next: { kind: 'onChange' },
+    standing: { kind: 'queued', detail },
+    // Who has to wait anyway drives nobody out.
+    actions: seen.hold === undefined ? clearing(seen) : [],
+    // Of a Job that a cache never knew no watch tells that it has gone.
+    next: { kind: 'after', delayMs: slowestRecheckMs },
   };
 }
 

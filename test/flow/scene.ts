@@ -14,6 +14,7 @@ import {
   type Job,
   type Neo4jBackup,
 } from '../../src/backup/resources.ts';
+import type { Limits } from '../../src/backup/places.ts';
 import type { CallOptions, KubeClient } from '../../src/kube/client.ts';
 import { KubeError } from '../../src/kube/errors.ts';
 import type { EventInput, EventRecorder } from '../../src/kube/events.ts';
@@ -68,6 +69,7 @@ interface Means {
   readonly events: EventRecorder;
   readonly clock: Clock;
   readonly log: Log;
+  readonly limits: Limits;
 }
 
 export class Scene {
@@ -119,7 +121,7 @@ export class Scene {
     this.edit({ trigger: { id } });
   }
 
-  /** Starts an operator, which reaches the cluster as the story wants it to. */
+  /** Starts an operator, which reaches the cluster as the story wants it to, without limits unless that has some. */
   async start(means: Partial<Means> = {}): Promise<void> {
     const stop = new AbortController();
     const controller = new BackupController({
@@ -132,6 +134,7 @@ export class Scene {
       random: () => 0.5,
       log: means.log ?? quietLog(),
       policy: { agentImage: 'agent:1', allowedHosts: [], allowedImages: [] },
+      limits: means.limits,
     });
     this.#running.push({ stop, done: controller.run(stop.signal) });
     await quiet();
