@@ -248,7 +248,6 @@ export class BackupController {
   }
 
   #jobChanged(before: Job | undefined, after: Job | undefined): void {
-    if (after !== undefined) this.#queue.seen(after);
     const job = after ?? before;
     if (job === undefined || isUnderWay(before) === isUnderWay(after)) return;
     this.#queue.stir(claimPlaceIn(job));

@@ -197,7 +197,7 @@ describe('the queue', () => {
     scene.queue.made(keyFor('a'), jobOf('a').metadata.uid);
     expect(scene.asks('b', [x])).toBe('a-1');
     scene.jobs.set('a', [x]);
-    scene.queue.seen(jobOf('a'));
+    scene.queue.made(keyFor('a'), jobOf('a').metadata.uid);
     expect(scene.asks('b', [x])).toBe('a-1');
     expect(scene.ends('a')).toEqual(['b']);
   });
@@ -354,7 +354,6 @@ class World {
   #seen(i: number): void {
     if (!this.real.has(i) || this.known.has(i)) return;
     this.known.add(i);
-    this.queue.seen(jobOf(String(i)));
     this.#changed(i);
   }
 

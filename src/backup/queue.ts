@@ -90,7 +90,7 @@ export class Queue {
     return turn?.isSent === true && turn.jobUID === undefined;
   }
 
-  /** The Job of the resource is there. Its turn goes on until it is counted as one. */
+  /** The Job of the resource is there. Its turn goes on until that is counted as one, as a later pass finds. */
   made(key: ObjectKey, jobUID: string): void {
     const turn = this.#turns.get(formatKey(key));
     if (turn === undefined) return;
@@ -99,11 +99,6 @@ export class Queue {
       this.#running(place.key).some(({ metadata }) => metadata.uid === jobUID),
     );
     if (isCounted) this.#turns.delete(formatKey(key));
-  }
-
-  /** A Job is known of: from now on it counts by itself, until its end. */
-  seen({ metadata }: Job): void {
-    for (const [who, { jobUID }] of this.#turns) if (jobUID === metadata.uid) this.#turns.delete(who);
   }
 
   /** There is no Job, and none is being made. */

@@ -326,6 +326,14 @@ describe('values', () => {
       values: { watchNamespaces: ['a', 'b', 'a'] },
       says: /at '\/watchNamespaces': items at 0 and 2 are equal/,
     },
+    {
+      values: { limits: { runningBackups: -1 } },
+      says: /at '\/limits\/runningBackups': minimum: got -1, want 0/,
+    },
+    {
+      values: { limits: { runningBackupsPerServer: 'two' } },
+      says: /at '\/limits\/runningBackupsPerServer': got string, want integer/,
+    },
     { values: { metricsPort: 80 }, says: /at '\/metricsPort'/ },
     { values: { metricsPort: 8081 }, says: /healthPort and metricsPort are the same/ },
     { values: { image: { digest: 'sha256:abc' } }, says: /at '\/image\/digest'/ },

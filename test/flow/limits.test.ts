@@ -146,21 +146,39 @@ describe('the limit of the operator', () => {
     expect(running()).toEqual(['a']);
   });
 
+  test('is not taken up by one that came first and cannot be looked at', async () => {
+    await begin({ runningBackups: 1 });
+    await applyInTurn(['a', 'b', 'c']);
+    scene.kube.fail({ verbs: ['get'], name: 'b', times: 8, error: cutOff() });
+    await finish('a');
+    expect(running()).toEqual(['c']);
+    await finish('c');
+    await scene.settle(900_000);
+    expect(running()).toEqual(['b']);
+  });
+
   test('is kept where nobody was told whether a Job was made', async () => {
     await begin({ runningBackups: 1 });
+    scene.kube.losesJobs = true;
     scene.kube.fail({ verbs: ['create'], type: 'jobs.batch', times: 1, error: cutOff(), when: 'after' });
-    for (const name of ['a', 'b', 'c']) scene.apply({}, name);
+    // Nor can the next passes see whether it was.
+    scene.kube.fail({ verbs: ['get'], name: 'a', nth: 2, times: 3, error: cutOff() });
+    scene.apply({}, 'a');
+    await scene.settle(100);
+    scene.kube.losesJobs = false;
+    await applyInTurn(['b', 'c']);
     await scene.settle();
-    expect(running()).toHaveLength(1);
-    expect(await finishAll()).toHaveLength(3);
+    expect(running()).toEqual(['a']);
+    expect(await finishAll()).toEqual(['a', 'b', 'c']);
     expect(most).toBe(1);
   });
 
   test('is kept where no event told of a Job that was made', async () => {
     await begin({ runningBackups: 1 });
+    scene.kube.losesJobs = true;
     scene.apply({}, 'a');
-    scene.kube.loseEvents(2);
     await scene.settle(1_000);
+    scene.kube.losesJobs = false;
     await applyInTurn(['b', 'c']);
     await scene.settle();
     expect(running()).toEqual(['a']);

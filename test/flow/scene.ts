@@ -38,6 +38,8 @@ class Kube extends FakeKube {
   readonly made = new Map<string, string>();
   /** The watch tells nobody of a status that was written. */
   losesStatus = false;
+  /** The watch tells nobody of a Job that was made. */
+  losesJobs = false;
 
   override async replaceStatus<T extends KubeObject>(
     resource: Resource<T>,
@@ -55,6 +57,7 @@ class Kube extends FakeKube {
     object: object,
     options?: CallOptions,
   ): Promise<T> {
+    if (this.losesJobs && resource.plural === jobs.plural) this.loseEvents(1);
     try {
       return await super.create(resource, inNamespace, object, options);
     } finally {
