@@ -4,7 +4,6 @@ import { aSpec } from '../../test/support/builders.ts';
 import { FakeClock } from '../../test/support/fake-clock.ts';
 import { FakeKube } from '../../test/support/fake-kube.ts';
 import { quietLog } from '../../test/support/quiet-log.ts';
-import type { Neo4jBackupStatus } from '../api/neo4jbackup.ts';
 import type { ListOptions, ListResult } from '../kube/client.ts';
 import { KubeError } from '../kube/errors.ts';
 import { keyOf, type KubeObject, type Resource } from '../kube/resource.ts';
@@ -170,7 +169,7 @@ describe('a limit over all namespaces', () => {
     await scene.start(['lab', 'shop'], { ...noLimits, runningBackupsPerServer: 1 });
     const messages = scene.kube
       .all(backups)
-      .flatMap(({ status }) => (status as Neo4jBackupStatus | undefined)?.conditions ?? [])
+      .flatMap(({ status }) => status?.conditions ?? [])
       .filter(({ reason }) => reason === 'Queued')
       .map(({ message }) => message);
     expect(messages).toEqual([expect.stringContaining('a Job of another namespace')]);
