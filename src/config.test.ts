@@ -23,6 +23,7 @@ describe('operatorConfig', () => {
       agentImage: 'registry/agent:1',
       allowedHosts: [],
       allowedImages: [],
+      limits: { runningBackups: 0, runningBackupsPerServer: 1, runningBackupsPerClaim: 0 },
       healthPort: undefined,
       metricsPort: undefined,
       leaderElectionNamespace: undefined,
@@ -85,6 +86,24 @@ describe('operatorConfig', () => {
       });
     },
   );
+
+  test.each([
+    { flag: 'max-running-backups', limits: { runningBackups: 7 } },
+    { flag: 'max-running-backups-per-server', limits: { runningBackupsPerServer: 7 } },
+    { flag: 'max-running-backups-per-claim', limits: { runningBackupsPerClaim: 7 } },
+  ])('takes the limit --$flag from the flag, or else from the environment', ({ flag, limits }) => {
+    const base = { AGENT_IMAGE: 'x' };
+    const variable = flag.toUpperCase().replaceAll('-', '_');
+    expect(operatorConfig([`--${flag}=7`], { ...base, [variable]: '8' })).toMatchObject({ limits });
+    expect(operatorConfig([], { ...base, [variable]: '7' })).toMatchObject({ limits });
+  });
+
+  test.each(['-1', '1.5', 'four', '1e3', '10000000'])('has no limit of %j backups', (text) => {
+    expect(problems(() => operatorConfig([image, `--max-running-backups=${text}`], {}))).toHaveLength(1);
+    expect(problems(() => operatorConfig([image], { MAX_RUNNING_BACKUPS_PER_SERVER: text }))).toEqual([
+      `--max-running-backups-per-server is ${text}: it must be a whole number from 0, for no limit, to 999999`,
+    ]);
+  });
 
   test('takes an empty variable, as a chart leaves it, for none', () => {
     const empty = { NAMESPACES: '', KUBECONFIG: '', ALLOWED_HOSTS: '', LOG_LEVEL: '', HEALTH_PORT: '' };

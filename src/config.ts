@@ -21,6 +21,12 @@ export interface OperatorConfig {
   readonly allowedHosts: readonly string[];
   /** Images that backups may use; `*` stands for any text without a slash, `**` for any. Empty: all. */
   readonly allowedImages: readonly string[];
+  /** How many backups may be under way at once: of all, of one server, on one claim for many Pods. 0: any number. */
+  readonly limits: {
+    readonly runningBackups: number;
+    readonly runningBackupsPerServer: number;
+    readonly runningBackupsPerClaim: number;
+  };
   /** TCP port of /healthz and /readyz. Absent: they are not served. */
   readonly healthPort: number | undefined;
   /** TCP port of /metrics. Absent: they are not served. */
@@ -51,6 +57,18 @@ const options = {
   'allowed-images': {
     type: 'string',
     help: 'images that backups may use, comma-separated; * is any text without a slash, ** any; absent: all',
+  },
+  'max-running-backups': {
+    type: 'string',
+    help: 'how many backups may run at once, in all namespaces; absent or 0: any number',
+  },
+  'max-running-backups-per-server': {
+    type: 'string',
+    help: 'how many of them may be of one server; default 1; 0: any number',
+  },
+  'max-running-backups-per-claim': {
+    type: 'string',
+    help: 'how many may use one ReadWriteMany claim; absent or 0: any number; any other claim is for one at a time',
   },
   'health-port': { type: 'string', help: 'port of /healthz and /readyz; absent or 0: none' },
   'metrics-port': { type: 'string', help: 'port of /metrics, for Prometheus; absent or 0: none' },
@@ -92,6 +110,7 @@ export function operatorConfig(argv: readonly string[], env: NodeJS.ProcessEnv):
     agentImage: read('agent-image') ?? '',
     allowedHosts: splitList(read('allowed-hosts')),
     allowedImages: splitList(read('allowed-images')),
+    limits: limitFlags.map(({ name, otherwise }) => ({ name, text: read(name) ?? otherwise })),
     healthPort: read('health-port') ?? '0',
     metricsPort: read('metrics-port') ?? '0',
     logLevel: read('log-level') ?? 'info',
@@ -102,6 +121,7 @@ export function operatorConfig(argv: readonly string[], env: NodeJS.ProcessEnv):
   return {
     ...wanted,
     kubeconfig: read('kubeconfig'),
+    limits: limitsIn(wanted),
     healthPort: openPort(healthPort),
     metricsPort: openPort(metricsPort),
     leaderElectionNamespace: read('leader-election-namespace'),
@@ -110,11 +130,23 @@ export function operatorConfig(argv: readonly string[], env: NodeJS.ProcessEnv):
   };
 }
 
+type LimitFlag = Extract<keyof typeof options, `max-running-${string}`>;
+
+const limitFlags: readonly { readonly name: LimitFlag; readonly otherwise: string }[] = [
+  // What a backup loads is its server and its claim. What the network of a cluster bears its people know, and a Pod that cannot
+  // start holds its place until its deadline: a low number here would let the mistake of one hold up everybody.
+  { name: 'max-running-backups', otherwise: '0' },
+  // Two at once read the store twice, and each takes longer for the other.
+  { name: 'max-running-backups-per-server', otherwise: '1' },
+  { name: 'max-running-backups-per-claim', otherwise: '0' },
+];
+
 interface Wanted {
   readonly namespaces: readonly string[];
   readonly agentImage: string;
   readonly allowedHosts: readonly string[];
   readonly allowedImages: readonly string[];
+  readonly limits: readonly { readonly name: LimitFlag; readonly text: string }[];
   readonly healthPort: string;
   readonly metricsPort: string;
   readonly logLevel: string;
@@ -128,6 +160,7 @@ function problemsIn(wanted: Wanted): readonly string[] {
     ...namespaceProblems(namespaces),
     ...(agentImage === '' ? ['--agent-image is missing: the image that holds the agent'] : []),
     ...(isLogLevel(logLevel) ? [] : [`--log-level is ${logLevel}: it must be debug, info, warn or error`]),
+    ...limitProblems(wanted),
     ...portProblems(wanted),
     ...hosts.map((host) => `--allowed-hosts holds ${host}: it must be a host, *.suffix or *`),
     ...images.map((image) => `--allowed-images holds ${image}: it must be an image, in which * is any text`),
@@ -141,6 +174,23 @@ function namespaceProblems(namespaces: readonly string[]): readonly string[] {
     ...bad.map((name) => `--namespaces holds ${name}: it must be the name of a namespace`),
     ...[...new Set(again)].map((name) => `--namespaces holds ${name} more than once`),
   ];
+}
+
+function limitsIn({ limits }: Wanted): OperatorConfig['limits'] {
+  const of = (wanted: LimitFlag): number => Number(limits.find(({ name }) => name === wanted)?.text);
+  return {
+    runningBackups: of('max-running-backups'),
+    runningBackupsPerServer: of('max-running-backups-per-server'),
+    runningBackupsPerClaim: of('max-running-backups-per-claim'),
+  };
+}
+
+function limitProblems({ limits }: Wanted): readonly string[] {
+  return limits
+    .filter(({ text }) => !/^\d{1,6}$/.test(text))
+    .map(
+      ({ name, text }) => `--${name} is ${text}: it must be a whole number from 0, for no limit, to 999999`,
+    );
 }
 
 function portProblems({ healthPort, metricsPort }: Wanted): readonly string[] {

@@ -75,17 +75,28 @@ interface Parts {
 }
 
 function operatorOf(config: OperatorConfig, { client, events, metrics, log }: Parts): Operator {
-  const { agentImage, allowedHosts, allowedImages, namespaces, instance, leaderElectionNamespace } = config;
+  const { agentImage, allowedHosts, allowedImages, limits, namespaces, instance, leaderElectionNamespace } =
+    config;
   const common = { clock: systemClock, random: Math.random, log };
   const policy = { agentImage, allowedHosts, allowedImages };
-  log.info({ version, namespaces: namespaces.length === 0 ? 'all' : namespaces, ...policy }, 'starting');
+  const watched = namespaces.length === 0 ? 'all' : namespaces;
+  log.info({ version, namespaces: watched, ...policy, limits }, 'starting');
   const election =
     leaderElectionNamespace === undefined
       ? undefined
       : new LeaderElector({ ...common, client, namespace: leaderElectionNamespace, identity: instance });
   const onStatus = (change: StatusChange): void => metrics.statusWritten(change);
-  const work = new BackupController({ ...common, client, events, metrics, namespaces, policy, onStatus });
-  metrics.follow({ caches: work.caches, controller: work.controller, election });
+  const work = new BackupController({
+    ...common,
+    client,
+    events,
+    metrics,
+    namespaces,
+    policy,
+    limits,
+    onStatus,
+  });
+  metrics.follow({ caches: work.caches, controller: work.controller, queue: work.queue, election });
   return new Operator({
     ...common,
     fetchSchema: (signal) => client.getDocument(servedSchemaPath, { signal }),

@@ -7,6 +7,7 @@ const texts = z.record(z.string(), z.string());
 /** What the API server validates better than we could repeat here. */
 const passedThrough = z.looseObject({});
 const listPassedThrough = z.array(passedThrough);
+const limit = z.int().min(0).max(999_999);
 const port = z.int().min(1).max(65535);
 
 const values = z.strictObject({
@@ -20,6 +21,11 @@ const values = z.strictObject({
     .meta({ uniqueItems: true }),
   allowedHosts: z.array(z.string().regex(/^(\*|(\*\.)?[A-Za-z0-9:][-A-Za-z0-9.:]*)$/)),
   allowedImages: z.array(z.string().regex(/^[A-Za-z0-9*][-A-Za-z0-9._:/@*]*$/)),
+  limits: z.strictObject({
+    runningBackups: limit,
+    runningBackupsPerServer: limit,
+    runningBackupsPerClaim: limit,
+  }),
   logLevel: z.enum(['debug', 'info', 'warn', 'error']),
   image: z.strictObject({
     registry: z.string(),

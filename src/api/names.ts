@@ -16,6 +16,8 @@ export const labels = {
   task: `${group}/task`,
   /** The name of the claim that a Job writes to, or reads; shortened where it is longer than a label may be. */
   claim: `${group}/claim`,
+  /** The server that a run copies from: its Service or host, and the port; shortened where it is longer than a label may be. */
+  server: `${group}/server`,
 } as const;
 
 /** Values of that label. */

@@ -7,8 +7,9 @@ import type { Log } from '../runtime/log.ts';
 import type { RuntimeMetrics } from '../runtime/metrics.ts';
 import { Reflector } from '../runtime/reflector.ts';
 import { claimKey, destinationKey, markKey, markKeyOf } from './crowd.ts';
-import { byBackup, byDestination, byMark, byOwner } from './observe.ts';
+import { byBackup, byDestination, byMark, byOwner, byPlace } from './observe.ts';
 import { isFinished } from './outcome.ts';
+import { placesIn } from './places.ts';
 import {
   backups,
   claims,
@@ -38,6 +39,10 @@ export interface CachesOptions {
   readonly metrics?: RuntimeMetrics | undefined;
   /** Told of every resource that is to be looked at: once all caches are filled, and whenever something of it changes. */
   readonly onWake: (key: ObjectKey) => void;
+  /** Told of every Job that is made, changes or goes. */
+  readonly onJob: (before: Job | undefined, after: Job | undefined) => void;
+  /** Does it stand in line? Then it is not looked at whenever a claim is free, but when its turn comes. */
+  readonly isInLine: (key: ObjectKey) => boolean;
 }
 
 /**
@@ -52,8 +57,9 @@ export class Caches {
   readonly services: Reflector<Service>;
   readonly claims: Reflector<Claim>;
   readonly #wake: (key: ObjectKey) => void;
+  readonly #isInLine: (key: ObjectKey) => boolean;
 
-  constructor({ onWake, ...options }: CachesOptions) {
+  constructor({ onWake, onJob, isInLine, ...options }: CachesOptions) {
     const ours = { labelSelector: `${labels.managedBy}=${managedBy}` };
     this.namespace = options.namespace;
     const indexes = {
@@ -62,7 +68,12 @@ export class Caches {
       [byClaimMark]: (backup: Neo4jBackup) => [markKey(backup)],
       [byDestination]: (backup: Neo4jBackup) => [destinationKey(backup)],
     };
-    const jobIndexes = { [byOwner]: ownerUIDs, [byMark]: (job: Job) => [markKeyOf(job)].filter(isThere) };
+    const jobIndexes = {
+      [byOwner]: ownerUIDs,
+      [byMark]: (job: Job) => [markKeyOf(job)].filter(isThere),
+      [byPlace]: placesIn,
+    };
+    this.#isInLine = isInLine;
     this.backups = new Reflector({ ...options, resource: backups, indexes });
     this.jobs = new Reflector({ ...options, ...ours, resource: jobs, indexes: jobIndexes });
     this.pods = new Reflector({ ...options, ...ours, resource: pods, indexes: { [byBackup]: backupUIDs } });
@@ -77,8 +88,9 @@ export class Caches {
       if (before === undefined || after === undefined) this.#wakeRivals(after ?? before);
     });
     this.jobs.onChange((before, after) => {
+      onJob(before, after);
       this.#wakeOwner(after ?? before);
-      if (usesClaim(before) !== usesClaim(after)) this.#wakeThoseWhoWait(after ?? before);
+      if (isUnderWay(before) !== isUnderWay(after)) this.#wakeThoseWhoWait(after ?? before);
     });
     this.pods.onChange((before, after) => this.#wakeOwner(this.#jobOf(after ?? before)));
     this.services.onChange((before, after) => this.#wakeAll(byService, after ?? before));
@@ -136,7 +148,8 @@ export class Caches {
   #wakeThoseWhoWait(job: Job | undefined): void {
     const mark = job === undefined ? undefined : markKeyOf(job);
     if (mark === undefined) return;
-    for (const backup of this.backups.byIndex(byClaimMark, mark)) this.#wakeSelf(backup);
+    for (const backup of this.backups.byIndex(byClaimMark, mark))
+      if (!this.#isInLine(keyOf(backup))) this.#wakeSelf(backup);
   }
 
   #wakeOwner(job: Job | undefined): void {
@@ -157,7 +170,7 @@ function serviceOf({ metadata, spec }: Neo4jBackup): readonly string[] {
   return serviceRef === undefined ? [] : [formatKey({ ...keyOf({ metadata }), name: serviceRef.name })];
 }
 
-function usesClaim(job: Job | undefined): boolean {
+export function isUnderWay(job: Job | undefined): boolean {
   return job !== undefined && !isFinished(job);
 }
 

@@ -1,5 +1,5 @@
 // Which namespaces are watched, and that none waits for another.
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, describe, expect, test } from 'vitest';
 import { aSpec } from '../../test/support/builders.ts';
 import { FakeClock } from '../../test/support/fake-clock.ts';
 import { FakeKube } from '../../test/support/fake-kube.ts';
@@ -8,11 +8,14 @@ import type { ListOptions, ListResult } from '../kube/client.ts';
 import { KubeError } from '../kube/errors.ts';
 import { keyOf, type KubeObject, type Resource } from '../kube/resource.ts';
 import { BackupController, type StatusChange } from './controller.ts';
+import { noLimits, type Limits } from './places.ts';
 import { backups, claims, endpointSlices, jobs, services } from './resources.ts';
 
 /** May be told what the operator may not list: `jobs in lab`. */
 class Kube extends FakeKube {
   readonly forbidden = new Set<string>();
+  /** What is not answered before this has come to its end. */
+  readonly held = new Map<string, Promise<void>>();
 
   override async list<T extends KubeObject>(
     resource: Resource<T>,
@@ -20,6 +23,7 @@ class Kube extends FakeKube {
   ): Promise<ListResult<T>> {
     const what = `${resource.plural} in ${options.namespace}`;
     if (this.forbidden.has(what)) throw new KubeError('forbidden', `list ${what}: forbidden`);
+    await this.held.get(what);
     return super.list(resource, options);
   }
 }
@@ -34,6 +38,8 @@ class Scene {
   readonly clock = new FakeClock();
   readonly kube = new Kube({ now: () => this.clock.now() });
   readonly written: StatusChange[] = [];
+  /** How long an operator works before the story goes on. */
+  firstMs = 60_000;
 
   constructor(namespaces: readonly string[]) {
     for (const namespace of namespaces) this.#furnish(namespace);
@@ -50,7 +56,7 @@ class Scene {
     this.kube.put(backups, namespace, { metadata: { name: 'orders' }, spec: aSpec() });
   }
 
-  async start(namespaces?: readonly string[]): Promise<BackupController> {
+  async start(namespaces?: readonly string[], limits?: Limits): Promise<BackupController> {
     const stop = new AbortController();
     stops.push(stop);
     const controller = new BackupController({
@@ -60,11 +66,12 @@ class Scene {
       random: () => 0.5,
       log: quietLog(),
       namespaces,
-      policy: { agentImage: 'agent:1', allowedHosts: [], allowedImages: [] },
+      policy: { agentImage: 'agent:1', allowedHosts: ['db.example.org'], allowedImages: [] },
+      limits,
       onStatus: (change) => this.written.push(change),
     });
     void controller.run(stop.signal);
-    await this.clock.advance(60_000);
+    await this.clock.advance(this.firstMs);
     return controller;
   }
 
@@ -127,4 +134,55 @@ test('tells of each status that was written, with what was there before', async 
     { namespace: 'shop', name: 'orders', before: { observedGeneration: -1 }, ended: [] },
   ]);
   expect(scene.written[0]?.after).toEqual(scene.kube.all(backups)[0]?.status);
+});
+
+describe('a limit over all namespaces', () => {
+  const limits = { ...noLimits, runningBackups: 1 };
+
+  /** An operator that sees one namespace has started a run there, and is gone. */
+  async function withRunInLab(): Promise<Scene> {
+    const scene = new Scene(['lab', 'shop']);
+    await scene.start(['lab']);
+    for (const stop of stops.splice(0)) stop.abort();
+    await scene.clock.advance(10_000);
+    expect(scene.served()).toEqual(['lab']);
+    return scene;
+  }
+
+  test('counts the Jobs of each, and waits for a list that takes its time', async () => {
+    const scene = await withRunInLab();
+    const answer = Promise.withResolvers<void>();
+    scene.kube.held.set('jobs in lab', answer.promise);
+    scene.firstMs = 10_000;
+    const controller = await scene.start(['lab', 'shop'], limits);
+    expect(scene.served()).toEqual(['lab']);
+    answer.resolve();
+    await scene.clock.advance(10_000);
+    expect(scene.served()).toEqual(['lab']);
+    expect(controller.queue.waiting()).toEqual([{ namespace: 'shop', name: 'orders' }]);
+  });
+
+  test.each(['may not be read', 'does not answer'])('does not wait for one that %s', async (how) => {
+    const scene = await withRunInLab();
+    if (how === 'may not be read') {
+      scene.kube.forbidden.add('jobs in lab');
+      scene.firstMs = 10_000;
+    } else scene.kube.held.set('jobs in lab', new Promise(() => undefined));
+    await scene.start(['lab', 'shop'], limits);
+    expect(scene.served()).toEqual(['lab', 'shop']);
+  });
+
+  test('says nothing of one namespace in another', async () => {
+    const scene = await withRunInLab();
+    const source = { host: 'db.example.org' };
+    for (const namespace of ['lab', 'shop'])
+      scene.kube.put(backups, namespace, { metadata: { name: 'hosted' }, spec: aSpec({ source }) });
+    await scene.start(['lab', 'shop'], { ...noLimits, runningBackupsPerServer: 1 });
+    const messages = scene.kube
+      .all(backups)
+      .flatMap(({ status }) => status?.conditions ?? [])
+      .filter(({ reason }) => reason === 'Queued')
+      .map(({ message }) => message);
+    expect(messages).toEqual([expect.stringContaining('a Job of another namespace')]);
+  });
 });

@@ -11,13 +11,14 @@ import type { Log } from '../runtime/log.ts';
 import type { RuntimeMetrics } from '../runtime/metrics.ts';
 import type { Next } from '../runtime/next.ts';
 import { act, type ActOutcome } from './act.ts';
-import { Caches } from './caches.ts';
-import { claimKey } from './crowd.ts';
+import { Caches, isUnderWay } from './caches.ts';
 import { decide, needsFreshEyes, startingIn, type Decision } from './decide.ts';
-import { Line } from './line.ts';
 import type { Policy } from './objection.ts';
-import { glance, lookCloser, observeAfresh, type ObserveDeps, type Observed } from './observe.ts';
-import { backups, type Neo4jBackup } from './resources.ts';
+import { byPlace, glance, lookCloser, observeAfresh, type ObserveDeps, type Observed } from './observe.ts';
+import { isFinished } from './outcome.ts';
+import { claimPlace, claimPlaceIn, noLimits, placesOf, type Limits } from './places.ts';
+import { Queue } from './queue.ts';
+import { backups, type Job, type Neo4jBackup } from './resources.ts';
 import { announcements, nextStatus } from './status.ts';
 
 export interface BackupControllerDeps {
@@ -30,6 +31,8 @@ export interface BackupControllerDeps {
   /** Each once. Absent or empty: all. */
   readonly namespaces?: readonly string[] | undefined;
   readonly policy: Policy;
+  /** Absent: any number of backups may be under way at once. */
+  readonly limits?: Limits | undefined;
   /** Told of each status that was written. Must neither wait nor throw. */
   readonly onStatus?: ((change: StatusChange) => void) | undefined;
 }
@@ -48,6 +51,12 @@ const staleCacheMs = 500;
 
 /** How long to wait before a Job is offered again that the API server refused: quota and admission tell nobody when they change. Milliseconds. */
 const refusedMs = 30_000;
+
+/** How long a namespace that has not told of its Jobs yet, nor that it cannot, holds up the others. Milliseconds. */
+const countingMs = 30_000;
+
+/** When to forget the Job of a resource that is gone, if no cache has known it by then. Milliseconds. */
+const lastLookMs = 5_000;
 
 interface Look {
   readonly seen: Observed;
@@ -75,9 +84,9 @@ export class BackupController {
   readonly #saved = new Map<string, Saved>();
   /** The words of a refusal may differ each time, and what we write of them wakes us. */
   readonly #refused = new Map<string, Refused>();
-  readonly #line = new Line();
-  /** The claim for which a resource stands in line. */
-  readonly #turns = new Map<string, string>();
+  readonly #queue: Queue;
+  /** Until then the Jobs of all namespaces are waited for. Monotonic milliseconds. */
+  #countedMs = 0;
 
   constructor(deps: BackupControllerDeps) {
     this.#deps = deps;
@@ -86,8 +95,19 @@ export class BackupController {
     const onWake = (key: ObjectKey): void => this.#controller.enqueue(key);
     const watched = namespaces.length === 0 ? [undefined] : namespaces;
     this.#caches = new Map(
-      watched.map((namespace) => [namespace, new Caches({ ...common, client, namespace, onWake })]),
+      watched.map((namespace) => [
+        namespace,
+        new Caches({
+          ...common,
+          client,
+          namespace,
+          onWake,
+          onJob: (before, after) => this.#jobChanged(before, after),
+          isInLine: (key) => this.#queue.has(key),
+        }),
+      ]),
     );
+    this.#queue = new Queue((place) => this.caches.flatMap(({ jobs }) => jobs.byIndex(byPlace, place)));
     this.#controller = new Controller({
       ...common,
       name: 'backup',
@@ -98,6 +118,7 @@ export class BackupController {
 
   /** Works until the signal aborts, and resolves when all is quiet. */
   async run(signal: AbortSignal): Promise<void> {
+    this.#countedMs = this.#deps.clock.monotonicMs() + countingMs;
     const caches = [...this.#caches.values()].map((each) => each.run(signal));
     await Promise.all([...caches, this.#controller.run(signal)]);
   }
@@ -112,32 +133,39 @@ export class BackupController {
     return this.#controller;
   }
 
+  /** Who waits for a Job to end. */
+  get queue(): Pick<Queue, 'waiting'> {
+    return this.#queue;
+  }
+
   /** One pass over one resource. Safe to run again at any time, from any point, after any crash. */
   async reconcile(key: ObjectKey, signal: AbortSignal): Promise<Next> {
-    const delayMs = this.#refusedForMs(key);
+    const delayMs = this.#isCounting() ? staleCacheMs : this.#refusedForMs(key);
     return delayMs > 0 ? { kind: 'after', delayMs } : this.#pass(key, signal);
   }
 
   async #pass(key: ObjectKey, signal: AbortSignal): Promise<Next> {
-    let isQueued = false;
+    let isSettled = false;
     try {
       const look = await this.#look(key, signal);
       if (look === undefined) {
-        for (const other of this.#line.forget(key)) this.#controller.enqueue(other);
-        return { kind: 'settled' };
+        isSettled = true;
+        return this.#queue.forget(key) ? { kind: 'after', delayMs: lastLookMs } : { kind: 'settled' };
       }
-      const next = await this.#do(look, signal);
-      isQueued = look.decision.standing.kind === 'queued';
-      return next;
+      const { actions } = look.decision;
+      if (startsRun(look.decision)) this.#queue.sends(key);
+      const outcome = await act(actions, look.seen.backup, this.#deps.client, signal);
+      this.#settle(look, outcome);
+      isSettled = true;
+      return await this.#conclude(look, outcome, signal);
     } finally {
-      this.#endTurn(key, isQueued);
+      if (!isSettled) this.#queue.cut(key);
+      this.#wakeNext();
     }
   }
 
-  async #do({ seen, decision }: Look, signal: AbortSignal): Promise<Next> {
-    const { client } = this.#deps;
+  async #conclude({ seen, decision }: Look, outcome: ActOutcome, signal: AbortSignal): Promise<Next> {
     const { backup } = seen;
-    const outcome = await act(decision.actions, backup, client, signal);
     if (outcome.kind === 'failed' && isNothingNew(seen, decision, outcome)) throw outcome.error;
     const status = nextStatus(seen, decision, outcome);
     if (!isDeepStrictEqual(status, backup.status ?? {})) {
@@ -188,7 +216,8 @@ export class BackupController {
     const glanced = glance(key, deps);
     if (glanced === undefined) return undefined;
     const look = await this.#lookCloser(glanced, deps, signal);
-    if (!needsFreshEyes(look.seen, look.decision) && !tellsNews(look)) return look;
+    const isSure = !needsFreshEyes(look.seen, look.decision) && !this.#queue.isUnsure(key);
+    if (isSure && !tellsNews(look)) return look;
     const fresh = await observeAfresh(look.seen, deps, signal);
     return fresh === undefined ? undefined : this.#lookCloser(fresh, deps, signal);
   }
@@ -205,25 +234,48 @@ export class BackupController {
     return { seen: closer, decision: decide(closer, policy) };
   }
 
-  /** Where one Pod at a time may use a claim: who wants to make a Job there, or waits to, has to stand in line. */
+  /** Who wants to make the Job of a run, or waits to, has to stand in line; as has who wants to tend a volume that is for one Pod. */
   #inLine(seen: Observed, decision: Decision): Observed {
     const { crowd, backup } = seen;
     const isDue = decision.standing.kind === 'starting' || decision.standing.kind === 'queued';
-    if (crowd === undefined || (!isDue && startingIn(decision) === 'nothing')) return seen;
-    const key = keyOf(backup);
-    const claim = claimKey(backup);
-    this.#turns.set(formatKey(key), claim);
-    const { ahead: _, ...others } = crowd;
-    const before = this.#line.begin(claim, key, isDue);
-    return { ...seen, crowd: before === undefined ? others : { ...others, ahead: before.name } };
+    if (!isDue && (crowd === undefined || startingIn(decision) === 'nothing')) return seen;
+    const { limits = noLimits } = this.#deps;
+    const isShared = crowd === undefined;
+    const places = isDue ? placesOf(backup, limits, { isShared }) : [claimPlace(backup, 1)];
+    const jobName = decision.actions.find(({ kind }) => kind === 'createJob')?.job.metadata?.name;
+    return { ...seen, hold: this.#queue.begin({ backup, places, isDue, jobName }) };
   }
 
-  #endTurn(key: ObjectKey, isQueued: boolean): void {
-    const claim = this.#turns.get(formatKey(key));
-    if (claim === undefined) return;
-    if (!isQueued) this.#turns.delete(formatKey(key));
-    const next = this.#line.end(claim, key, isQueued);
-    if (next !== undefined) this.#controller.enqueue(next);
+  /** Whether the resource waits on is clear now, and whether a Job of a run of its is there. */
+  #settle({ seen, decision }: Look, outcome: ActOutcome): void {
+    const key = keyOf(seen.backup);
+    if (decision.standing.kind !== 'queued') this.#queue.leave(key);
+    // Its turn had come: what it waits for is on the claim, and no run that counts.
+    else this.#queue.stay(key, seen.hold === undefined ? claimPlace(seen.backup, 1).key : undefined);
+    const made = 'created' in outcome && startsRun(decision) ? outcome.created : undefined;
+    const job = made ?? seen.runs.find((run) => !isFinished(run.job))?.job;
+    if (job !== undefined) this.#queue.made(key, job.metadata.uid);
+    else if (outcome.kind !== 'failed' || !startsRun(decision)) this.#queue.free(key);
+  }
+
+  #jobChanged(before: Job | undefined, after: Job | undefined): void {
+    const job = after ?? before;
+    if (job === undefined || isUnderWay(before) === isUnderWay(after)) return;
+    this.#queue.stir(claimPlaceIn(job));
+    this.#wakeNext();
+  }
+
+  /** Those alone for whom there is room: the others would only find that there is none. */
+  #wakeNext(): void {
+    for (const key of this.#queue.next()) this.#controller.enqueue(key);
+  }
+
+  /** With the Jobs of some namespaces alone, more could be started than may be under way. One that cannot be read holds up no other. */
+  #isCounting(): boolean {
+    const { clock, limits = noLimits } = this.#deps;
+    if (Object.values(limits).every((limit) => limit === 0) || clock.monotonicMs() >= this.#countedMs)
+      return false;
+    return this.caches.some(({ jobs }) => !jobs.hasSynced() && jobs.problem === undefined);
   }
 
   /**
@@ -270,6 +322,11 @@ export class BackupController {
       log.info({ key: formatKey(regarding), reason, phase: status.phase }, note);
     }
   }
+}
+
+/** Is the Job of a run to be made? */
+function startsRun(decision: Decision): boolean {
+  return startingIn(decision) === 'run' && decision.standing.kind === 'starting';
 }
 
 function wishOf({ metadata }: Neo4jBackup): string {

@@ -10,8 +10,6 @@ export interface Crowd {
   readonly jobs: readonly Job[];
   /** False: a cache said so, and those lag. */
   readonly isFresh: boolean;
-  /** The resource whose turn comes before. */
-  readonly ahead?: string;
 }
 
 /** Only then may several Pods use a volume, wherever they run. Of a claim that nobody has seen the worse is assumed. */

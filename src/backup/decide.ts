@@ -41,7 +41,7 @@ export type Standing =
     }
   /** A Job is about to be made: whether it was, and when, the API server's answer tells. */
   | { readonly kind: 'starting' }
-  /** A run is due, and others use the claim. */
+  /** A run is due, and others use the claim, or all that may be under way at once are. */
   | { readonly kind: 'queued'; readonly detail: string }
   /** No backup is to be taken: the volume is asked how a run ended. */
   | { readonly kind: 'inspecting'; readonly run: RunStatus; readonly obstacle?: Obstacle }
@@ -83,6 +83,7 @@ export function decide(seen: Observed, policy: Policy): Decision {
   });
   const inspections = inspectionActions(seen, inspecting, {
     mayStart: mayInspect(standing),
+    mayStay: mayInspect(standing) || isHeld(seen, standing),
     agentImage: policy.agentImage,
   });
   const [run] = inspecting;
@@ -92,7 +93,7 @@ export function decide(seen: Observed, policy: Policy): Decision {
   const isTold = ended.length === 0 && found.length === 0;
   const tending = tend(seen, {
     mayStart: run === undefined && isTold && mayTend(standing),
-    mayStay: mayTend(standing) || (seen.crowd === undefined && standing.kind !== 'waiting'),
+    mayStay: mayStay(seen, standing),
     agentImage: policy.agentImage,
   });
   const isAsking = standing.kind === 'idle' && run !== undefined;
@@ -133,6 +134,16 @@ function mayTend(standing: Standing): boolean {
   return standing.kind === 'idle' || (standing.kind === 'waiting' && ofSource.has(standing.reason));
 }
 
+function mayStay(seen: Observed, standing: Standing): boolean {
+  if (mayTend(standing) || isHeld(seen, standing)) return true;
+  return seen.crowd === undefined && standing.kind !== 'waiting';
+}
+
+/** A backup that could not start with the volume to itself needs no room there yet. */
+function isHeld({ hold }: Observed, { kind }: Standing): boolean {
+  return kind === 'queued' && hold !== undefined;
+}
+
 /** A backup that is taken, or about to be, goes before; and who cannot reach the volume need not try. */
 function mayInspect(standing: Standing): boolean {
   return standing.kind === 'idle' || (standing.kind === 'waiting' && standing.reason !== 'ClaimNotFound');
@@ -170,7 +181,7 @@ function wanted(seen: Observed, policy: Policy, { resumed, turn }: Due): Wanted 
     return { standing: objection, actions: [], next };
   }
   const job = run === undefined ? undefined : jobOf(seen, run, policy.agentImage);
-  if (job !== undefined && !isHeld) return startOf(job, seen, turn);
+  if (job !== undefined && !isHeld) return inTurn(job, seen, turn);
   const standing = job === undefined ? resting(seen) : heldBack(job, turn);
   return { standing, actions: [], next: waitingFor(turn, seen.now) };
 }
@@ -191,18 +202,19 @@ function dueNow({ backup, runs }: Observed, resumed: CurrentRun | undefined, tur
     : { run: asked, isHeld: false };
 }
 
-function startOf(job: V1Job, seen: Observed, turn: Turn | undefined): Wanted {
-  const way = waitsFor(seen);
-  if (way !== undefined) {
-    const detail = `The run ${job.metadata?.name} waits for ${way}`;
-    // Of a Job that a cache never knew no watch tells that it has gone.
-    const next = soonest({ kind: 'after', delayMs: slowestRecheckMs }, untilTurn(turn, seen.now));
-    return { standing: { kind: 'queued', detail }, actions: clearing(seen), next };
+/** The Job is made, or waits for its turn. */
+function inTurn(job: V1Job, seen: Observed, turn: Turn | undefined): Wanted {
+  const detail = waitsFor(seen, job.metadata?.name ?? '');
+  if (detail === undefined) {
+    const actions = [{ kind: 'createJob', job }] as const;
+    return { standing: { kind: 'starting' }, actions, next: { kind: 'onChange' } };
   }
   return {
-    standing: { kind: 'starting' },
-    actions: [{ kind: 'createJob', job }],
-    next: { kind: 'onChange' },
+    standing: { kind: 'queued', detail },
+    // Who has to wait anyway drives nobody out.
+    actions: seen.hold === undefined ? clearing(seen) : [],
+    // Of a Job that a cache never knew no watch tells that it has gone.
+    next: soonest({ kind: 'after', delayMs: slowestRecheckMs }, untilTurn(turn, seen.now)),
   };
 }
 

@@ -114,9 +114,14 @@ test('of many lost runs the oldest are told as what is known of them', () => {
 });
 
 describe('the Jobs', () => {
-  const may = { mayStart: true, agentImage: 'agent:1' };
-  const names = (seen: Observed, open: readonly RunStatus[], mayStart = true): readonly string[] =>
-    inspectionActions(seen, open, { ...may, mayStart }).map(
+  const may = { mayStart: true, mayStay: true, agentImage: 'agent:1' };
+  const names = (
+    seen: Observed,
+    open: readonly RunStatus[],
+    mayStart = true,
+    mayStay = mayStart,
+  ): readonly string[] =>
+    inspectionActions(seen, open, { ...may, mayStart, mayStay }).map(
       ({ kind, job }) => `${kind} ${job.metadata?.annotations?.[annotations.run]}`,
     );
 
@@ -128,6 +133,8 @@ describe('the Jobs', () => {
   test('make room for a backup, and for nothing else', () => {
     const inspections = [looking(1)];
     expect(names(seeing({ inspections }), [lost(1)], false)).toEqual(['deleteJob orders-1']);
+    // A backup that has to wait for something else needs no room yet.
+    expect(names(seeing({ inspections }), [lost(1)], false, true)).toEqual([]);
     expect(names(seeing({ inspections }), [lost(1)])).toEqual([]);
   });
 

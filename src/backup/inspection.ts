@@ -62,17 +62,24 @@ function answerIn({ pods }: RunView, run: string): RunReport | undefined {
     .at(-1);
 }
 
+interface InspectionRoom {
+  readonly mayStart: boolean;
+  /** What is under way may go on. */
+  readonly mayStay: boolean;
+  readonly agentImage: string;
+}
+
 /** The next Job to ask the volume, if one may start; and what is left of those before. */
 export function inspectionActions(
   seen: Observed,
   open: readonly RunStatus[],
-  { mayStart, agentImage }: { readonly mayStart: boolean; readonly agentImage: string },
+  { mayStart, mayStay, agentImage }: InspectionRoom,
 ): readonly Action[] {
   const isOpen = ({ job }: RunView): boolean =>
     open.some(({ id }) => inspectionName(seen.backup, id) === job.metadata.name);
   const active = seen.inspections.filter(({ job }) => !isFinished(job));
   // It reads and writes nothing, so that it can begin again later: a backup that is due may need its place, or its volume.
-  const inTheWay = mayStart ? active.filter((view) => !isOpen(view)) : active;
+  const inTheWay = mayStay ? active.filter((view) => !isOpen(view)) : active;
   const removed = [...inTheWay, ...outdated(seen)].filter(
     ({ job }) => job.metadata.deletionTimestamp === undefined,
   );

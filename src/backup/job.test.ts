@@ -86,6 +86,7 @@ describe('the Job', () => {
         [labels.backup]: 'orders',
         [labels.backupUID]: 'backup-uid',
         [labels.claim]: 'backups',
+        [labels.server]: 'orders-neo4j_6362',
       },
       annotations: {
         [annotations.requestedType]: 'Full',
@@ -370,7 +371,7 @@ const hostileBackup: fc.Arbitrary<Neo4jBackup> = fc
 
 function maskClaim({ metadata, spec }: V1Job): void {
   for (const marks of [metadata?.labels, spec?.template.metadata?.labels])
-    if (marks !== undefined) marks[labels.claim] = 'masked';
+    if (marks !== undefined) Object.assign(marks, { [labels.claim]: 'masked', [labels.server]: 'masked' });
 }
 
 /** The Job without the fields where the user's text belongs. */

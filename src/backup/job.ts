@@ -19,7 +19,7 @@ import { exitCodes } from '../run/report.ts';
 import { requestVariable, type RunRequest } from '../run/request.ts';
 import { shareMemory, type Memory } from './memory.ts';
 import type { Neo4jBackup } from './resources.ts';
-import { claimMark, destinationPath, policyHash, shortName, type DueRun } from './run.ts';
+import { claimMark, destinationPath, policyHash, serverMark, shortName, type DueRun } from './run.ts';
 
 /** What a Job is made of, beside the resource. */
 export interface JobInput {
@@ -91,12 +91,14 @@ export function specHash({ spec }: Neo4jBackup, agentImage: string): string {
 export function buildJob(backup: Neo4jBackup, input: JobInput): V1Job {
   const { run, engine } = input;
   const { spec } = backup;
-  const metadata = jobMetadata(backup, run.id);
+  const { labels: marks, ...metadata } = jobMetadata(backup, run.id);
+  const labelled = { ...marks, [labels.server]: serverMark(spec.source) };
   return {
     apiVersion: 'batch/v1',
     kind: 'Job',
     metadata: {
       ...metadata,
+      labels: labelled,
       annotations: {
         [annotations.requestedType]: run.requestedType,
         [annotations.specHash]: specHash(backup, input.agentImage),
@@ -111,7 +113,7 @@ export function buildJob(backup: Neo4jBackup, input: JobInput): V1Job {
           onExitCodes: { containerName: containers.engine, operator: 'In', values: [...hopeless] },
         },
       ]),
-      template: { metadata: podMetadata(metadata.labels), spec: podSpec(backup, engine, input) },
+      template: { metadata: podMetadata(labelled), spec: podSpec(backup, engine, input) },
     },
   };
 }

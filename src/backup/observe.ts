@@ -9,6 +9,7 @@ import type { Reflector } from '../runtime/reflector.ts';
 import { complaintOf, subjectOf } from './complaint.ts';
 import { destinationKey, isShared, markKey, othersOf, rivalOf, type Crowd } from './crowd.ts';
 import { hasEnded } from './evidence.ts';
+import type { Hold } from './queue.ts';
 import { isFinished, type RunView } from './outcome.ts';
 import {
   backups,
@@ -36,6 +37,9 @@ export const byBackup = 'backup';
 
 /** Name of the index under which Jobs are found by the claim that they use. */
 export const byMark = 'claim';
+
+/** Name of the index under which the Jobs of runs are found that have not ended, by the places that they take. */
+export const byPlace = 'place';
 
 /** Name of the index under which resources are found by the folder that they write to. */
 export const byDestination = 'destination';
@@ -69,6 +73,8 @@ export interface Observed {
   readonly orphaned: readonly string[];
   /** Absent: any number of Pods may use the claim at a time. */
   readonly crowd?: Crowd | undefined;
+  /** What the Job that is to be made has to wait for. Absent: there is room, or nobody has asked. */
+  readonly hold?: Hold | undefined;
   /** The name of the older resource that writes to the same folder. */
   readonly rival?: string | undefined;
   /** True also while a run is under way: then it does not matter. */

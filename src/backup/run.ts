@@ -31,7 +31,7 @@ export function jobName(backup: Neo4jBackup, cause: string, kind: string): strin
 
 /** A resource's name as one DNS label of at most so many characters. A name that had to change carries a hash of the whole. */
 export function shortName(name: string, most: number): string {
-  const label = name.replaceAll('.', '-');
+  const label = name.replaceAll(/[^-a-z0-9]/g, '-');
   if (label === name && label.length <= most) return label;
   const hash = createHash('sha256').update(name).digest('hex').slice(0, 8);
   return `${label.slice(0, most - hash.length - 1).replace(/-+$/, '')}-${hash}`;
@@ -45,6 +45,16 @@ export function destinationPath(backup: Neo4jBackup): string {
 /** The label of Jobs that use a claim: its name, or what fits of it and a hash. */
 export function claimMark(claimName: string): string {
   return shortName(claimName, 63);
+}
+
+/** What the label of a server begins with that is no Service: no name of a Service has such a character. */
+export const hostMark = 'host_';
+
+/** The label of Jobs that copy from a server. */
+export function serverMark({ serviceRef, host = '', port }: Neo4jBackup['spec']['source']): string {
+  const longest = 63 - `_${port}`.length;
+  if (serviceRef !== undefined) return `${shortName(serviceRef.name, longest)}_${port}`;
+  return `${hostMark}${shortName(host.toLowerCase(), longest - hostMark.length)}_${port}`;
 }
 
 /** Two policies that say the same have the same hash, whatever the order of their fields. */

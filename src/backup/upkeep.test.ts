@@ -285,8 +285,12 @@ describe('the Jobs', () => {
   test('do not start where others use the claim, or wait for it, and look again', () => {
     const crowd = { jobs: [aJob({ metadata: { name: 'other' } })], isFresh: true };
     expect(tend(seeing(backup, { crowd }), free)).toEqual({ actions: [], delayMs: 60_000 });
-    const ahead = { jobs: [], isFresh: true, ahead: 'other' };
-    expect(tend(seeing(backup, { crowd: ahead }), free)).toEqual({ actions: [], delayMs: 60_000 });
+    const place = { kind: 'claim', key: 'claim shop/backups', name: 'backups', room: 1 } as const;
+    const hold = { place, users: [] };
+    expect(tend(seeing(backup, { crowd: { jobs: [], isFresh: true }, hold }), free)).toEqual({
+      actions: [],
+      delayMs: 60_000,
+    });
   });
 
   test('are looked for when the next moment comes', () => {

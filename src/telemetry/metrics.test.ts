@@ -26,8 +26,14 @@ async function lines(metrics: Metrics, ...names: readonly string[]): Promise<rea
 function sources({
   isLeading,
   resources = [],
+  waiting = [],
   ...controller
-}: { isLeading?: boolean; depth?: number; resources?: readonly Measured[] } = {}): Sources {
+}: {
+  isLeading?: boolean;
+  depth?: number;
+  resources?: readonly Measured[];
+  waiting?: readonly { readonly namespace: string; readonly name: string }[];
+} = {}): Sources {
   const cache = { resource: 'jobs', size: 2, hasSynced: () => false, silentMs: () => undefined };
   const filled = { resource: 'jobs', size: 3, hasSynced: () => true, silentMs: () => 4_000 };
   return {
@@ -36,6 +42,7 @@ function sources({
       { reflectors: [filled], backups: { list: () => resources } },
     ],
     controller: { name: 'backup', depth: 0, delayed: 0, underWay: 0, oldestPassMs: () => 0, ...controller },
+    queue: { waiting: () => waiting },
     election: isLeading === undefined ? undefined : { isLeading },
   };
 }
@@ -275,4 +282,23 @@ test('what cannot be read is an answer, not the end of the process', async () =>
   server = await metrics.serve(0);
   const response = await fetch(`http://127.0.0.1:${server.port}/metrics`);
   expect([response.status, await response.text()]).toEqual([500, 'a bug\n']);
+});
+
+test('of who waits the place in the queue is told, as long as they wait', async () => {
+  const metrics = new Metrics('0.1.0');
+  const waiting = ['orders', 'stock'].map((name) => ({ namespace: 'shop', name }));
+  metrics.follow(sources({ waiting }));
+  const [length, position] = ['neo4j_backup_operator_queue_length', 'neo4j_backup_operator_queue_position'];
+  expect(await lines(metrics, length, position)).toEqual([
+    `${length} 2`,
+    `${position}{namespace="shop",name="orders"} 1`,
+    `${position}{namespace="shop",name="stock"} 2`,
+  ]);
+  waiting.shift();
+  expect(await lines(metrics, length, position)).toEqual([
+    `${length} 1`,
+    `${position}{namespace="shop",name="stock"} 1`,
+  ]);
+  waiting.pop();
+  expect(await lines(metrics, length, position)).toEqual([`${length} 0`]);
 });

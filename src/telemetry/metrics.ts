@@ -1,5 +1,6 @@
-// Every metric: name, labels, what it says. Labels are words of our own or of the API; only what is told of backups and of
-// volumes, for which a number without a name is worth nothing, names its resource (backup-metrics.ts, volume-metrics.ts).
+// Every metric: name, labels, what it says. Labels are words of our own or of the API; only what is told of backups
+// (backup-metrics.ts), of volumes (volume-metrics.ts), or of a place in the queue, names its resource: there a number without a
+// name is worth nothing.
 import { Counter, Gauge, Histogram, Registry } from '@prometheus-io/client';
 import type { StatusChange } from '../backup/controller.ts';
 import { methods, type RequestMade } from '../kube/transport.ts';
@@ -30,8 +31,15 @@ export interface Sources {
     readonly underWay: number;
     oldestPassMs(): number;
   };
+  /** The resources whose run waits for its turn, the one that came first before the others. Absent: none. */
+  readonly queue?: { waiting(): readonly Named[] } | undefined;
   /** Absent: there is no other replica. */
   readonly election?: { readonly isLeading: boolean } | undefined;
+}
+
+interface Named {
+  readonly namespace: string;
+  readonly name: string;
 }
 
 /** From what a watch event takes to the deadline of a pass. Seconds. */
@@ -144,6 +152,7 @@ export class Metrics implements RuntimeMetrics {
     build.set({ version, node_version: process.versions.node }, 1);
     this.#addControllerGauges();
     this.#addCacheGauges();
+    this.#addQueueGauges();
     this.#backups = new BackupMetrics(this.#registry, ours, () => this.#measured());
     addVolumeMetrics(this.#registry, ours, () => this.#measured());
     addProcessMetrics(this.#registry);
@@ -230,11 +239,12 @@ export class Metrics implements RuntimeMetrics {
 
   #addControllerGauges(): void {
     type Read = (controller: Sources['controller']) => number;
-    const gauge = (name: string, help: string, [label, read]: readonly [string, Read]): void =>
+    const gauge = (name: string, help: string, [label, read]: readonly [string, Read]): void => {
       this.#gauge(name, help, [label], (set) => {
         const controller = this.#sources?.controller;
         if (controller !== undefined) set({ [label]: controller.name }, read(controller));
       });
+    };
     gauge('workqueue_depth', 'Resources that wait for a worker. Number.', ['name', ({ depth }) => depth]);
     gauge(
       'workqueue_longest_running_processor_seconds',
@@ -255,6 +265,22 @@ export class Metrics implements RuntimeMetrics {
     );
   }
 
+  #addQueueGauges(): void {
+    const waiting = (): readonly Named[] => this.#sources?.queue?.waiting() ?? [];
+    this.#gauge(`${ours}_queue_length`, 'Backups that are due and wait for their turn. Number.', [], (set) =>
+      set({}, waiting().length),
+    );
+    const gauge: Gauge<string> = this.#gauge(
+      `${ours}_queue_position`,
+      'Where a resource stands in the queue: 1 came first; one for which there is room may start before it. Number.',
+      ['namespace', 'name'],
+      (set) => {
+        gauge.reset(); // who has started waits no more
+        for (const [i, { namespace, name }] of waiting().entries()) set({ namespace, name }, i + 1);
+      },
+    );
+  }
+
   #measured(): readonly (Measured & Tracked)[] {
     return this.#isIdle() ? [] : (this.#sources?.caches ?? []).flatMap(({ backups }) => backups.list());
   }
@@ -265,7 +291,7 @@ export class Metrics implements RuntimeMetrics {
   }
 
   #addCacheGauges(): void {
-    const gauge = (name: string, help: string, read: (caches: readonly Cache[]) => number): void =>
+    const gauge = (name: string, help: string, read: (caches: readonly Cache[]) => number): void => {
       this.#gauge(name, help, ['resource'], (set) => {
         const all = this.#isIdle()
           ? []
@@ -273,6 +299,7 @@ export class Metrics implements RuntimeMetrics {
         for (const [resource, caches] of Map.groupBy(all, (cache) => cache.resource))
           set({ resource }, read(caches));
       });
+    };
     gauge(`${ours}_cache_objects`, 'Objects held in memory. Number.', (caches) =>
       caches.reduce((sum, { size }) => sum + size, 0),
     );
@@ -301,7 +328,7 @@ export class Metrics implements RuntimeMetrics {
     help: string,
     labelNames: readonly string[],
     collect: (set: (labels: Record<string, string>, value: number) => void) => void,
-  ): void {
+  ): Gauge<string> {
     const gauge: Gauge<string> = new Gauge({
       name,
       help,
@@ -309,5 +336,6 @@ export class Metrics implements RuntimeMetrics {
       registers: [this.#registry],
       collect: () => collect((labels, value) => gauge.set(labels, value)),
     });
+    return gauge;
   }
 }

@@ -191,8 +191,20 @@ describe('the Pod', () => {
     const { args } = containerOf(await render(everything));
     expect(args).toContain('--allowed-hosts=*.example.com,db1.example.org,2001:db8::1');
     expect(args).toContain('--allowed-images=neo4j:*-enterprise,registry.example.com/neo4j/*');
+    expect(args.filter((arg) => arg.startsWith('--max-'))).toEqual([
+      '--max-running-backups=8',
+      '--max-running-backups-per-claim=3',
+      '--max-running-backups-per-server=2',
+    ]);
     const plain = containerOf(await render({}));
-    expect(plain.args).toEqual(['--health-port=8081', '--log-level=info', '--metrics-port=8080']);
+    expect(plain.args).toEqual([
+      '--health-port=8081',
+      '--log-level=info',
+      '--metrics-port=8080',
+      '--max-running-backups=0',
+      '--max-running-backups-per-claim=0',
+      '--max-running-backups-per-server=1',
+    ]);
   });
 
   test('is probed, and asked for metrics, at the ports that the flags open', async () => {
@@ -313,6 +325,14 @@ describe('values', () => {
     {
       values: { watchNamespaces: ['a', 'b', 'a'] },
       says: /at '\/watchNamespaces': items at 0 and 2 are equal/,
+    },
+    {
+      values: { limits: { runningBackups: -1 } },
+      says: /at '\/limits\/runningBackups': minimum: got -1, want 0/,
+    },
+    {
+      values: { limits: { runningBackupsPerServer: 'two' } },
+      says: /at '\/limits\/runningBackupsPerServer': got string, want integer/,
     },
     { values: { metricsPort: 80 }, says: /at '\/metricsPort'/ },
     { values: { metricsPort: 8081 }, says: /healthPort and metricsPort are the same/ },

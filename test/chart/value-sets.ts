@@ -5,6 +5,7 @@ export const everything: Values = {
   watchNamespaces: ['graphs', 'more-graphs'],
   allowedHosts: ['*.example.com', 'db1.example.org', '2001:db8::1'],
   allowedImages: ['neo4j:*-enterprise', 'registry.example.com/neo4j/*'],
+  limits: { runningBackups: 8, runningBackupsPerServer: 2, runningBackupsPerClaim: 3 },
   logLevel: 'debug',
   image: {
     registry: 'registry.example.com',

@@ -96,8 +96,8 @@ export const bugs: readonly SeededBug[] = [
       // What looks closer before it tells anything would heal it.
       {
         file: patches.controller,
-        from: 'if (!needsFreshEyes(look.seen, look.decision) && !tellsNews(look)) return look;',
-        to: 'if (!needsFreshEyes(look.seen, look.decision)) return look;',
+        from: 'if (isSure && !tellsNews(look)) return look;',
+        to: 'if (isSure) return look;',
       },
     ],
   },
@@ -107,8 +107,8 @@ export const bugs: readonly SeededBug[] = [
     changes: [
       {
         file: patches.controller,
-        from: 'if (!needsFreshEyes(look.seen, look.decision) && !tellsNews(look)) return look;',
-        to: 'if (!needsFreshEyes(look.seen, look.decision)) return look;',
+        from: 'if (isSure && !tellsNews(look)) return look;',
+        to: 'if (isSure) return look;',
       },
     ],
   },
@@ -212,7 +212,7 @@ export const bugs: readonly SeededBug[] = [
     changes: [
       {
         file: patches.inspection,
-        from: 'const inTheWay = mayStart ? active.filter((view) => !isOpen(view)) : active;',
+        from: 'const inTheWay = mayStay ? active.filter((view) => !isOpen(view)) : active;',
         to: 'const inTheWay = active.filter((view) => !isOpen(view));',
       },
     ],

@@ -14,6 +14,7 @@ import {
   type Job,
   type Neo4jBackup,
 } from '../../src/backup/resources.ts';
+import type { Limits } from '../../src/backup/places.ts';
 import type { CallOptions, KubeClient } from '../../src/kube/client.ts';
 import { KubeError } from '../../src/kube/errors.ts';
 import type { EventInput, EventRecorder } from '../../src/kube/events.ts';
@@ -37,6 +38,8 @@ class Kube extends FakeKube {
   readonly made = new Map<string, string>();
   /** The watch tells nobody of a status that was written. */
   losesStatus = false;
+  /** The watch tells nobody of a Job that was made. */
+  losesJobs = false;
 
   override async replaceStatus<T extends KubeObject>(
     resource: Resource<T>,
@@ -54,6 +57,7 @@ class Kube extends FakeKube {
     object: object,
     options?: CallOptions,
   ): Promise<T> {
+    if (this.losesJobs && resource.plural === jobs.plural) this.loseEvents(1);
     try {
       return await super.create(resource, inNamespace, object, options);
     } finally {
@@ -68,6 +72,7 @@ interface Means {
   readonly events: EventRecorder;
   readonly clock: Clock;
   readonly log: Log;
+  readonly limits: Limits;
 }
 
 export class Scene {
@@ -126,7 +131,7 @@ export class Scene {
     });
   }
 
-  /** Starts an operator, which reaches the cluster as the story wants it to. */
+  /** Starts an operator, which reaches the cluster as the story wants it to, without limits unless that has some. */
   async start(means: Partial<Means> = {}): Promise<void> {
     const stop = new AbortController();
     const controller = new BackupController({
@@ -139,6 +144,7 @@ export class Scene {
       random: () => 0.5,
       log: means.log ?? quietLog(),
       policy: { agentImage: 'agent:1', allowedHosts: [], allowedImages: [] },
+      limits: means.limits,
     });
     this.#running.push({ stop, done: controller.run(stop.signal) });
     await quiet();
