@@ -1,11 +1,9 @@
 #!/usr/bin/env node
 // The program for people, without a cluster so far: `neo4j-backup plan FILE.yaml` tells what a resource comes to before it is applied.
 import { createReadStream } from 'node:fs';
-import { planOf } from './cli/plan.ts';
-import { printReport } from './cli/print.ts';
-import type { Report } from './cli/report.ts';
-import { readResources } from './cli/resources.ts';
 import { safeJSON } from './api/table.ts';
+import { planFile, type Asked } from './cli/plan.ts';
+import { printReport } from './cli/print.ts';
 import { cliConfig, cliHelp, ConfigError, type PlanConfig } from './config.ts';
 
 /** Exit codes: the plan keeps what the resources promise; an objective is not met; there is nothing that could be planned. */
@@ -20,29 +18,15 @@ async function main(): Promise<number> {
     process.stdout.write(`${cliHelp()}\n`);
     return exitCodes.kept;
   }
-  const report = reportOf(await read(config.file), config);
+  const answer = planFile(await read(config.file), askedOf(config));
+  if (answer.kind === 'wrong') throw new ConfigError(answer.problems.map((problem) => `${config.file}: ${problem}`).join('\n'));
+  const { report } = answer;
   process.stdout.write(config.output === 'json' ? safeJSON(report) : printReport(report));
   return report.plans.some(({ dataLoss }) => dataLoss.met === false) ? exitCodes.broken : exitCodes.kept;
 }
 
-/** @throws ConfigError with all that is wrong with the file */
-function reportOf(
-  text: string,
-  { file, days, from = new Date(), sizeBytes, growthBytes }: PlanConfig,
-): Report {
-  const { found, ignored, problems } = readResources(text);
-  const sizes = sizeBytes === undefined ? undefined : { fullBytes: sizeBytes, growthBytes };
-  const planned = found.map((one) => ({ one, ...planOf(one, { from, days, sizes }) }));
-  const plans = planned.flatMap((each) => (each.kind === 'planned' ? [each.plan] : []));
-  const refused = planned.flatMap((each) =>
-    each.kind === 'tooMany'
-      ? [`document ${each.one.document}, ${each.one.backup.metadata.name}: ${each.problem}`]
-      : [],
-  );
-  const wrong = [...problems, ...refused];
-  if (wrong.length === 0 && plans.length === 0) wrong.push(`${file} holds no Neo4jBackup`);
-  if (wrong.length > 0) throw new ConfigError(wrong.join('\n'));
-  return { schemaVersion: 1, plans, ignored: [...ignored] };
+function askedOf({ days, from = new Date(), sizeBytes, growthBytes }: PlanConfig): Asked {
+  return { days, from, sizes: sizeBytes === undefined ? undefined : { fullBytes: sizeBytes, growthBytes } };
 }
 
 /** @throws ConfigError where it cannot be read */

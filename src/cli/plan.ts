@@ -3,20 +3,15 @@ import type { Neo4jBackup } from '../backup/resources.ts';
 import { parseSchedule } from '../backup/schedule.ts';
 import { timetableOf } from '../backup/timetable.ts';
 import { windowsOf, type Span } from '../backup/windows.ts';
+import { zoneOf, type Zone } from '../backup/zone.ts';
 import { selectEngine } from '../engine/select.ts';
+import { dataLossIn, startsAround } from './loss.ts';
+import { notesOn } from './notes.ts';
 import { playPoints, type Points, type Sizes, type TakenRun } from './points.ts';
-import type { Plan } from './report.ts';
-import type { Found } from './resources.ts';
-import {
-  countMoments,
-  runsWithin,
-  startBefore,
-  startFrom,
-  type Dark,
-  type Runs,
-  type Timing,
-} from './runs.ts';
-import { clockChanges, inZone, offsetInWords, zoneOf, type ClockChange, type Zone } from './zone.ts';
+import type { Plan, Report } from './report.ts';
+import { readResources, type Found } from './resources.ts';
+import { countMoments, runsWithin, type Dark, type Runs, type Timing } from './runs.ts';
+import { clockChanges, onWall, type ClockChange } from './wall.ts';
 
 export interface Asked {
   readonly from: Date;
@@ -24,23 +19,43 @@ export interface Asked {
   readonly sizes: Sizes | undefined;
 }
 
-export type Planned =
+type Planned =
   | { readonly kind: 'planned'; readonly plan: Plan }
   /** In words that go on after the name of the resource. */
   | { readonly kind: 'tooMany'; readonly problem: string };
+
+export type Answer =
+  | { readonly kind: 'planned'; readonly report: Report }
+  /** What is wrong with the file, a line each. */
+  | { readonly kind: 'wrong'; readonly problems: readonly string[] };
+
+/** Plans every resource of ours that a text of YAML holds, or none. */
+export function planFile(text: string, asked: Asked): Answer {
+  const { found, ignored, problems } = readResources(text);
+  const plans: Plan[] = [];
+  const wrong = [...problems];
+  for (const one of found) {
+    const planned = planOf(one, asked);
+    if (planned.kind === 'planned') plans.push(planned.plan);
+    else wrong.push(`document ${one.document}, ${one.backup.metadata.name}: ${planned.problem}`);
+  }
+  if (wrong.length === 0 && plans.length === 0) wrong.push('there is no Neo4jBackup in it');
+  if (wrong.length > 0) return { kind: 'wrong', problems: wrong };
+  return { kind: 'planned', report: { schemaVersion: 1, plans, ignored: [...ignored] } };
+}
 
 /** A plan of more runs nobody reads. */
 const mostRuns = 20_000;
 const dayMs = 86_400_000;
 
 /** Of a resource that nothing speaks against. */
-export function planOf({ document, backup }: Found, asked: Asked): Planned {
+function planOf({ document, backup }: Found, asked: Asked): Planned {
   const { spec, metadata } = backup;
   const span = { from: asked.from, until: new Date(asked.from.getTime() + asked.days * dayMs) };
   const timing = timingOf(backup);
   const problem = tooMany(timing, backup, { span, days: asked.days });
   if (problem !== undefined) return { kind: 'tooMany', problem };
-  const zone = zoneOf(spec.timeZone ?? 'UTC');
+  const zone = zoneNamed(spec.timeZone ?? 'UTC');
   const runs = timing === undefined ? { runs: [], dark: [] } : runsWithin(timing, span);
   const engine = selectEngine(spec.neo4j.version);
   const points = playPoints(runs.runs, {
@@ -48,7 +63,7 @@ export function planOf({ document, backup }: Found, asked: Asked): Planned {
     engine: engine ?? { layout: 'store', generation: 'B2' },
     sizes: asked.sizes,
   });
-  const tell = (time: Date): string => inZone(zone, time);
+  const tell = (time: Date): string => onWall(zone, time);
   const changes = clockChanges(zone, span.from, span.until);
   const plan: Plan = {
     document,
@@ -73,7 +88,7 @@ export function planOf({ document, backup }: Found, asked: Asked): Planned {
     ...given('verification', verificationIn(backup, span)),
     runs: points.taken.map((run) => toldRun(run, new Set(changes.map(({ date }) => date)), tell)),
     blackedOut: runs.dark.map((dark) => toldDark(dark, tell)),
-    notes: notesOn(backup, runs, { timing, points, sizes: asked.sizes }),
+    notes: notesOn(backup, runs, { timing, points }),
   };
   return { kind: 'planned', plan };
 }
@@ -81,6 +96,12 @@ export function planOf({ document, backup }: Found, asked: Asked): Planned {
 /** A field that is there only where it has something to say. */
 function given<K extends string, V>(name: K, value: V | undefined): { readonly [name in K]?: V } {
   return value === undefined ? {} : ({ [name]: value } as { readonly [name in K]: V });
+}
+
+function zoneNamed(name: string): Zone {
+  const zone = zoneOf(name);
+  if (zone === undefined) throw new Error(`there is no zone ${name}`); // who read the resource has refused it
+  return zone;
 }
 
 // --- schedules
@@ -142,8 +163,8 @@ function verificationTimes(schedule: string | undefined, { from, until }: Span):
 function verificationIn({ spec }: Neo4jBackup, span: Span): Plan['verification'] {
   const schedule = spec.verification?.schedule;
   if (schedule === undefined) return undefined;
-  const utc = zoneOf('UTC');
-  return { schedule, times: verificationTimes(schedule, span).map((time) => inZone(utc, time)) };
+  const utc = zoneNamed('UTC');
+  return { schedule, times: verificationTimes(schedule, span).map((time) => onWall(utc, time)) };
 }
 
 // --- runs
@@ -180,19 +201,19 @@ function toldDark({ start, isFull, until, isUnsure }: Dark, tell: Tell): Plan['b
 }
 
 function toldChange(
-  { time, date, beforeMs, afterMs }: ClockChange,
+  { time, date, before, after }: ClockChange,
   taken: readonly TakenRun[],
   zone: Zone,
 ): Plan['clockChanges'][number] {
   return {
-    time: inZone(zone, time),
+    time: onWall(zone, time),
     date,
-    offsetBefore: offsetInWords(beforeMs),
-    offsetAfter: offsetInWords(afterMs),
+    offsetBefore: before,
+    offsetAfter: after,
     runs: taken.filter(
       ({ run }) =>
         Math.abs(run.start.getTime() - time.getTime()) < 2 * dayMs &&
-        inZone(zone, run.start).startsWith(date),
+        onWall(zone, run.start).startsWith(date),
     ).length,
   };
 }
@@ -200,47 +221,6 @@ function toldChange(
 function totalsOf({ taken }: Points, { dark }: Runs): Plan['totals'] {
   const full = taken.filter(({ fullBecause }) => fullBecause !== undefined).length;
   return { runs: taken.length, full, incremental: taken.length - full, blackedOut: dark.length };
-}
-
-// --- what may be lost
-
-/** The runs before and after count, too: what is lost in these days may have been taken before them. */
-function startsAround(timing: Timing | undefined, { runs }: Runs, { from, until }: Span): readonly Date[] {
-  if (timing === undefined) return [];
-  const before = startBefore(timing, from);
-  const after = startFrom(timing, until);
-  return [
-    ...(before === undefined ? [] : [before]),
-    ...runs.map(({ start }) => start),
-    ...(after === undefined ? [] : [after]),
-  ];
-}
-
-function dataLossIn(
-  starts: readonly Date[],
-  maxDataLossSeconds: number | undefined,
-  tell: Tell,
-): Plan['dataLoss'] {
-  const gaps = starts.slice(1).map((until, i) => {
-    const from = starts[i] ?? until;
-    return { from, until, seconds: Math.round((until.getTime() - from.getTime()) / 1_000) };
-  });
-  const told = ({ from, until, seconds }: (typeof gaps)[number]): Plan['dataLoss']['tooLong'][number] => ({
-    from: tell(from),
-    until: tell(until),
-    seconds,
-  });
-  const [first] = gaps;
-  if (first === undefined) return { ...given('maxDataLossSeconds', maxDataLossSeconds), tooLong: [] };
-  const longest = gaps.reduce((so, gap) => (gap.seconds > so.seconds ? gap : so), first);
-  if (maxDataLossSeconds === undefined) return { longest: told(longest), tooLong: [] };
-  const tooLong = gaps.filter(({ seconds }) => seconds > maxDataLossSeconds);
-  return {
-    longest: told(longest),
-    maxDataLossSeconds,
-    met: tooLong.length === 0,
-    tooLong: tooLong.map(told),
-  };
 }
 
 // --- what is on the volume
@@ -286,56 +266,4 @@ function spaceIn({ most, policyBytes }: Points, sizes: Sizes | undefined, tell: 
 /** JSON carries no more exactly. */
 function bounded(bytes: number): number {
   return Math.min(Math.round(bytes), Number.MAX_SAFE_INTEGER);
-}
-
-// --- what the numbers rest on
-
-interface Grounds {
-  readonly timing: Timing | undefined;
-  readonly points: Points;
-  readonly sizes: Sizes | undefined;
-}
-
-type Note = (backup: Neo4jBackup, runs: Runs, grounds: Grounds) => string | undefined;
-
-const notes: readonly Note[] = [
-  ({ spec }) =>
-    spec.suspend ? 'spec.suspend is true: nothing of this starts until that is taken back.' : undefined,
-  ({ spec }, _, { timing }) =>
-    timing === undefined
-      ? `There is no schedule: there is one run, ${spec.trigger === undefined ? 'at creation' : 'for its trigger'}, and it is not planned here.`
-      : undefined,
-  ({ spec }, _, { timing }) =>
-    timing !== undefined && spec.trigger !== undefined
-      ? 'spec.trigger starts a run when its id is new: it is not among these.'
-      : undefined,
-  (_, { runs }) =>
-    runs.length > 0
-      ? 'The destination is taken to be blank, so the first run is a full one; every run succeeds, and takes no time.'
-      : undefined,
-  ({ spec }) => {
-    if (spec.allDatabases === true) return 'A point stands for one of each database that the server has.';
-    const { databases = [] } = spec;
-    return databases.length > 1
-      ? `A point stands for one of each of the ${databases.length} databases.`
-      : undefined;
-  },
-  (_, { runs, dark }) => {
-    const unsure = [...runs, ...dark].filter(({ isUnsure }) => isUnsure).length;
-    return unsure > 0
-      ? `The spread may put ${unsure} of the moments to the other side of a blackout window's edge.`
-      : undefined;
-  },
-  ({ spec }) =>
-    selectEngine(spec.neo4j.version)?.layout === 'artifacts' && spec.consistencyCheck !== 'Never'
-      ? 'While the consistency check runs it needs room for an unpacked store beside all that.'
-      : undefined,
-  (_, __, { points }) =>
-    points.coarsest > 1
-      ? `So many points stay that retention is reckoned for every ${points.coarsest} runs together: a point may go up to as many runs before.`
-      : undefined,
-];
-
-function notesOn(backup: Neo4jBackup, runs: Runs, grounds: Grounds): string[] {
-  return notes.flatMap((note) => note(backup, runs, grounds) ?? []);
 }

@@ -29,6 +29,7 @@ export interface TakenRun {
 interface Held {
   readonly points: number;
   readonly full: number;
+  /** Means something only where sizes are known. */
   readonly bytes: number;
 }
 
@@ -89,6 +90,9 @@ export function playPoints(runs: readonly PlannedRun[], wishes: Wishes): Points 
   };
 }
 
+/** To compare by: a full backup counts for more than any number of increments, which nobody has said to be large. */
+const unknownSizes: Sizes = { fullBytes: 1_000_000, growthBytes: 1 };
+
 /** So many looks at points are a second or so. */
 const affordable = 200_000;
 
@@ -102,6 +106,8 @@ class Volume {
   private readonly all: number;
   private taken = 0;
   private unjudged = 0;
+  /** The name of the chain that goes on: when it was begun. */
+  private chain = '';
   /** How many points each chain has. */
   private readonly links = new Map<string, number>();
   private held: Held = { points: 0, full: 0, bytes: 0 };
@@ -114,12 +120,15 @@ class Volume {
   take(run: PlannedRun): TakenRun {
     const fullBecause = this.taken === 0 ? 'DestinationBlank' : run.full;
     this.taken += 1;
-    if (fullBecause !== undefined) this.chainsStarted += 1;
+    if (fullBecause !== undefined) {
+      this.chainsStarted += 1;
+      this.chain = run.start.toISOString();
+    }
     const point = this.pointOf(run, fullBecause === undefined ? 'Incremental' : 'Full');
     this.standing.push(point);
     this.links.set(point.chain, (this.links.get(point.chain) ?? 0) + 1);
     this.held = sum(this.held, [point], 1);
-    if (weight(this.held) > weight(this.most)) this.most = { ...this.held, time: run.start };
+    if (this.held.bytes > (this.most?.bytes ?? 0)) this.most = { ...this.held, time: run.start };
     const pruned = this.prune();
     return { run, fullBecause, pruned, points: this.standing.length, chains: this.links.size };
   }
@@ -130,10 +139,10 @@ class Volume {
     const time = run.start.toISOString();
     return {
       schemaVersion: 1,
-      run: nameOf('run', this.taken),
+      run: `run-${this.taken}`,
       resource: { namespace: '', name: '', uid: '' },
-      chain: nameOf('chain', this.chainsStarted),
-      point: nameOf('point', this.taken),
+      chain: this.chain,
+      point: `point-${this.taken}`,
       ...(type === 'Full' || parent === undefined ? {} : { parent }),
       sequence: this.taken,
       type,
@@ -153,10 +162,10 @@ class Volume {
   }
 
   private sizeOf(type: Manifest['type']): number {
-    const { sizes, engine } = this.wishes;
-    if (sizes === undefined) return 0;
+    const { sizes = unknownSizes, engine } = this.wishes;
     const { fullBytes, growthBytes } = sizes;
-    if (engine.layout === 'store') return fullBytes + growthBytes * (this.taken - 1);
+    if (engine.layout === 'store')
+      return fullBytes + (sizes === unknownSizes ? 0 : growthBytes) * (this.taken - 1);
     return type === 'Full' ? fullBytes : growthBytes;
   }
 
@@ -188,10 +197,6 @@ class Volume {
   }
 }
 
-function nameOf(what: string, count: number): string {
-  return `${what}-${count}`;
-}
-
 function sum(held: Held, points: readonly Manifest[], sign: 1 | -1): Held {
   return {
     points: held.points + sign * points.length,
@@ -200,20 +205,11 @@ function sum(held: Held, points: readonly Manifest[], sign: 1 | -1): Held {
   };
 }
 
-/** Without sizes a full backup counts for more than any number of increments of artifacts, which nobody has said to be large. */
-function weight(held: Held | undefined): number {
-  if (held === undefined) return -1;
-  return held.bytes > 0 ? held.bytes : held.full * 1_000_000 + held.points;
-}
-
 function judged(points: readonly Manifest[], policy: RetentionPolicy | undefined): readonly KeptPoint[] {
-  const chainTimes = new Map(
-    points.toReversed().map((point) => [point.chain, timeOf(point)]), // the oldest one is set last
-  );
   const told = (point: Manifest, because: string, isCondemned: boolean): KeptPoint => ({
     time: timeOf(point),
     type: point.type,
-    chainTime: chainTimes.get(point.chain) ?? timeOf(point),
+    chainTime: new Date(point.chain),
     because,
     isCondemned,
   });

@@ -5,6 +5,9 @@ import type { Plan, Report } from './report.ts';
 
 /** Rows of a list. */
 const shown = 20;
+/** A day has 25 hours at most, mostly. */
+const shownOfDays = 50;
+const shownVerifications = 5;
 
 export function printReport({ plans, ignored }: Report): string {
   const others = ignored.map(({ document, apiVersion, kind, name }) =>
@@ -25,7 +28,7 @@ function printPlan(plan: Plan): string {
     changingRuns(plan),
     listOf('BLACKED OUT', blackoutRows(plan)),
     listOf('KEPT', keptRows(plan)),
-    listOf('VERIFICATION', verificationRows(plan)),
+    listOf('VERIFICATION', verificationRows(plan), shownVerifications),
     plan.notes.map((note) => `- ${note}\n`).join(''),
   ];
   return parts.filter((part) => part !== '').join('\n');
@@ -77,8 +80,10 @@ function summaryOf(plan: Plan): readonly (readonly [string, string])[] {
         ] as const,
     ),
     ['data loss', dataLossOf(plan)],
+    ...objectiveOf(plan),
     ['retention', retentionOf(plan)],
     ['room', roomOf(plan)],
+    ...policyOf(plan),
     ['verification', verificationOf(plan)],
   ];
 }
@@ -100,14 +105,17 @@ function runsOf({ totals, suspended }: Plan): string {
 }
 
 function dataLossOf({ dataLoss }: Plan): string {
-  const { longest, maxDataLossSeconds, met, tooLong } = dataLoss;
-  if (longest === undefined) return 'unknown: there are no two runs';
-  const worst = `${lengthInWords(longest.seconds)} at most, and what a run takes: from ${when(longest.from)} to ${when(longest.until)}`;
-  if (maxDataLossSeconds === undefined || met === undefined) return worst;
-  const objective = lengthInWords(maxDataLossSeconds);
-  return met
-    ? `${worst}; the objective is ${objective}: met`
-    : `${worst}; the objective is ${objective}: NOT MET ${counted(tooLong.length, 'time')}`;
+  const { longest } = dataLoss;
+  return longest === undefined
+    ? 'unknown: there are no two runs'
+    : `${lengthInWords(longest.seconds)} and what a run takes, from ${when(longest.from)} to ${when(longest.until)}`;
+}
+
+function objectiveOf({ dataLoss }: Plan): readonly (readonly [string, string])[] {
+  const { maxDataLossSeconds, met, tooLong } = dataLoss;
+  if (maxDataLossSeconds === undefined) return [];
+  const verdict = met === undefined ? 'unknown' : met ? 'met' : `NOT MET, ${counted(tooLong.length, 'time')}`;
+  return [['objective', `${lengthInWords(maxDataLossSeconds)}: ${verdict}`]];
 }
 
 function retentionOf({ retention }: Plan): string {
@@ -126,14 +134,18 @@ function retentionOf({ retention }: Plan): string {
 
 function roomOf({ space, retention }: Plan): string {
   if (space === undefined) return 'nothing is taken';
-  const { time, points, full, incremental, bytes, policyBytes } = space;
+  const { time, points, full, incremental, bytes } = space;
   const what =
     retention.unit === 'Point'
       ? `${points} times a full backup`
       : `${counted(full, 'full backup')} and ${counted(incremental, 'increment')}`;
   const size = bytes === undefined ? '' : `${inWords(bytes)}: `;
-  const policy = policyBytes === undefined ? '' : `; the policy, ${inWords(policyBytes)}`;
-  return `${size}${what} at most, during the run of ${when(time)}${policy}`;
+  return `${size}${what} at most, during the run of ${when(time)}`;
+}
+
+function policyOf({ space }: Plan): readonly (readonly [string, string])[] {
+  if (space?.policyBytes === undefined) return [];
+  return [['room of policy', `${inWords(space.policyBytes)} at most, when it has gone on for long enough`]];
 }
 
 function verificationOf({ verification }: Plan): string {
@@ -149,10 +161,9 @@ interface List {
   readonly rows: readonly (readonly string[])[];
 }
 
-function listOf(title: string, { heading, rows }: List): string {
-  if (rows.length === 0) return '';
-  const more = rows.length > shown ? `and ${rows.length - shown} more\n` : '';
-  return table([title, ...heading], rows.slice(0, shown)) + more;
+function listOf(title: string, { heading, rows }: List, most = shown): string {
+  const more = rows.length > most ? `and ${rows.length - most} more\n` : '';
+  return table([title, ...heading], rows.slice(0, most)) + more;
 }
 
 function runRows(runs: Plan['runs'], { spread }: Plan): List {
@@ -183,13 +194,20 @@ const becauseOf = {
 /** Those that the first rows do not show. */
 function changingRuns(plan: Plan): string {
   const later = plan.runs.slice(shown).filter(({ clocksChange }) => clocksChange === true);
-  return listOf('WHEN CLOCKS CHANGE', runRows(later, plan));
+  return listOf('WHEN CLOCKS CHANGE', runRows(later, plan), shownOfDays);
 }
 
+/** A row for each window. */
 function blackoutRows({ blackedOut }: Plan): List {
+  const windows = [...Map.groupBy(blackedOut, ({ until }) => until)];
   return {
-    heading: ['TYPE', 'WINDOW ENDS'],
-    rows: blackedOut.map(({ time, type, until }) => [when(time), type, when(until)]),
+    heading: ['WINDOW ENDS', 'MOMENTS', 'OF FULL BACKUPS'],
+    rows: windows.map(([until, moments]) => [
+      when(moments[0]?.time ?? until),
+      when(until),
+      String(moments.length),
+      String(moments.filter(({ type }) => type === 'Full').length),
+    ]),
   };
 }
 

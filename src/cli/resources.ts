@@ -177,9 +177,10 @@ type Issue = z.core.$ZodIssue;
 function inWords(issue: Issue, spec: unknown): string {
   const field = fieldOf(issue.path);
   const found = issue.path.reduce<unknown>((inner, key) => innerOf(inner, key), spec);
-  if (found === undefined) return `${field} is missing. ${descriptionAt(issue.path)}`.trimEnd();
-  const said = meantBy(field, found) ?? sayingOf(issue);
-  return `${field} is ${shown(found)}: ${said}. ${descriptionAt(issue.path)}`.trimEnd();
+  const described = descriptionAt(issue.path);
+  if (found === undefined) return `${field} is missing. ${described}`.trimEnd();
+  const said = meantBy(field, found) ?? `${sayingOf(issue, found)}. ${described}`.trimEnd();
+  return `${field} is ${shown(found)}: ${said}`;
 }
 
 function fieldOf(path: Issue['path']): string {
@@ -203,9 +204,10 @@ function meantBy(field: string, found: unknown): string | undefined {
   return undefined;
 }
 
-function sayingOf(issue: Issue): string {
-  const numeric = issue.code === 'invalid_type' && issue.expected === 'string' ? ' (put it in quotes)' : '';
-  return `${issue.message.charAt(0).toLowerCase()}${plain(issue.message.slice(1))}${numeric}`;
+function sayingOf(issue: Issue, found: unknown): string {
+  if (issue.code === 'invalid_format') return 'that is not of the form that is asked for';
+  const isQuoteless = issue.code === 'invalid_type' && issue.expected === 'string' && !isFields(found);
+  return `${issue.message.charAt(0).toLowerCase()}${plain(issue.message.slice(1))}${isQuoteless ? ': put it in quotes' : ''}`;
 }
 
 /** What the documentation says of a field: so it tells what would be right. */
@@ -248,18 +250,7 @@ function shown(value: unknown): string {
 /** As in a cluster that has all that the resource names, and an operator that allows everything. */
 function objectionsTo(backup: Neo4jBackup): readonly string[] {
   const { spec } = backup;
-  const timetable = timetableOf(spec);
-  const windows = windowsOf(spec);
-  const problems = [
-    ...(timetable?.kind === 'invalid'
-      ? [`spec.${timetable.field} is ${shown(spec[timetable.field])}: ${timetable.problem}`]
-      : []),
-    ...(windows.kind === 'invalid'
-      ? [
-          `spec.blackoutWindows[${windows.at}].${windows.field} is ${shown(spec.blackoutWindows?.[windows.at]?.[windows.field])}: ${windows.problem}`,
-        ]
-      : []),
-  ];
+  const problems = timingProblems(spec);
   const objection = objectionTo(
     {
       now: new Date(0),
@@ -277,6 +268,19 @@ function objectionsTo(backup: Neo4jBackup): readonly string[] {
   if (objection === undefined || (objection.reason === 'InvalidSchedule' && problems.length > 0))
     return problems;
   return [...problems, `${plain(objection.detail)}. ${reasons[objection.reason].next ?? ''}`.trimEnd()];
+}
+
+/** A zone means something without schedules, too: it is held against one. */
+function timingProblems(spec: Neo4jBackupSpec): readonly string[] {
+  const timetable = timetableOf(spec) ?? timetableOf({ schedule: '@daily', timeZone: spec.timeZone });
+  if (timetable?.kind === 'invalid')
+    return [`spec.${timetable.field} is ${shown(spec[timetable.field])}: ${timetable.problem}`];
+  const windows = windowsOf(spec);
+  if (windows.kind === 'valid' || windows.field === 'timeZone') return [];
+  const { at, field, problem } = windows;
+  return [
+    `spec.blackoutWindows[${at}].${field} is ${shown(spec.blackoutWindows?.[at]?.[field])}: ${problem}`,
+  ];
 }
 
 function isFields(value: unknown): value is Readonly<Record<string, unknown>> {
