@@ -19,7 +19,8 @@ async function main(): Promise<number> {
     return exitCodes.kept;
   }
   const answer = planFile(await read(config.file), askedOf(config));
-  if (answer.kind === 'wrong') throw new ConfigError(answer.problems.map((problem) => `${config.file}: ${problem}`).join('\n'));
+  if (answer.kind === 'wrong')
+    throw new ConfigError(answer.problems.map((problem) => `${config.file}: ${problem}`).join('\n'));
   const { report } = answer;
   process.stdout.write(config.output === 'json' ? safeJSON(report) : printReport(report));
   return report.plans.some(({ dataLoss }) => dataLoss.met === false) ? exitCodes.broken : exitCodes.kept;
