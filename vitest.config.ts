@@ -41,6 +41,7 @@ export default defineConfig({
         test: { name: 'faults', include: ['test/faults/**/*.test.ts'], testTimeout: minutes(10) },
       },
       { test: { name: 'volume', include: ['test/volume/**/*.test.ts'], testTimeout: minutes(10) } },
+      { test: { name: 'time', include: ['test/time/**/*.test.ts'], testTimeout: minutes(10) } },
       { test: { ...contract, name: 'contract' } },
       { test: { ...api, name: 'api' } },
       { test: { ...api, name: 'api-oldest' } },

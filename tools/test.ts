@@ -43,6 +43,7 @@ const suites: readonly Suite[] = [
     says: 'what lies on the volume: crashes, full disks, flipped bits, hostile hands',
     needsRoot: false,
   },
+  { name: 'time', says: 'schedules in every zone, where the clocks jump and elsewhere', needsRoot: false },
   {
     name: 'contract',
     says: 'the fake API server and its controllers, and the real ones: one suite for both',

@@ -1,28 +1,4 @@
 // `npm run test:volume`: the suite `volume`, and at its end a line for each campaign and one for all.
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { attached } from './run.ts';
+import { playCampaigns } from './campaigns.ts';
 
-async function main(args: readonly string[]): Promise<number> {
-  const folder = mkdtempSync(join(tmpdir(), 'volume-'));
-  const file = join(folder, 'count');
-  process.env['VOLUME_COUNT'] = file; // test/volume/campaign.ts writes to it
-  try {
-    const code = await attached(['vitest', 'run', '--project', 'volume', ...args]);
-    const lines = existsSync(file) ? readFileSync(file, 'utf8').trim().split('\n').toSorted() : [];
-    for (const line of lines) console.log(line);
-    const [plans, violations] = ['plans', 'violations'].map((what) => total(lines, what));
-    console.log(`plans ${plans}, violations ${violations}`);
-    return code === 0 && violations === 0 ? 0 : 1;
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
-}
-
-function total(lines: readonly string[], what: string): number {
-  const counts = lines.map((line) => Number(new RegExp(`${what} (\\d+)`).exec(line)?.[1]));
-  return counts.reduce((sum, count) => sum + count, 0);
-}
-
-process.exitCode = await main(process.argv.slice(2));
+process.exitCode = await playCampaigns('volume', process.argv.slice(2));

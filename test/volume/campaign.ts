@@ -6,11 +6,11 @@ import { expect } from 'vitest';
 export const enough = 5;
 
 /**
- * Ends a campaign: `npm run test:volume` prints the line, and the test fails when anything did not hold.
+ * Ends a campaign: `npm run test:volume`, or `test:time`, prints the line, and the test fails when anything did not hold.
  * @param violations what did not hold, each with enough to play its plan again
  */
 export function concludeCampaign(name: string, plans: number, violations: readonly string[]): void {
-  const file = process.env['VOLUME_COUNT'];
+  const file = process.env['CAMPAIGN_COUNT'];
   if (file !== undefined) appendFileSync(file, `${name}: plans ${plans}, violations ${violations.length}\n`);
   expect({ campaign: name, violations: violations.slice(0, enough), count: violations.length }).toEqual({
     campaign: name,
