@@ -89,6 +89,14 @@ describe('neo4j-backup plan', () => {
     expect(stderr).toContain('more than');
   });
 
+  test('answers by its exit code also to those who have read enough', async () => {
+    const program = `"${process.execPath}" "${join(folder, 'cli.js')}" plan - ${from} --output=json`;
+    const command = `(${program}; echo "code $?" >&2) | head -c 1`;
+    const input = yaml.replace('43200', '3600').replace("'30 */4 * * *'", "'*/8 * * * *'"); // more than a pipe takes
+    const { stdout, stderr } = await output(['sh', '-c', command], { input: input.replace('4h', '9h') });
+    expect({ stdout, stderr }).toEqual({ stdout: '{', stderr: 'code 1\n' });
+  });
+
   test('five thousand runs are a plan', async () => {
     const often = yaml.replace("'30 */4 * * *'", "'*/8 * * * *'").replace('keepLast: 4', 'keepLast: 50');
     const { code, stdout } = await run(['plan', '-', from, '--output=json'], often);

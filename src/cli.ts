@@ -26,7 +26,7 @@ async function main(): Promise<number> {
   return report.plans.some(({ dataLoss }) => dataLoss.met === false) ? exitCodes.broken : exitCodes.kept;
 }
 
-function askedOf({ days, from = new Date(), sizeBytes, growthBytes }: PlanConfig): Asked {
+function askedOf({ days, from = new Date(), sizeBytes, growthBytes = 0 }: PlanConfig): Asked {
   return { days, from, sizes: sizeBytes === undefined ? undefined : { fullBytes: sizeBytes, growthBytes } };
 }
 
@@ -46,6 +46,13 @@ async function read(file: string): Promise<string> {
   }
   return Buffer.concat(chunks).toString('utf8');
 }
+
+// Whoever reads may have read enough: the answer is the exit code all the same.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit();
+  process.stderr.write(`the plan cannot be written: ${error.message}\n`);
+  process.exit(exitCodes.wrong);
+});
 
 try {
   process.exitCode = await main();

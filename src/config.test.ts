@@ -236,7 +236,7 @@ describe('cliConfig', () => {
       days: 30,
       from: undefined,
       sizeBytes: undefined,
-      growthBytes: 0,
+      growthBytes: undefined,
       output: 'table',
     });
   });

@@ -326,8 +326,8 @@ export interface PlanConfig {
   readonly from: Date | undefined;
   /** Size of a full backup. Absent: nobody knows. */
   readonly sizeBytes: number | undefined;
-  /** What a run adds to it. */
-  readonly growthBytes: number;
+  /** What a run adds to it. Absent: nothing. */
+  readonly growthBytes: number | undefined;
   readonly output: 'table' | 'json';
 }
 
@@ -364,26 +364,33 @@ export function cliConfig([verb, ...args]: readonly string[]): PlanConfig | unde
 function planConfig(args: readonly string[]): PlanConfig | undefined {
   const { values, positionals } = parsePlan(args);
   if (values.help === true) return undefined;
-  const { days = '30', from, size, growth, output = 'table' } = values;
-  const [file] = positionals;
+  const { days = '30', output = 'table', from, size, growth } = values;
+  const [file = ''] = positionals;
   const problems = [
     ...(positionals.length === 1 ? [] : ['exactly one file must be named, or - for standard input']),
     ...timeProblems(days, from),
     ...sizeProblems(size, growth),
+    ...(isTableOrJSON(output) ? [] : [`--output is ${output}: it must be table or json`]),
   ];
-  const isOutput = output === 'table' || output === 'json';
-  if (!isOutput) problems.push(`--output is ${output}: it must be table or json`);
-  if (!isOutput || file === undefined || problems.length > 0)
+  if (!isTableOrJSON(output) || problems.length > 0)
     throw new ConfigError([...problems, cliHelp()].join('\n'));
   return {
     verb: 'plan',
     file,
     days: Number(days),
     from: from === undefined ? undefined : new Date(from),
-    sizeBytes: size === undefined ? undefined : Math.round(numberOf(size)),
-    growthBytes: Math.round(numberOf(growth ?? 0)),
+    sizeBytes: wholeBytes(size),
+    growthBytes: wholeBytes(growth),
     output,
   };
+}
+
+function isTableOrJSON(text: string): text is PlanConfig['output'] {
+  return text === 'table' || text === 'json';
+}
+
+function wholeBytes(quantity: string | undefined): number | undefined {
+  return quantity === undefined ? undefined : Math.round(numberOf(quantity));
 }
 
 function parsePlan(args: readonly string[]): {

@@ -20,7 +20,7 @@ export function planPage(page: string): string {
 function printed(yaml: string, argv: readonly string[]): string {
   const config = cliConfig(argv);
   if (config?.from === undefined) throw new Error('an example of docs/plan.md must say --from');
-  const { from, days, sizeBytes, growthBytes } = config;
+  const { from, days, sizeBytes, growthBytes = 0 } = config;
   const sizes = sizeBytes === undefined ? undefined : { fullBytes: sizeBytes, growthBytes };
   const answer = planFile(yaml, { from, days, sizes });
   if (answer.kind === 'wrong') throw new Error(answer.problems.join('\n'));

@@ -14,7 +14,7 @@ export interface Sizes {
 }
 
 /** Why a run takes a full backup. */
-export type FullBecause = 'DestinationBlank' | 'FullSchedule' | 'Owed';
+type FullBecause = 'DestinationBlank' | 'FullSchedule' | 'Owed';
 
 /** A run, and what lies on the volume when it is over. */
 export interface TakenRun {
@@ -33,7 +33,7 @@ interface Held {
   readonly bytes: number;
 }
 
-export interface KeptPoint {
+interface KeptPoint {
   readonly time: Date;
   readonly type: Manifest['type'];
   /** The full backup that its chain begins with. */
