@@ -10,8 +10,8 @@ export function startsAround(
   timing: Timing | undefined,
   { runs }: Runs,
   { from, until }: Span,
-): readonly Date[] {
-  if (timing === undefined) return [];
+): readonly Date[] | undefined {
+  if (timing === undefined) return undefined;
   const before = startBefore(timing, from);
   const after = startFrom(timing, until);
   return [
@@ -21,13 +21,14 @@ export function startsAround(
   ];
 }
 
+/** @param starts undefined: there is no schedule, and whoever sets triggers may do so often enough */
 export function dataLossIn(
-  starts: readonly Date[],
+  starts: readonly Date[] | undefined,
   maxDataLossSeconds: number | undefined,
   tell: (time: Date) => string,
 ): Plan['dataLoss'] {
-  const gaps = starts.slice(1).map((until, i): Gap => {
-    const from = starts[i] ?? until;
+  const gaps = (starts ?? []).slice(1).map((until, i): Gap => {
+    const from = starts?.[i] ?? until;
     return {
       from: tell(from),
       until: tell(until),
@@ -36,7 +37,11 @@ export function dataLossIn(
   });
   const objective = maxDataLossSeconds === undefined ? {} : { maxDataLossSeconds };
   const [first] = gaps;
-  if (first === undefined) return { ...objective, tooLong: [] };
+  if (first === undefined) {
+    // Windows may leave no run at all.
+    const isUnmet = starts !== undefined && maxDataLossSeconds !== undefined;
+    return { ...objective, ...(isUnmet ? { met: false } : {}), tooLong: [] };
+  }
   const longest = gaps.reduce((so, gap) => (gap.seconds > so.seconds ? gap : so), first);
   if (maxDataLossSeconds === undefined) return { longest, tooLong: [] };
   // Until the next one is there the one before counts, and no run takes no time at all.

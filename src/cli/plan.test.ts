@@ -176,6 +176,14 @@ describe('what may be lost', () => {
   });
 });
 
+test('an objective is not met where windows leave no runs, and unknown where there is no schedule', () => {
+  const objectives = { maxDataLossSeconds: 86_400 };
+  const blackoutWindows = [{ schedule: '@daily', duration: '1d' }];
+  const dark = planned({ schedule: '@hourly', blackoutWindows, objectives });
+  expect(dark).toMatchObject({ totals: { runs: 0, blackedOut: 72 }, dataLoss: { met: false, tooLong: [] } });
+  expect(planned({ objectives }).dataLoss).toEqual({ ...objectives, tooLong: [] });
+});
+
 describe('refused is', () => {
   const wrong = (text: string, over: Partial<Asked> = {}): readonly string[] => {
     const result = planFile(text, { ...asked, ...over });

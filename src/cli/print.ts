@@ -114,7 +114,8 @@ function dataLossOf({ dataLoss }: Plan): string {
 function objectiveOf({ dataLoss }: Plan): readonly (readonly [string, string])[] {
   const { maxDataLossSeconds, met, tooLong } = dataLoss;
   if (maxDataLossSeconds === undefined) return [];
-  const verdict = met === undefined ? 'unknown' : met ? 'met' : `NOT MET, ${counted(tooLong.length, 'time')}`;
+  const often = tooLong.length > 0 ? `, ${counted(tooLong.length, 'time')}` : '';
+  const verdict = met === undefined ? 'unknown' : met ? 'met' : `NOT MET${often}`;
   return [['objective', `${lengthInWords(maxDataLossSeconds)}: ${verdict}`]];
 }
 

@@ -64,7 +64,7 @@ export const Plan = z.strictObject({
     /** The longest time between the starts of two runs. Absent: there are no two. */
     longest: Gap.optional(),
     maxDataLossSeconds: count.optional(),
-    /** Whether no gap is longer than that. Absent: there is no objective, or there are no two runs. */
+    /** Whether every gap is shorter than that. Absent: there is no objective, or no schedule. */
     met: z.boolean().optional(),
     tooLong: z.array(Gap),
   }),
