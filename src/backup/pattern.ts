@@ -11,7 +11,7 @@ export interface Pattern {
 }
 
 /** Days are numbered from the first one of 1970. */
-export interface Days {
+interface Days {
   /** The first day that is named, from this one on. */
   readonly first: (from: number) => number | undefined;
   /** The last one, up to this one. */

@@ -23,7 +23,7 @@ export interface Told {
   readonly isOfTheWall: boolean;
 }
 
-export function wallOf(shown: number): Wall {
+function wallOf(shown: number): Wall {
   const date = new Date(shown);
   const [year, month] = [date.getUTCFullYear(), date.getUTCMonth() + 1];
   return {
@@ -39,7 +39,7 @@ export function wallOf(shown: number): Wall {
 
 // --- clocks
 
-export interface Change {
+interface Change {
   readonly at: number;
   /** What the wall shows before and after, less UTC. */
   readonly before: number;
