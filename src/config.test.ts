@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { aRequest, podUID } from '../test/support/agent.ts';
-import { agentConfig, ConfigError, operatorConfig, operatorHelp } from './config.ts';
+import { agentConfig, cliConfig, ConfigError, operatorConfig, operatorHelp } from './config.ts';
 
 /** What a configuration is refused with. */
 function problems(read: () => unknown): readonly string[] {
@@ -244,5 +244,63 @@ describe('agentConfig', () => {
     expect(problems(() => agentConfig(['report'], { ...env, NEO4J_BACKUP_RUN: text })).join()).toContain(
       'path',
     );
+  });
+});
+
+describe('cliConfig', () => {
+  test('plans thirty days from now on, for people', () => {
+    expect(cliConfig(['plan', 'orders.yaml'])).toEqual({
+      verb: 'plan',
+      file: 'orders.yaml',
+      days: 30,
+      from: undefined,
+      sizeBytes: undefined,
+      growthBytes: undefined,
+      output: 'table',
+    });
+  });
+
+  test('takes all that can be asked', () => {
+    const from = '2026-10-01T02:00:00+02:00';
+    const args = ['--days=3660', `--from=${from}`, '--size=1.5Gi', '--growth=2M', '--output=json'];
+    expect(cliConfig(['plan', '-', ...args])).toEqual({
+      verb: 'plan',
+      file: '-',
+      days: 3660,
+      from: new Date('2026-10-01T00:00:00Z'),
+      sizeBytes: 1_610_612_736,
+      growthBytes: 2_000_000,
+      output: 'json',
+    });
+  });
+
+  test.each([['--help'], ['help'], ['plan', '--help']])('tells of itself: %s %s', (...argv) => {
+    expect(cliConfig(argv)).toBeUndefined();
+  });
+
+  test.each([
+    { argv: [], says: 'a verb is missing' },
+    { argv: ['plans', 'x'], says: 'there is no verb plans' },
+    { argv: ['plan'], says: 'exactly one file must be named, or - for standard input' },
+    { argv: ['plan', 'x', 'y'], says: 'exactly one file' },
+    { argv: ['plan', 'x', '--day=3'], says: "Unknown option '--day'" },
+    ...['0', '3661', '-1', '1.5', '1e3', '07', ''].map((days) => ({
+      argv: ['plan', 'x', `--days=${days}`],
+      says: `--days is ${days}: it must be a number from 1 to 3660`,
+    })),
+    ...['now', '2026-10-01', '2026-10-01T00:00:00', '2026-02-30T00:00:00Z'].map((from) => ({
+      argv: ['plan', 'x', `--from=${from}`],
+      says: `--from is ${from}: it must be a time with its offset`,
+    })),
+    ...['20GB', '-1', '1e9', '2048Pi', ''].map((size) => ({
+      argv: ['plan', 'x', `--size=${size}`],
+      says: `--size is ${size}: it must be a size, such as 20Gi`,
+    })),
+    { argv: ['plan', 'x', '--growth=1'], says: '--growth says nothing without --size' },
+    { argv: ['plan', 'x', '--output=yaml'], says: '--output is yaml: it must be table or json' },
+  ])('refuses $argv', ({ argv, says }) => {
+    const [first, ...rest] = problems(() => cliConfig(argv));
+    expect(first).toContain(says);
+    expect(rest[0]).toMatch(/^usage: neo4j-backup plan/);
   });
 });

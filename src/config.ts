@@ -1,5 +1,7 @@
 // The only reader of process.env and argv.
 import { parseArgs } from 'node:util';
+import * as z from 'zod';
+import { numberOf, quantityPattern } from './api/quantity.ts';
 import type { Engine } from './engine/engine.ts';
 import { selectEngine, servedVersions } from './engine/select.ts';
 import { mounts } from './run/exchange.ts';
@@ -362,6 +364,119 @@ function parseOffline(
 
 function offlineHelp(verb: OfflineVerb): string {
   return usage(`agent ${verb} DIR`, offlineOptions);
+}
+
+/** What `neo4j-backup plan` is asked. */
+export interface PlanConfig {
+  readonly verb: 'plan';
+  /** A file of YAML. `-`: standard input. */
+  readonly file: string;
+  readonly days: number;
+  /** Where the plan begins. Absent: now. */
+  readonly from: Date | undefined;
+  /** Size of a full backup. Absent: nobody knows. */
+  readonly sizeBytes: number | undefined;
+  /** What a run adds to it. Absent: nothing. */
+  readonly growthBytes: number | undefined;
+  readonly output: 'table' | 'json';
+}
+
+/** Further ahead nobody should plan. */
+const mostDays = 3660;
+
+const planOptions = {
+  days: { type: 'string', help: `so many days are planned, 1 to ${mostDays}; default 30` },
+  from: { type: 'string', help: 'when the plan begins, such as 2026-10-01T00:00:00Z; default now' },
+  size: { type: 'string', help: 'size of a full backup, such as 20Gi: then the plan tells sizes' },
+  growth: {
+    type: 'string',
+    help: 'what a run adds, such as 100Mi: up to 4.4 to the store, since 5 the size of an increment',
+  },
+  output: { type: 'string', help: 'table, for people, or json; default table' },
+  help: { type: 'boolean', help: 'this text' },
+} as const satisfies Record<string, Option>;
+
+export function cliHelp(): string {
+  return usage('neo4j-backup plan FILE.yaml|-', planOptions);
+}
+
+/**
+ * @returns undefined when help was asked for
+ * @throws ConfigError with every problem found
+ */
+export function cliConfig([verb, ...args]: readonly string[]): PlanConfig | undefined {
+  if (verb === '--help' || verb === 'help') return undefined;
+  if (verb === 'plan') return planConfig(args);
+  const problem = verb === undefined ? 'a verb is missing' : `there is no verb ${verb}`;
+  throw new ConfigError(`${problem}\n${cliHelp()}`);
+}
+
+function planConfig(args: readonly string[]): PlanConfig | undefined {
+  const { values, positionals } = parsePlan(args);
+  if (values.help === true) return undefined;
+  const { days = '30', output = 'table', from, size, growth } = values;
+  const [file = ''] = positionals;
+  const problems = [
+    ...(positionals.length === 1 ? [] : ['exactly one file must be named, or - for standard input']),
+    ...timeProblems(days, from),
+    ...sizeProblems(size, growth),
+    ...(isTableOrJSON(output) ? [] : [`--output is ${output}: it must be table or json`]),
+  ];
+  if (!isTableOrJSON(output) || problems.length > 0)
+    throw new ConfigError([...problems, cliHelp()].join('\n'));
+  return {
+    verb: 'plan',
+    file,
+    days: Number(days),
+    from: from === undefined ? undefined : new Date(from),
+    sizeBytes: wholeBytes(size),
+    growthBytes: wholeBytes(growth),
+    output,
+  };
+}
+
+function isTableOrJSON(text: string): text is PlanConfig['output'] {
+  return text === 'table' || text === 'json';
+}
+
+function wholeBytes(quantity: string | undefined): number | undefined {
+  return quantity === undefined ? undefined : Math.round(numberOf(quantity));
+}
+
+function parsePlan(args: readonly string[]): {
+  readonly values: { readonly [name in Exclude<keyof typeof planOptions, 'help'>]?: string } & {
+    readonly help?: boolean;
+  };
+  readonly positionals: readonly string[];
+} {
+  try {
+    return parseArgs({ args: [...args], options: planOptions, strict: true, allowPositionals: true });
+  } catch (error) {
+    const problem = error instanceof Error ? error.message : String(error);
+    throw new ConfigError(`${problem}\n${cliHelp()}`, { cause: error });
+  }
+}
+
+function timeProblems(days: string, from: string | undefined): readonly string[] {
+  const isDays = /^[1-9]\d{0,3}$/.test(days) && Number(days) <= mostDays;
+  const isTime = from === undefined || z.iso.datetime({ offset: true }).safeParse(from).success;
+  return [
+    ...(isDays ? [] : [`--days is ${days}: it must be a number from 1 to ${mostDays}`]),
+    ...(isTime ? [] : [`--from is ${from}: it must be a time with its offset, such as 2026-10-01T00:00:00Z`]),
+  ];
+}
+
+/** 1 EiB is more than any volume has, and still counted to the byte by what adds such sizes up, as far as it matters. */
+const mostBytes = 2 ** 60;
+
+function sizeProblems(size: string | undefined, growth: string | undefined): readonly string[] {
+  const bad = Object.entries({ size, growth }).filter(
+    ([, text]) => text !== undefined && !(quantityPattern.test(text) && numberOf(text) <= mostBytes),
+  );
+  return [
+    ...bad.map(([name, text]) => `--${name} is ${text}: it must be a size, such as 20Gi`),
+    ...(growth !== undefined && size === undefined ? ['--growth says nothing without --size'] : []),
+  ];
 }
 
 function isVerb(text: string | undefined): text is AgentConfig['verb'] {

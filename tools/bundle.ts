@@ -78,4 +78,4 @@ export async function bundle(programs: readonly string[], folder = bundleFolder)
   return inputs;
 }
 
-if (import.meta.main) await bundle(['main', 'agent']);
+if (import.meta.main) await bundle(['main', 'agent', 'cli']);

@@ -6,6 +6,7 @@ import { customResourceDefinition } from '../src/api/crd.ts';
 import { group, plural } from '../src/api/names.ts';
 import { chartFiles } from './chart.ts';
 import { metricsPage } from './metrics-page.ts';
+import { planPage } from './plan-page.ts';
 import { reasonsPage } from './reasons-page.ts';
 
 const root = dirname(import.meta.dirname);
@@ -14,6 +15,7 @@ const note = '# Generated from src/api by `npm run generate`: edit there.\n';
 const generated: Readonly<Record<string, string>> = {
   'docs/reasons.md': reasonsPage(),
   'docs/metrics.md': metricsPage(readFileSync(join(root, 'docs/metrics.md'), 'utf8')),
+  'docs/plan.md': planPage(readFileSync(join(root, 'docs/plan.md'), 'utf8')),
   ...chartFiles(),
   [`crds/${group}_${plural}.yaml`]:
     // Version 1.1: kubectl reads that, where an unquoted yes is a boolean.

@@ -1,8 +1,8 @@
 // `agent verify DIR`: reads everything back, and says which files are damaged and what that takes away.
+import { cellOf, safeJSON } from '../api/table.ts';
 import { checkDestination, type Checked, type Taken } from '../volume/check.ts';
 import { inWords } from '../volume/space.ts';
 import type { Place, Printed } from './offline.ts';
-import { cellOf, safeJSON } from './table.ts';
 
 export async function printVerification(
   places: readonly Place[],

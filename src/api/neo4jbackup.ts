@@ -14,6 +14,7 @@ import {
   versionNumber,
   volumePath,
 } from './patterns.ts';
+import { quantityPattern } from './quantity.ts';
 import { cel } from './structural.ts';
 
 const objectName = z
@@ -107,7 +108,6 @@ const Source = z
     'The running server to copy from. Online backup must be enabled there, on an address other than loopback.',
   );
 
-const quantityPattern = /^[0-9]+([.][0-9]+)?([KMGTPE]i|[kMGTPEm])?$/;
 const quantity = z.union([z.int().min(0), z.string().max(32).regex(quantityPattern)]).meta({
   'x-kubernetes-int-or-string': true,
   pattern: quantityPattern.source,

@@ -1,4 +1,5 @@
 // How the memory of the tool's container is shared out: heap, page cache, and what a JVM needs beside them. Pure.
+import { numberOf } from '../api/quantity.ts';
 import type { MemoryNeeds } from '../engine/engine.ts';
 import type { Neo4jBackup } from './resources.ts';
 
@@ -17,18 +18,9 @@ const ownPageCacheMiB = 8;
 /** Where nobody limits the container: it served every store that was tried, and fits into the default request of 512 MiB. */
 const defaultHeapMiB = 256;
 
-/** Bytes per unit of a quantity. https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity */
-const units: Readonly<Record<string, number>> = {
-  m: 1e-3,
-  '': 1,
-  ...Object.fromEntries(['k', 'M', 'G', 'T', 'P', 'E'].map((unit, i) => [unit, 1000 ** (i + 1)])),
-  ...Object.fromEntries(['Ki', 'Mi', 'Gi', 'Ti', 'Pi', 'Ei'].map((unit, i) => [unit, 1024 ** (i + 1)])),
-};
-
 /** Whole mebibytes of a quantity that the schema has let through. */
 function mebibytes(quantity: string | number): number {
-  const [, digits = '0', unit = ''] = /^([0-9.]+)([A-Za-z]*)$/.exec(String(quantity)) ?? [];
-  return Math.floor((Number(digits) * (units[unit] ?? 1)) / 1024 ** 2);
+  return Math.floor(numberOf(quantity) / 1024 ** 2);
 }
 
 /** What the spec says, in MiB. */

@@ -1,5 +1,5 @@
 // Columns for people. What is in them may come from a volume that others write to: nothing of it moves a cursor.
-import { plain } from '../api/plain.ts';
+import { plain } from './plain.ts';
 
 /** Characters of a cell at most. */
 const widest = 120;
