@@ -1,6 +1,6 @@
 // What the controller decides, over years of anything that may happen to it: time that passes or is set, an operator that is
 // away, edits, suspensions, runs that are slow or fail, triggers, servers that come and go, crashes before status is written.
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { V1Job } from '@kubernetes/client-node';
 import { annotations, wishes } from '../../src/api/names.ts';
@@ -99,6 +99,11 @@ const wildEvents = [
   },
 ] as const;
 
+function changeOf(event: Extract<Event, { kind: 'edit' | 'suspend' | 'trigger' }>): object {
+  if (event.kind === 'edit') return event.timing;
+  return event.kind === 'suspend' ? { suspend: event.suspend } : { trigger: { id: event.id, type: 'Auto' } };
+}
+
 interface Made {
   readonly job: Job;
   readonly scheduledTime: string | undefined;
@@ -136,40 +141,42 @@ class History {
   }
 
   play(event: Event): void {
+    if (event.kind === 'pass') return this.#live(event.spanMs);
+    if (event.kind === 'away' || event.kind === 'set') return this.#leap(event);
+    if (event.kind === 'edit' || event.kind === 'suspend' || event.kind === 'trigger')
+      return this.#edit(changeOf(event), event.kind);
+    this.#prepare(event);
+  }
+
+  /** What comes of it shows later. */
+  #prepare(event: Exclude<Event, { kind: 'pass' | 'away' | 'set' | 'edit' | 'suspend' | 'trigger' }>): void {
     switch (event.kind) {
-      case 'pass':
-        return this.#live(event.spanMs);
-      case 'away':
-        this.#nowMs += event.spanMs;
-        this.#endRuns();
-        return this.#settle('the operator is back', 1);
-      case 'set':
-        this.#setMs += event.byMs;
-        return this.#settle('the clock was set', 1);
       case 'crash':
         this.#losesNextStatus = true;
-        return;
-      case 'edit':
-        return this.#edit({ ...event.timing }, 'an edit');
-      case 'suspend':
-        return this.#edit({ suspend: event.suspend }, 'suspend');
+        break;
       case 'serve':
         this.#isThere = event.isThere;
-        return;
-      case 'trigger':
-        return this.#edit({ trigger: { id: event.id, type: 'Auto' } }, 'a trigger');
+        break;
       case 'annotate': {
         const marks = { ...this.#backup.metadata.annotations, [wishes.runNow]: event.id };
         this.#backup = { ...this.#backup, metadata: { ...this.#backup.metadata, annotations: marks } };
-        return;
+        break;
       }
       case 'slow':
         this.#runMs = event.runMs;
         this.#fails = event.fails;
-        return;
+        break;
       case 'removeJobs':
         this.#jobs = this.#jobs.filter(({ job }) => !isFinished(job));
     }
+  }
+
+  /** One run makes up for all that came meanwhile. */
+  #leap(event: Extract<Event, { kind: 'away' | 'set' }>): void {
+    if (event.kind === 'set') this.#setMs += event.byMs;
+    else this.#nowMs += event.spanMs;
+    this.#endRuns();
+    this.#settle(event.kind, 1);
   }
 
   /** What the edit itself sets off: nothing that was not due before. */
@@ -281,10 +288,16 @@ class History {
     const name = job.metadata?.name ?? '';
     const existing = this.#jobs.find((view) => view.job.metadata.name === name);
     if (existing !== undefined) return existing.job;
+    const { apiVersion, kind, metadata: given, spec } = job;
+    const { labels: marks, annotations: notes, ownerReferences } = given ?? {};
     const made = {
-      ...job,
+      apiVersion,
+      kind,
+      spec,
       metadata: {
-        ...job.metadata,
+        labels: marks,
+        annotations: notes,
+        ownerReferences,
         name,
         namespace: 'shop',
         uid: `${name}-uid-${this.made.length}`,
