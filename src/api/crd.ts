@@ -20,9 +20,11 @@ const columns: readonly Column[] = [
     'Whether the wish is valid and can be acted on',
   ],
   ['Phase', 'string', '.status.phase', 'Summary of the conditions'],
-  ['Type', 'string', '.status.lastRun.type', 'What the last run took'],
   ['Reason', 'string', '.status.lastRun.reason', 'Why the last run ended as it did'],
+  ['Type', 'string', '.status.lastSuccessfulType', 'What the newest good backup is'],
   ['Last Success', 'date', '.status.lastSuccessfulTime', 'Age of the newest good backup'],
+  // As text: kubectl can tell the age of what is past alone.
+  ['Next', 'string', '.status.nextScheduleTime', 'When the next scheduled run starts'],
   [
     'Transaction',
     'string',
@@ -39,6 +41,8 @@ const columns: readonly Column[] = [
     'What stands in the way where Ready is False',
     'wide',
   ],
+  ['Schedule', 'string', '.spec.schedule', 'When backups are taken', 'wide'],
+  ['Suspend', 'boolean', '.spec.suspend', 'Whether the schedules are suspended', 'wide'],
   ['Age', 'date', '.metadata.creationTimestamp', 'Age of this resource'],
 ];
 

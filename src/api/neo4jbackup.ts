@@ -724,6 +724,7 @@ export const Neo4jBackupStatus = z.object({
     .optional(),
   lastRun: RunStatus.describe('The run that ended last.').optional(),
   lastSuccessfulTime: time.describe('When the newest successful run ended.').optional(),
+  lastSuccessfulType: runType.describe('What the newest successful run took.').optional(),
   lastFull: PastRun.describe('The newest full backup.').optional(),
   lastIncremental: PastRun.describe('The newest incremental backup.').optional(),
   lastFailure: PastRun.describe('The newest run that failed.').optional(),

@@ -174,14 +174,14 @@ function wanted(seen: Observed, policy: Policy, { resumed, turn }: Due): Wanted 
   const active = seen.runs.find(({ job }) => !isFinished(job) || isGoing(seen.backup, job));
   if (active !== undefined) return underWay(seen, active, policy);
 
-  const { run, isHeld } = dueNow(seen, resumed, turn);
-  const objection = objectionTo(seen, policy, run !== undefined && !isHeld);
+  const { run, hasToWait } = dueNow(seen, resumed, turn);
+  const objection = objectionTo(seen, policy, run !== undefined && !hasToWait);
   if (objection !== undefined) {
     const next = soonest(nextOf(objection, seen), untilTurn(turn, seen.now));
     return { standing: objection, actions: [], next };
   }
   const job = run === undefined ? undefined : jobOf(seen, run, policy.agentImage);
-  if (job !== undefined && !isHeld) return inTurn(job, seen, turn);
+  if (job !== undefined && !hasToWait) return inTurn(job, seen, turn);
   const standing = job === undefined ? resting(seen) : heldBack(job, turn);
   return { standing, actions: [], next: waitingFor(turn, seen.now) };
 }
@@ -189,17 +189,17 @@ function wanted(seen: Observed, policy: Policy, { resumed, turn }: Due): Wanted 
 interface DueNow {
   readonly run?: DueRun | CurrentRun | undefined;
   /** It must wait for the end of a blackout window, and what a trigger asks for goes before. */
-  readonly isHeld: boolean;
+  readonly hasToWait: boolean;
 }
 
 function dueNow({ backup, runs }: Observed, resumed: CurrentRun | undefined, turn: Turn | undefined): DueNow {
   const jobs = runs.map(({ job }) => job);
-  if (resumed !== undefined) return { run: resumed, isHeld: false };
-  if (turn?.heldUntil === undefined) return { run: dueRun(backup, jobs, turn?.due), isHeld: false };
+  if (resumed !== undefined) return { run: resumed, hasToWait: false };
+  if (turn?.heldUntil === undefined) return { run: dueRun(backup, jobs, turn?.due), hasToWait: false };
   const asked = dueRun(backup, jobs);
   return asked === undefined
-    ? { run: dueRun(backup, jobs, turn.due), isHeld: true }
-    : { run: asked, isHeld: false };
+    ? { run: dueRun(backup, jobs, turn.due), hasToWait: true }
+    : { run: asked, hasToWait: false };
 }
 
 /** The Job is made, or waits for its turn. */

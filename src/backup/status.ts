@@ -90,13 +90,17 @@ function newestPointsEachKind(
   ended: readonly RunStatus[],
   news: readonly RunStatus[],
   before: Neo4jBackupStatus,
-): Pick<Neo4jBackupStatus, 'lastSuccessfulTime' | 'lastFull' | 'lastIncremental' | 'lastFailure'> {
+): Pick<
+  Neo4jBackupStatus,
+  'lastSuccessfulTime' | 'lastSuccessfulType' | 'lastFull' | 'lastIncremental' | 'lastFailure'
+> {
   const succeeded = news.filter(({ result }) => result === 'Succeeded').map(pastRun);
   const failed = ended
     .filter((run) => run.result !== 'Succeeded' && !isBefore(run, before.lastFailure))
     .map(pastRun);
   return {
     lastSuccessfulTime: succeeded.at(-1)?.completionTime ?? before.lastSuccessfulTime,
+    lastSuccessfulType: succeeded.at(-1)?.type ?? before.lastSuccessfulType,
     lastFull: succeeded.findLast(({ type }) => type === 'Full') ?? before.lastFull,
     lastIncremental: succeeded.findLast(({ type }) => type === 'Incremental') ?? before.lastIncremental,
     lastFailure: failed.at(-1) ?? before.lastFailure,

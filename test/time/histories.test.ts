@@ -35,7 +35,7 @@ type Event =
   | { readonly kind: 'slow'; readonly runMs: number; readonly fails: boolean }
   | { readonly kind: 'removeJobs' };
 
-const timing = fc.record({
+const timings = fc.record({
   schedule: fc.constantFrom(
     '* * * * *',
     '*/15 * * * *',
@@ -90,7 +90,7 @@ const quietEvents = [
 
 const wildEvents = [
   ...quietEvents,
-  { arbitrary: timing.map((edited): Event => ({ kind: 'edit', timing: edited })), weight: 2 },
+  { arbitrary: timings.map((edited): Event => ({ kind: 'edit', timing: edited })), weight: 2 },
   {
     arbitrary: fc
       .constantFrom(hour, -hour, 30 * minute, -30 * minute, 10 * 365 * day, -3 * day)
@@ -362,7 +362,7 @@ test('what runs and what does not: at most one run each, never two at once, one 
   let count = 0;
   const violations: string[] = [];
   const look = (events: fc.Arbitrary<Event[]>, isCounted: boolean): void => {
-    const property = fc.property(timing, events, (spec, happened) => {
+    const property = fc.property(timings, events, (spec, happened) => {
       const history = tell(aSpec(spec), happened);
       if (isCounted) history.checkAccount();
       count += 1;
