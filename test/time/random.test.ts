@@ -1,8 +1,8 @@
 // Schedules, zones, spans and blackout windows by chance: what is asked in different ways has one answer, and it is that of
 // the daemon which looks at the wall with each minute.
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { test } from 'vitest';
-import { timetableOf, type Timetable } from '../../src/backup/timetable.ts';
+import { timetableOf, type Moment, type Timetable } from '../../src/backup/timetable.ts';
 import { windowsOf } from '../../src/backup/windows.ts';
 import { concludeCampaign, plansOf, seed } from './campaign.ts';
 import { clocksOf, ticks, type Clocks, type Told, type Wall } from './oracle.ts';
@@ -136,9 +136,9 @@ function play<T>(
   let wrong: string | undefined;
   const property = fc.property(of, (plan) => {
     played += 1;
-    const found = judge(plan);
-    if (found !== undefined) wrong = `SEED=${seed}: ${found}`;
-    return found === undefined;
+    const problem = judge(plan);
+    if (problem !== undefined) wrong = `SEED=${seed}: ${problem}`;
+    return problem === undefined;
   });
   fc.check(property, { seed, numRuns: plansOf(usually) });
   return [played, wrong === undefined ? [] : [wrong]];
@@ -179,31 +179,48 @@ interface Expected {
   readonly isFull: boolean;
 }
 
-function mismatch(
-  timetable: Timetable,
-  { after, through }: Span,
-  expected: readonly Expected[],
-): string | undefined {
-  const count = timetable.count(new Date(after), new Date(through));
+function isSame(found: Expected | undefined, expected: Expected): boolean {
+  return found?.time === expected.time && found.isFull === expected.isFull;
+}
+
+function plainly(moment: Moment | undefined): Expected | undefined {
+  return moment === undefined ? undefined : { time: moment.time.getTime(), isFull: moment.isFull };
+}
+
+function mismatch(timetable: Timetable, span: Span, expected: readonly Expected[]): string | undefined {
+  const [after, through] = [new Date(span.after), new Date(span.through)];
+  const count = timetable.count(after, through);
   if (count !== expected.length) return `count is ${count} of ${expected.length}`;
-  const fulls = expected.filter(({ isFull }) => isFull);
-  const lastFull = timetable.newestFull(new Date(through));
-  if (fulls.length > 0 && lastFull?.getTime() !== fulls.at(-1)?.time)
-    return `newestFull is ${String(lastFull)}`;
-  const nextFull = timetable.nextFull(new Date(after));
-  if (fulls.length > 0 && nextFull?.getTime() !== fulls[0]?.time) return `nextFull is ${String(nextFull)}`;
-  // Between two that follow each other the answers stay the same.
+  const full = wrongFull(
+    timetable,
+    span,
+    expected.filter(({ isFull }) => isFull),
+  );
+  if (full !== undefined) return full;
   for (const [i, moment] of expected.entries()) {
-    const before = expected[i - 1];
-    const asked = [before?.time ?? after, moment.time - 1].map((time) => new Date(time));
-    const next = asked.map((time) => timetable.next(time));
-    if (next.some((one) => one?.time.getTime() !== moment.time || one.isFull !== moment.isFull))
-      return `next before ${new Date(moment.time).toISOString()} is ${JSON.stringify(next)}`;
-    const newest = timetable.newest(new Date(moment.time));
-    if (newest?.time.getTime() !== moment.time || newest.isFull !== moment.isFull)
-      return `newest at ${new Date(moment.time).toISOString()} is ${JSON.stringify(newest)}`;
+    // From one until just before the next one the answer stays the same.
+    const asked = [expected[i - 1]?.time ?? span.after, moment.time - 1];
+    const next = asked.map((time) => plainly(timetable.next(new Date(time))));
+    const newest = plainly(timetable.newest(new Date(moment.time)));
+    if (![...next, newest].every((one) => isSame(one, moment)))
+      return `around ${new Date(moment.time).toISOString()}: ${JSON.stringify({ next, newest })}`;
   }
   return undefined;
+}
+
+function wrongFull(
+  { newestFull, nextFull }: Timetable,
+  span: Span,
+  fulls: readonly Expected[],
+): string | undefined {
+  if (fulls.length === 0) return undefined;
+  const found = [nextFull(new Date(span.after)), newestFull(new Date(span.through))].map((time) =>
+    time?.getTime(),
+  );
+  const expected = [fulls[0]?.time, fulls.at(-1)?.time];
+  return JSON.stringify(found) === JSON.stringify(expected)
+    ? undefined
+    : `of full ones ${found.join(' and ')}`;
 }
 
 const longSpans = fc.record({
@@ -230,17 +247,18 @@ test('next, newest and count agree over decades', () => {
 
 function disagreement(timetable: Timetable, times: readonly number[]): string | undefined {
   const [start, middle, end] = times.map((time) => new Date(time)) as [Date, Date, Date];
-  const parts = timetable.count(start, middle) + timetable.count(middle, end);
-  if (timetable.count(start, end) !== parts)
-    return `count is ${timetable.count(start, end)}, of parts ${parts}`;
+  const { count } = timetable;
   const [newest, next] = [timetable.newest(middle)?.time, timetable.next(middle)?.time];
   if (newest === undefined || next === undefined) return 'there is no end of it';
-  if (newest > middle || next <= middle)
-    return `${newest.toISOString()} and ${next.toISOString()} are not around it`;
-  if (timetable.count(newest, middle) !== 0) return 'newest is not the newest';
-  if (timetable.count(newest, next) !== 1) return `${timetable.count(newest, next)} from newest through next`;
-  if (timetable.count(new Date(newest.getTime() - 1), newest) !== 1) return 'newest is none';
-  return timetable.newest(next)?.time.getTime() === next.getTime() ? undefined : 'next is not newest then';
+  const holds: Readonly<Record<string, boolean>> = {
+    'parts and whole': count(start, middle) + count(middle, end) === count(start, end),
+    'both are around': newest <= middle && middle < next,
+    'newest is the newest': count(newest, middle) === 0,
+    'next is the next': count(newest, next) === 1,
+    'newest is one': count(new Date(newest.getTime() - 1), newest) === 1,
+    'next is newest then': timetable.newest(next)?.time.getTime() === next.getTime(),
+  };
+  return Object.keys(holds).find((what) => holds[what] !== true);
 }
 
 // --- blackout windows
@@ -284,10 +302,10 @@ test('blackout windows by chance are those of the daemon', () => {
         from: new Date(Math.max(from, after)),
         until: new Date(Math.min(until, through)),
       }));
-    const found =
+    const within =
       after < through ? parsed.windows.within({ from: new Date(after), until: new Date(through) }) : expected;
-    if (JSON.stringify(found) !== JSON.stringify(expected))
-      return `${of}: ${JSON.stringify(found)} instead of ${JSON.stringify(expected)}`;
+    if (JSON.stringify(within) !== JSON.stringify(expected))
+      return `${of}: ${JSON.stringify(within)} instead of ${JSON.stringify(expected)}`;
     for (const time of [
       after,
       ...expected.flatMap(({ from, until }) => [from.getTime(), until.getTime() - 1, until.getTime()]),
