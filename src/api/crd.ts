@@ -5,7 +5,7 @@ import { structural } from './structural.ts';
 
 type Column = readonly [
   name: string,
-  type: 'string' | 'date' | 'integer',
+  type: 'string' | 'date' | 'integer' | 'boolean',
   jsonPath: string,
   description: string,
   wide?: 'wide',

@@ -116,7 +116,9 @@ function closed(seen: Seen, over: readonly Taken[], timing: Timing | undefined):
   const forgotten = { ...before, observedTiming: undefined };
   if (calendar === undefined || accountedThrough === undefined) return forgotten;
   const endMs = seen.now.getTime() - calendar.spreadMs;
-  const taken = withRuns(seen, reopened(before, calendar, Date.parse(accountedThrough)), over);
+  const created = Date.parse(seen.backup.metadata.creationTimestamp) - calendar.spreadMs;
+  const since = Math.max(created, Date.parse(accountedThrough));
+  const taken = withRuns(seen, reopened(before, calendar, since), over);
   const ended =
     before.suspendedSince === undefined ? givenUp(seen, taken, over) : skip(taken, endMs, 'Suspended');
   return written(ended, undefined, before.suspendedSince);
@@ -137,8 +139,12 @@ function opened(seen: Seen, ledger: Ledger, calendar: Calendar): Account {
   const nowMs = now.getTime() - calendar.spreadMs;
   const known = ledger.accountedThrough === undefined ? undefined : Date.parse(ledger.accountedThrough);
   const isSame = ledger.observedTiming !== undefined && known !== undefined;
-  if (isSame) return reopened(ledger, calendar, known - clockWasWrongMs > now.getTime() ? nowMs : known);
   const created = Date.parse(backup.metadata.creationTimestamp) - calendar.spreadMs;
+  if (isSame) {
+    // Whoever may write a status must not make us count the moments of centuries.
+    const since = Math.max(created, known);
+    return reopened(ledger, calendar, since - clockWasWrongMs > now.getTime() ? nowMs : since);
+  }
   // Who was never looked at was created with its schedules: they count from then on. Others were edited.
   const since = isBlank(backup) ? created : Math.max(nowMs, Math.min(known ?? nowMs, now.getTime()));
   return reopened(ledger, calendar, since);
