@@ -40,7 +40,6 @@ export default defineConfig({
         plugins: [mutants(bugs)],
         test: { name: 'faults', include: ['test/faults/**/*.test.ts'], testTimeout: minutes(10) },
       },
-      { test: { name: 'time', include: ['test/time/**/*.test.ts'], testTimeout: minutes(10) } },
       { test: { name: 'volume', include: ['test/volume/**/*.test.ts'], testTimeout: minutes(10) } },
       { test: { name: 'time', include: ['test/time/**/*.test.ts'], testTimeout: minutes(10) } },
       { test: { ...contract, name: 'contract' } },
