@@ -94,7 +94,7 @@ export function account(seen: Seen, over: readonly Taken[]): Ledger {
   // What cannot be read says nothing of what was: an edit has to come, and begins anew.
   if (timing !== undefined && calendar === undefined) return kept(status);
   const old = closed(seen, over, timing);
-  if (calendar === undefined || timing === undefined) return old;
+  if (calendar === undefined || timing === undefined) return { ...old, suspendedSince: undefined };
   const begun = opened(seen, old, calendar);
   const taken = withRuns(seen, begun, over);
   const { suspendedSince, account: judged } = withSuspension(seen, taken, old.suspendedSince);
@@ -109,6 +109,12 @@ function kept(status: Ledger): Ledger {
 
 /** What was due by schedules that are not those of the spec any more is told of, and never started. */
 function closed(seen: Seen, over: readonly Taken[], timing: Timing | undefined): Ledger {
+  const ledger = concluded(seen, over, timing);
+  // Who has no schedule of full backups any more is owed none.
+  return timing?.fullSchedule === undefined ? { ...ledger, fullDueSince: undefined } : ledger;
+}
+
+function concluded(seen: Seen, over: readonly Taken[], timing: Timing | undefined): Ledger {
   const before = kept(seen.backup.status ?? {});
   const { observedTiming, accountedThrough } = before;
   if (observedTiming === undefined || isDeepStrictEqual(observedTiming, timing)) return before;

@@ -243,6 +243,18 @@ describe('while the schedules are suspended', () => {
     expect(scheduled()).toEqual(['01-01T04:00 Auto']);
   });
 
+  test('and are removed, nothing is left of it', async () => {
+    scene.apply({ ...hourly, fullSchedule: '30 0 * * *', suspend: true });
+    await scene.settle(90 * minute);
+    scene.edit({ schedule: undefined, fullSchedule: undefined });
+    await scene.settle(minute);
+    expect(scene.status()).toMatchObject({ missedRuns: [{ reason: 'Suspended', count: 2 }] });
+    expect(scene.status().suspendedSince).toBeUndefined();
+    scene.edit({ ...hourly, suspend: false });
+    await pass(hour);
+    expect(scheduled()).toEqual(['01-01T02:00 Auto']);
+  });
+
   test('a trigger still starts a run', async () => {
     scene.apply({ ...hourly, suspend: true });
     await scene.settle(90 * minute);
