@@ -118,7 +118,7 @@ describe('publishPoint', () => {
     const { root, staged, manifest, target } = aStagedPoint();
     const lock = join(root, lockFolder);
     const theirs = aStagedPoint();
-    const stolen = vi.fn(() => {
+    const stolen = vi.fn<() => void>(() => {
       // Another one, that of a Pod which holds it at this moment.
       rmSync(lock, { recursive: true });
       renameSync(join(theirs.root, lockFolder), lock);
