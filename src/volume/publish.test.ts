@@ -1,18 +1,27 @@
 import { createHash } from 'node:crypto';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { FakeClock } from '../../test/support/fake-clock.ts';
 import { listing, temporaryFolder } from '../../test/support/temporary.ts';
 import { aManifest, dyingFiles, filesWith, parseManifest, writeManifest } from '../../test/support/volume.ts';
 import { readDestination } from './catalogue.ts';
 import { realFiles, type Files } from './files.ts';
-import { pointFolder } from './layout.ts';
+import { lockFolder, pointFolder } from './layout.ts';
 import type { Manifest } from './manifest.ts';
 import { publishPoint, settlePoint } from './publish.ts';
-import { withLock } from './lock.ts';
+import { LockLost, withLock } from './lock.ts';
 
 interface Staged {
   readonly root: string;
@@ -103,6 +112,31 @@ describe('publishPoint', () => {
       manifest,
     });
     expect(await readDestination(root)).toMatchObject({ kind: 'ours', damaged: [] });
+  });
+
+  test('publishes nothing out of the lock of another, who has taken ours at the last moment', async () => {
+    const { root, staged, manifest, target } = aStagedPoint();
+    const lock = join(root, lockFolder);
+    const theirs = aStagedPoint();
+    const stolen = vi.fn<() => void>(() => {
+      // Another one, that of a Pod which holds it at this moment.
+      rmSync(lock, { recursive: true });
+      renameSync(join(theirs.root, lockFolder), lock);
+    });
+    const files: Files = {
+      ...realFiles,
+      rename: async (from, to) => {
+        if (from === staged) stolen();
+        return realFiles.rename(from, to);
+      },
+    };
+    const holder = { podUID: '7d1e6f0e-0000-4000-8000-000000000002', run: 'other', terminalPods: [] };
+    const clock = new FakeClock();
+    await withLock(realFiles, theirs.root, { ...holder, clock, patienceMs: 0 }, async () => {
+      await expect(publish(files, root, staged, manifest)).rejects.toThrow(LockLost);
+    });
+    expect(stolen).toHaveBeenCalledOnce();
+    expect(existsSync(target)).toBe(false);
   });
 
   test('leaves the points that are there as they were', async () => {
