@@ -382,6 +382,35 @@ describe('the record of runs', () => {
   });
 });
 
+test('stays small with schedules as long as they may be, too', () => {
+  const windows = Array.from({ length: 16 }, (_, n) => ({
+    schedule: `${Array.from({ length: 30 }, (__, i) => i + n).join()} 1 1 1 1`.slice(-100),
+    duration: '59999m',
+  }));
+  const spec = {
+    retention: { keepLast: 3 },
+    verification: { schedule: '@daily' },
+    objectives: { maxDataLossSeconds: 3_600 },
+    schedule: '0 * * * *',
+    timeZone: 'America/Argentina/ComodRivadavia',
+    spread: '59999m',
+    blackoutWindows: windows,
+  };
+  const time = '2026-01-01T00:00:00Z';
+  const range = { reason: 'PreviousRunActive', firstTime: time, lastTime: time, count: 1_000_000 } as const;
+  let status: Neo4jBackupStatus = {};
+  for (let index = 0; index < 32; index += 1) {
+    const { message } = reportOf(index, '"'.repeat(700));
+    const before = { ...status, missedRuns: Array.from({ length: 10 }, () => range) };
+    const ended = [hostileRun(index, message)];
+    status = after({ before, standing: { kind: 'idle' }, ended, findings: [hostileFinding('"')], spec });
+  }
+  expect(status.observedTiming?.blackoutWindows).toEqual(windows);
+  expect(status.missedRuns?.length).toBeGreaterThan(2);
+  expect(status.history?.length).toBeGreaterThan(10);
+  expect(Buffer.byteLength(JSON.stringify(status))).toBeLessThanOrEqual(16 * 1024);
+});
+
 /** The most that a Job that tends the volume may say. */
 function hostileFinding(character: string): Finding {
   const time = '2026-01-01T00:00:00.000Z';

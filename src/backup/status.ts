@@ -35,13 +35,52 @@ interface Measure {
   /** Bytes within JSON: of what a verification says, and of what runs said before the last one. */
   readonly verification: number;
   readonly past: number;
+  /** Ranges of moments that had no run. */
+  readonly missed: number;
+  /** Runs in the history, and bytes within JSON of the message of each. */
+  readonly runs: number;
+  readonly told: number;
 }
 
 const measures: readonly Measure[] = [
-  { verdicts: 20, damages: 8, verification: 1024, past: 4096 },
-  { verdicts: 6, damages: 3, verification: 1024, past: 4096 },
-  { verdicts: 6, damages: 3, verification: 512, past: 256 },
-  { verdicts: 0, damages: 1, verification: 256, past: 192 },
+  {
+    verdicts: 20,
+    damages: 8,
+    verification: 1024,
+    past: 4096,
+    missed: 10,
+    runs: keptRuns,
+    told: historyMessageBytes,
+  },
+  {
+    verdicts: 6,
+    damages: 3,
+    verification: 1024,
+    past: 4096,
+    missed: 10,
+    runs: keptRuns,
+    told: historyMessageBytes,
+  },
+  {
+    verdicts: 6,
+    damages: 3,
+    verification: 512,
+    past: 256,
+    missed: 5,
+    runs: keptRuns,
+    told: historyMessageBytes,
+  },
+  {
+    verdicts: 0,
+    damages: 1,
+    verification: 256,
+    past: 192,
+    missed: 5,
+    runs: keptRuns,
+    told: historyMessageBytes,
+  },
+  { verdicts: 0, damages: 1, verification: 192, past: 160, missed: 3, runs: keptRuns, told: 36 },
+  { verdicts: 0, damages: 1, verification: 192, past: 160, missed: 3, runs: 12, told: 36 },
 ];
 
 /** Bytes within JSON of the name of a file. */
@@ -343,6 +382,10 @@ function measured(status: Neo4jBackupStatus, measure: Measure): Neo4jBackupStatu
     lastFailure: past(lastFailure),
     retention: retention && shortList(retention, measure.verdicts),
     lastVerification: lastVerification && shortVerification({ ...lastVerification, message: told }, measure),
+    missedRuns: status.missedRuns?.slice(0, measure.missed),
+    history: status.history
+      ?.slice(0, measure.runs)
+      .map((run) => ({ ...run, message: cut(run.message, measure.told) })),
   });
 }
 
