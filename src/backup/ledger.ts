@@ -220,7 +220,8 @@ function withRun(seen: Seen, before: Account, run: Taken): Account {
   }
   if (run.requestedType === 'Full' && (so.fullDueMs ?? Infinity) <= startMs)
     so = { ...so, fullDueMs: undefined };
-  if (run.completionTime === undefined) return so;
+  // While they are suspended that alone is the reason: what a trigger starts meanwhile keeps nothing away.
+  if (run.completionTime === undefined || seen.backup.status?.suspendedSince !== undefined) return so;
   const endMs = Math.min(nowMs, Math.max(startMs, Date.parse(run.completionTime)));
   so = unstarted(seen, so, Math.min(startMs, endMs) - calendar.spreadMs);
   return skip(so, endMs - calendar.spreadMs, 'PreviousRunActive');

@@ -1,0 +1,33 @@
+import { describe, expect, test } from 'vitest';
+import { aBackup } from '../../test/support/builders.ts';
+import { account, type Taken } from './ledger.ts';
+
+const at = (minute: string): string => `2026-01-01T00:${minute}Z`;
+
+describe('what is missed while the schedules are suspended', () => {
+  test('is told of as that, also where somebody has started a run meanwhile', () => {
+    const byHand: Taken = {
+      id: 'by-hand',
+      requestedType: 'Auto',
+      startTime: at('03:10'),
+      completionTime: at('05:30'),
+    };
+    const suspended = aBackup({
+      spec: { schedule: '* * * * *', suspend: true },
+      status: {
+        suspendedSince: at('00:30'),
+        accountedThrough: at('00:30'),
+        observedTiming: { schedule: '* * * * *' },
+      },
+    });
+    const during = account({ backup: suspended, now: new Date(at('05:31')), runs: [] }, [byHand]);
+    expect(during.missedRuns).toBeUndefined();
+
+    const resumed = { ...suspended, spec: { ...suspended.spec, suspend: false }, status: during };
+    const after = account({ backup: resumed, now: new Date(at('06:30')), runs: [] }, []);
+
+    expect(after.missedRuns).toEqual([
+      { reason: 'Suspended', firstTime: at('01:00'), lastTime: at('06:00'), count: 6 },
+    ]);
+  });
+});
