@@ -21,6 +21,7 @@ test('the least that a user can write gets every default', () => {
     source: { ...least.source, port: 6362 },
     onIncrementalFailure: 'Fail',
     consistencyCheck: 'OnFull',
+    suspend: false,
     job: { activeDeadlineSeconds: 86_400 },
   });
 });
