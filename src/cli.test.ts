@@ -45,7 +45,7 @@ describe('neo4j-backup plan', () => {
   test('prints JSON for programs, of what comes in on standard input', async () => {
     const { code, stdout, stderr } = await run(['plan', '-', from, '--days=3', '--output=json'], yaml);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-    expect(Report.parse(JSON.parse(stdout)).plans[0]).toMatchObject({ name: 'orders', namespace: 'shop' });
+    expect(Report.parse(JSON.parse(stdout)).plans[0]).toMatchObject({ name: 'orders' });
   });
 
   test('begins now unless it is told', async () => {
