@@ -59,10 +59,15 @@ function build(timing: Timing, uid: string): Calendar | undefined {
 /** What is wrong with the schedules, if anything: the field, what it says, and why that is nothing. */
 export function timingProblem(timing: Timing | undefined, uid: string, now: Date): string | undefined {
   if (timing === undefined) return undefined;
+  const calendar = calendarOf(timing, uid);
+  return calendar === undefined ? fieldProblem(timing) : neverProblem(calendar, now);
+}
+
+function fieldProblem(timing: Timing): string | undefined {
   const timetable = timetableOf(timing);
   if (timetable?.kind === 'invalid')
     return `spec.${timetable.field} is "${timing[timetable.field] ?? ''}": ${timetable.problem}`;
-  return windowProblem(timing) ?? neverProblem(calendarOf(timing, uid), now);
+  return windowProblem(timing);
 }
 
 function windowProblem(timing: Timing): string | undefined {
@@ -74,8 +79,8 @@ function windowProblem(timing: Timing): string | undefined {
 }
 
 /** A backup that silently never happens is the worst of all. */
-function neverProblem(calendar: Calendar | undefined, now: Date): string | undefined {
-  if (calendar === undefined || nextStart(calendar, now) !== undefined) return undefined;
+function neverProblem(calendar: Calendar, now: Date): string | undefined {
+  if (nextStart(calendar, now) !== undefined) return undefined;
   return 'spec.blackoutWindows leave no moment of the schedules';
 }
 

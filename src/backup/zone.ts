@@ -25,18 +25,24 @@ export const dayMs = 86_400_000;
 /** As many as the database of zones has names at most: each is kept under the one that the platform gives it. */
 const zones = new Map<string, Zone>();
 
+/** The same by the names that people write, in capitals or not: to ask the platform takes longer than to read a schedule. */
+const named = new Map<string, Zone>();
+const mostNamed = 1_000;
+
 /** More than anybody looks at: a plan of a decade, and what was missed in one. */
 const mostYears = 64;
 
 /** @returns undefined when there is no zone of that name */
 export function zoneOf(name: string): Zone | undefined {
+  const before = named.get(name);
+  if (before !== undefined) return before;
   const clock = clockOf(name);
   if (clock === undefined) return undefined;
   const { timeZone } = clock.resolvedOptions();
-  const before = zones.get(timeZone);
-  if (before !== undefined) return before;
-  const zone = makeZone(clock);
+  const zone = zones.get(timeZone) ?? makeZone(clock);
   zones.set(timeZone, zone);
+  if (named.size >= mostNamed) named.clear();
+  named.set(name, zone);
   return zone;
 }
 
@@ -109,10 +115,10 @@ function jumpAfter(
   return end;
 }
 
-const named = /GMT(?:([+-])(\d+):(\d+)(?::(\d+))?)?$/;
+const offsetName = /GMT(?:([+-])(\d+):(\d+)(?::(\d+))?)?$/;
 
 function offsetAt(clock: Intl.DateTimeFormat, time: number): number {
-  const [, sign, hours = '0', minutes = '0', seconds = '0'] = named.exec(clock.format(time)) ?? [];
+  const [, sign, hours = '0', minutes = '0', seconds = '0'] = offsetName.exec(clock.format(time)) ?? [];
   const ms = Number(hours) * 3_600_000 + Number(minutes) * 60_000 + Number(seconds) * 1_000;
   return sign === '-' ? -ms : ms;
 }

@@ -80,7 +80,8 @@ function decided(backup: Neo4jBackup): { readonly seen: Observed; readonly decis
   return { seen, decision: decide(seen, { agentImage, allowedHosts: [], allowedImages: [] }) };
 }
 
-async function createJob(client: HttpKubeClient, backup: Neo4jBackup): Promise<Job> {
+/** Makes the Job of a resource that has had no run. */
+export async function createJob(client: HttpKubeClient, backup: Neo4jBackup): Promise<Job> {
   const [action] = decided(backup).decision.actions;
   if (action?.kind !== 'createJob') throw new Error('no run is due');
   return client.create(jobs, keyOf(backup).namespace, action.job);

@@ -79,7 +79,7 @@ export async function measureController(
   }
 }
 
-function worldOf(plane: ControlPlane): World {
+export function worldOf(plane: ControlPlane): World {
   const clientOf = (kubeconfig: string): World['clients']['admin'] =>
     kubeClient({ kubeConfig: loadKubeConfig(kubeconfig), userAgent: 'bench' });
   const { admin, operator } = plane.kubeconfigs;
@@ -170,6 +170,6 @@ class Bench {
   }
 }
 
-function measureNoise(): number[] {
+export function measureNoise(): number[] {
   return Array.from({ length: noiseSamples }, () => fixedJob() / 1000);
 }

@@ -1,5 +1,6 @@
 // The figures as tables, each with what is aimed at.
 import { spread } from '../spread.ts';
+import { fixed, heading, judged, list, mean, row } from '../table.ts';
 import { workers, type Loops } from './bare-loop.ts';
 import type { Burst, Phase } from './burst.ts';
 import { quantile } from './latency.ts';
@@ -97,28 +98,4 @@ function printMemory(samples: readonly MemorySample[]): void {
     const growth = ((to.resident - from.resident) * 1024) / (to.resources - from.resources);
     row(`KiB per resource, ${from.resources} to ${to.resources}`, judged(growth, aims.growth));
   }
-}
-
-function heading(title: string, unit: string): void {
-  console.log(`\n${title.padEnd(56)}  ${unit}`);
-}
-
-function row(name: string, value: string): void {
-  console.log(`  ${name.padEnd(54)}  ${value}`);
-}
-
-function judged(value: number, aim: number): string {
-  return `${fixed(value)} (aim ${aim}${value > aim ? ', missed' : ''})`;
-}
-
-function fixed(value: number): string {
-  return value.toFixed(2);
-}
-
-function list(values: readonly number[]): string {
-  return values.map(fixed).join('  ');
-}
-
-function mean(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
 }

@@ -147,7 +147,14 @@ export async function collectGarbage(client: HttpKubeClient, burst: string): Pro
   }
 }
 
-async function playEnd(client: HttpKubeClient, job: KubeObject): Promise<void> {
+interface Started {
+  readonly job: KubeObject;
+  readonly pod: KubeObject;
+  readonly startTime: string;
+}
+
+/** The Job has a Pod, and the Pod runs. */
+export async function playStart(client: HttpKubeClient, job: KubeObject): Promise<Started> {
   const { namespace, name } = keyOf(job);
   const startTime = seconds(new Date());
   const owner = { apiVersion: 'batch/v1', kind: 'Job', name, uid: job.metadata.uid, controller: true };
@@ -161,13 +168,19 @@ async function playEnd(client: HttpKubeClient, job: KubeObject): Promise<void> {
   });
   const running = await client.replaceStatus(pods, keyOf(pod), withStatus(pod, { phase: 'Running' }));
   const active = await client.replaceStatus(jobs, keyOf(job), withStatus(job, { startTime, active: 1 }));
+  return { job: active, pod: running, startTime };
+}
+
+async function playEnd(client: HttpKubeClient, waiting: KubeObject): Promise<void> {
+  const { name } = keyOf(waiting);
+  const { job, pod, startTime } = await playStart(client, waiting);
   const terminated = { exitCode: 0, reason: 'Completed', message: reportOf(name) };
   const ended = { phase: 'Succeeded', containerStatuses: [statusOf(containers.report, { terminated })] };
-  await client.replaceStatus(pods, keyOf(pod), withStatus(running, ended));
+  await client.replaceStatus(pods, keyOf(pod), withStatus(pod, ended));
   const completionTime = seconds(new Date());
   const conditions = ['SuccessCriteriaMet', 'Complete'].map((type) => ({ type, status: 'True' }));
   const complete = { startTime, completionTime, succeeded: 1, conditions };
-  await client.replaceStatus(jobs, keyOf(job), withStatus(active, complete));
+  await client.replaceStatus(jobs, keyOf(job), withStatus(job, complete));
 }
 
 /** As Kubernetes writes an instant, and compares it with what it has. */
