@@ -8,7 +8,7 @@ import { generationA } from './generation-a.ts';
 import { helmWait } from './helm-wait.ts';
 import { theRelease } from './release.ts';
 import { restores } from './restore.ts';
-import { schedulesBegin, schedulesGoOn, suspendedSchedules } from './schedule.ts';
+import { scheduleOfEveryMinute, schedulesGoOn, suspendedSchedules } from './schedule.ts';
 import { theVolume } from './volume.ts';
 import { endWorld, startWorld } from './world.ts';
 
@@ -20,7 +20,7 @@ prunedLogs();
 generationA();
 restores();
 fileSystems();
-schedulesBegin();
+scheduleOfEveryMinute();
 suspendedSchedules();
 theSource();
 theTool();

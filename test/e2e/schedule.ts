@@ -1,5 +1,5 @@
-// Schedules, on a clock that nobody can set: one of every minute runs beside the stories of failures, is looked at when they are
-// over, and loses its operator then.
+// Schedules, on a clock that nobody can set: one of every minute runs beside the stories of failures, and loses its operator
+// when they are over.
 import { describe, expect, test } from 'vitest';
 import { annotations, wishes } from '../../src/api/names.ts';
 import type { MissedRuns, Neo4jBackupStatus, RunStatus } from '../../src/api/neo4jbackup.ts';
@@ -141,24 +141,78 @@ function quiet(of: string): Promise<Neo4jBackupStatus> {
 
 // --- the stories
 
-/** What follows goes on beside it. */
-export function schedulesBegin(): void {
-  describe('schedules, to begin with', () => {
-    test('say at once when the first run will be', async () => {
+/** People see when the last run was and when the next one will be. */
+async function isShown(): Promise<void> {
+  const { history = [], lastScheduleTime, nextScheduleTime } = await quiet(name);
+  const [newest] = history;
+  expect(lastScheduleTime).toBe(newest?.scheduledTime);
+  expect(timeOf(nextScheduleTime)).toBe(minuteAfter(Date.now()));
+  expect((await jobsLeft(name)).get(newest?.id ?? '')).toBe(newest?.scheduledTime);
+
+  const path = '{.spec.schedule}|{.status.nextScheduleTime}|{.status.lastScheduleTime}';
+  const shown = ['neo4jbackups.neo4j-backup.dev', name];
+  expect(await on().kubectl(['get', ...shown, '-o', `jsonpath=${path}`])).toBe(
+    [everyMinute, nextScheduleTime, lastScheduleTime].join('|'),
+  );
+  const described = await on().kubectl(['describe', ...shown]);
+  expect(described).toMatch(/^ +Schedule: +\* \* \* \* \*$/m);
+  expect(described).toMatch(new RegExp(`^ +Next Schedule Time: +${nextScheduleTime}$`, 'm'));
+  expect(described).toMatch(new RegExp(`^ +Last Schedule Time: +${lastScheduleTime}$`, 'm'));
+}
+
+export function scheduleOfEveryMinute(): void {
+  describe.concurrent('a schedule of every minute', () => {
+    test('has one run for each of them: a full one, increments, and a full one when it is due', async () => {
       const minute = new Date().getUTCMinutes();
       await on().apply(
         aClaim(name),
         aBackup(name, { ...quick, fullSchedule: `${(minute + fullAfter) % 60} * * * *` }, name),
       );
-
       const { nextScheduleTime } = await statusWhere(
         name,
         'next run',
         (status) => 'nextScheduleTime' in status,
       );
-
+      const first = await firstMinute(name);
       expect(timeOf(nextScheduleTime) % minuteMs).toBe(0);
-      expect(timeOf(nextScheduleTime)).toBeGreaterThanOrEqual(await firstMinute(name));
+      expect(timeOf(nextScheduleTime)).toBeGreaterThanOrEqual(first);
+
+      const isRequested = ({ requestedType }: RunStatus): boolean => requestedType === 'Full';
+      const status = await statusWhere(name, 'the full backup', ({ history = [] }) =>
+        history.some(isRequested),
+      );
+
+      const { history = [], missedRuns = [] } = status;
+      const minutes = minutesOf(status);
+      expect(minutes).toEqual([...new Set(minutes)].toSorted());
+      expect(minutes[0]).toBe(instant(first));
+      // On a machine with much else to do a run may outlast its minute. That is told of.
+      expect(
+        missedRuns.map(({ reason }) => reason).filter((reason) => reason !== 'PreviousRunActive'),
+      ).toEqual([]);
+      expect(minutes.length + missed(status, 'PreviousRunActive')).toBe(
+        minutesTo(first, timeOf(status.accountedThrough)),
+      );
+      expect(minutes.length).toBeGreaterThanOrEqual(3);
+
+      const [blank, ...others] = history.toReversed();
+      expect(blank).toMatchObject({ requestedType: 'Auto', type: 'Full', fullBecause: 'DestinationBlank' });
+      const asked = others.filter(isRequested);
+      expect(asked).toMatchObject([{ type: 'Full', fullBecause: 'Requested' }]);
+      expect(timeOf(asked[0]?.scheduledTime)).toBeGreaterThanOrEqual(first + (fullAfter - 1) * minuteMs);
+      const increments = others.filter((run) => !isRequested(run));
+      expect(increments.length).toBeGreaterThan(0);
+      expect(new Set(increments.map(({ type }) => type))).toEqual(new Set(['Incremental']));
+      expect(new Set(history.map(({ result }) => result))).toEqual(new Set(['Succeeded']));
+      for (const { scheduledTime, startTime } of history) {
+        const late = timeOf(startTime) - timeOf(scheduledTime);
+        expect(late).toBeGreaterThanOrEqual(0);
+        expect(late).toBeLessThan(minuteMs / 2);
+      }
+      await expectOneJobEach(name);
+
+      await isShown();
+      await edit(name, { suspend: true }); // until it goes on
     });
   });
 }
@@ -208,63 +262,11 @@ export function suspendedSchedules(): void {
 }
 
 export function schedulesGoOn(): void {
-  describe('schedules, over several minutes', () => {
-    test('have had one run for each of them: a full one, increments, and a full one when it was due', async () => {
-      const first = await firstMinute(name);
-      const isRequested = ({ requestedType }: RunStatus): boolean => requestedType === 'Full';
-      const status = await statusWhere(name, 'the full backup', ({ history = [] }) =>
-        history.some(isRequested),
-      );
-
-      const { history = [], missedRuns = [] } = status;
-      const minutes = minutesOf(status);
-      expect(minutes).toEqual([...new Set(minutes)].toSorted());
-      expect(minutes[0]).toBe(instant(first));
-      // On a machine with much else to do a run may outlast its minute. That is told of.
-      expect(
-        missedRuns.map(({ reason }) => reason).filter((reason) => reason !== 'PreviousRunActive'),
-      ).toEqual([]);
-      expect(minutes.length + missed(status, 'PreviousRunActive')).toBe(
-        minutesTo(first, timeOf(status.accountedThrough)),
-      );
-      expect(minutes.length).toBeGreaterThanOrEqual(3);
-
-      const [blank, ...others] = history.toReversed();
-      expect(blank).toMatchObject({ requestedType: 'Auto', type: 'Full', fullBecause: 'DestinationBlank' });
-      const asked = others.filter(isRequested);
-      expect(asked).toMatchObject([{ type: 'Full', fullBecause: 'Requested' }]);
-      expect(timeOf(asked[0]?.scheduledTime)).toBeGreaterThanOrEqual(first + (fullAfter - 1) * minuteMs);
-      const increments = others.filter((run) => !isRequested(run));
-      expect(increments.length).toBeGreaterThan(0);
-      expect(new Set(increments.map(({ type }) => type))).toEqual(new Set(['Incremental']));
-      expect(new Set(history.map(({ result }) => result))).toEqual(new Set(['Succeeded']));
-      for (const { scheduledTime, startTime } of history) {
-        const late = timeOf(startTime) - timeOf(scheduledTime);
-        expect(late).toBeGreaterThanOrEqual(0);
-        expect(late).toBeLessThan(minuteMs / 2);
-      }
-      await expectOneJobEach(name);
-    });
-
-    test('show when the last run was and when the next one will be', async () => {
-      const { history = [], lastScheduleTime, nextScheduleTime } = await quiet(name);
-      const [newest] = history;
-      expect(lastScheduleTime).toBe(newest?.scheduledTime);
-      expect(timeOf(nextScheduleTime)).toBe(minuteAfter(Date.now()));
-      expect((await jobsLeft(name)).get(newest?.id ?? '')).toBe(newest?.scheduledTime);
-
-      const path = '{.spec.schedule}|{.status.nextScheduleTime}|{.status.lastScheduleTime}';
-      const shown = ['neo4jbackups.neo4j-backup.dev', name];
-      expect(await on().kubectl(['get', ...shown, '-o', `jsonpath=${path}`])).toBe(
-        [everyMinute, nextScheduleTime, lastScheduleTime].join('|'),
-      );
-      const described = await on().kubectl(['describe', ...shown]);
-      expect(described).toMatch(/^ +Schedule: +\* \* \* \* \*$/m);
-      expect(described).toMatch(new RegExp(`^ +Next Schedule Time: +${nextScheduleTime}$`, 'm'));
-      expect(described).toMatch(new RegExp(`^ +Last Schedule Time: +${lastScheduleTime}$`, 'm'));
-    });
-
-    test('start one run for all the minutes in which nobody was there, and tell of the others', async () => {
+  describe('a schedule of every minute whose operator is killed', () => {
+    test('has one run for all the minutes in which nobody was there, and tells of the others', async () => {
+      const ended = runsOf(await statusOf(name)).length;
+      await edit(name, { suspend: false });
+      await statusWhere(name, 'runs again', (status) => runsOf(status).length > ended);
       await quiet(name);
       await killOperator();
       const before = await statusOf(name);
