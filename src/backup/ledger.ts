@@ -218,7 +218,9 @@ function withRun(seen: Seen, before: Account, run: Taken): Account {
     so = { ...unstarted(seen, so, momentMs - 1), throughMs: momentMs, lastMs: momentMs };
     so = owing(so, before.throughMs, momentMs);
   }
-  if (run.requestedType === 'Full' && (so.fullDueMs ?? Infinity) <= startMs)
+  // The API server's clock may be behind ours: what a run was made for is never later than the run.
+  const servedMs = Math.max(startMs, momentMs ?? startMs);
+  if (run.requestedType === 'Full' && (so.fullDueMs ?? Infinity) <= servedMs)
     so = { ...so, fullDueMs: undefined };
   // While they are suspended that alone is the reason: what a trigger starts meanwhile keeps nothing away.
   if (run.completionTime === undefined || seen.backup.status?.suspendedSince !== undefined) return so;

@@ -68,6 +68,19 @@ describe('a schedule', () => {
     expect(scheduled()).toEqual(['01-01T03:00 Auto', '01-02T03:00 Auto', '01-03T03:00 Full']);
   });
 
+  test('of full backups is one full run each, also where the clock of the API server is behind', async () => {
+    scene.aheadMs = -3_000;
+    scene.apply({ ...daily, fullSchedule: '0 3 * * 6' });
+    await pass(100 * hour);
+    expect(scheduled()).toEqual([
+      '01-01T03:00 Auto',
+      '01-02T03:00 Auto',
+      '01-03T03:00 Full',
+      '01-04T03:00 Auto',
+      '01-05T03:00 Auto',
+    ]);
+  });
+
   test('that is removed starts nothing', async () => {
     scene.apply(daily);
     await scene.settle(hour);
