@@ -404,6 +404,20 @@ test('a Job that somebody deletes, and a status that somebody empties, start no 
   expect(scheduled()).toEqual(['01-01T01:00 Auto']);
 });
 
+describe('a resource that is held up by a blackout window', () => {
+  test('holds up nobody else on its claim', async () => {
+    scene.serve(false);
+    scene.apply({ schedule: '30 1 * * *', blackoutWindows: [{ schedule: '0 2 * * *', duration: '2h' }] });
+    await scene.settle(2 * hour + 10 * minute);
+    scene.serve(true);
+    await scene.settle(minute);
+    scene.apply({ schedule: '30 2 * * *' }, 'stock');
+    await scene.settle(25 * minute);
+    expect(scene.activeJobs()).toHaveLength(1);
+    expect(scene.activeJob()).toMatch(/^stock-/);
+  });
+});
+
 test('many years without an operator cost one run and one line', async () => {
   scene.apply({ schedule: '* * * * *' });
   await scene.settle(90_000);
