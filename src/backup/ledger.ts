@@ -3,14 +3,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { annotations } from '../api/names.ts';
 import type { MissedRuns, Neo4jBackupStatus, RunStatus, Timing } from '../api/neo4jbackup.ts';
-import {
-  calendarOf,
-  newestStartable,
-  nextFullStart,
-  nextStart,
-  splitMoments,
-  type Calendar,
-} from './calendar.ts';
+import { calendarOf, newestStartable, splitMoments, type Calendar } from './calendar.ts';
 import { currentRunOf, finishedCondition, type RunView } from './outcome.ts';
 import type { Neo4jBackup } from './resources.ts';
 import { rememberedRuns } from './run.ts';
@@ -345,8 +338,8 @@ function isFullDue({ calendar, fullDueMs, throughMs }: Account, moment: Date): b
 function comingStarts(so: Account, now: Date): Pick<Turn, 'next' | 'nextFull'> {
   const { calendar } = so;
   const after = new Date(Math.max(so.throughMs, now.getTime() - calendar.spreadMs));
-  const next = nextStart(calendar, after);
-  return { next, nextFull: so.fullDueMs === undefined ? nextFullStart(calendar, after) : next };
+  const next = calendar.nextStart(after);
+  return { next, nextFull: so.fullDueMs === undefined ? calendar.nextFullStart(after) : next };
 }
 
 /** The newest moment that nobody has accounted for and whose start lies in no window. */
