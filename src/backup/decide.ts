@@ -256,7 +256,9 @@ function untilTurn(turn: Turn | undefined, now: Date): number | undefined {
   const { due, heldUntil, deadline, next } = turn;
   const times = [next, ...(due === undefined ? [] : [heldUntil, deadline])];
   const coming = times.filter((time) => time !== undefined && time >= now).map((time) => Number(time));
-  return coming.length === 0 ? undefined : Math.min(mostWaitMs, Math.min(...coming) + 1 - now.getTime());
+  // Windows that leave no moment for as far as anybody looks may end all the same.
+  if (coming.length === 0) return 'next' in turn ? mostWaitMs : undefined;
+  return Math.min(mostWaitMs, Math.min(...coming) + 1 - now.getTime());
 }
 
 /** Of an edit, a claim and a Service the watches tell; of a server that is ready again nobody does. */
