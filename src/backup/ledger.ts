@@ -81,12 +81,11 @@ interface Account {
  */
 export function account(seen: Seen, over: readonly Taken[]): Ledger {
   const { backup } = seen;
-  const { status = {} } = backup;
   const timing = timingOf(backup);
   const calendar = calendarOf(timing, backup.metadata.uid);
   // What cannot be read says nothing of what was: an edit has to come, and begins anew.
-  if (timing !== undefined && calendar === undefined) return kept(status);
   const old = closed(seen, over, timing);
+  if (timing !== undefined && calendar === undefined) return old;
   if (calendar === undefined || timing === undefined) return { ...old, suspendedSince: undefined };
   const begun = opened(seen, old, calendar);
   const taken = withRuns(seen, begun, over);

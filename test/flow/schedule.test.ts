@@ -110,6 +110,18 @@ describe('a schedule', () => {
     expect(scene.status().conditions?.[0]?.message).toContain('spec.schedule is "0 3 31 2 *"');
   });
 
+  test('that was mistaken for a while and is mended starts nothing', async () => {
+    scene.apply(daily);
+    await scene.settle(2 * hour + 30 * minute);
+    scene.edit({ schedule: '0 3 31 2 *' });
+    await scene.settle(2 * hour);
+    scene.edit(daily);
+    await scene.settle(hour);
+    expect(scene.madeJobs()).toEqual([]);
+    await pass(24 * hour);
+    expect(scheduled()).toEqual(['01-02T03:00 Auto']);
+  });
+
   test('in a zone strikes by its clocks', async () => {
     scene.apply({ ...daily, timeZone: 'Europe/Madrid' });
     await scene.settle(3 * hour);
