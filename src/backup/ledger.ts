@@ -119,7 +119,14 @@ function concluded(seen: Seen, over: readonly Taken[], timing: Timing | undefine
   const taken = withRuns(seen, reopened(before, calendar, since), over);
   const ended =
     before.suspendedSince === undefined ? givenUp(seen, taken, over) : skip(taken, endMs, 'Suspended');
-  return written(ended, undefined, before.suspendedSince);
+  // With less spread they would have started by now: nothing makes up for what was still to come.
+  const spreadMs = calendarOf(timing, seen.backup.metadata.uid)?.spreadMs ?? 0;
+  const all = skip(
+    ended,
+    seen.now.getTime() - spreadMs,
+    before.suspendedSince === undefined ? 'DeadlinePassed' : 'Suspended',
+  );
+  return written(all, undefined, before.suspendedSince);
 }
 
 /** What would still be started, or is kept from it by a run that is under way. */

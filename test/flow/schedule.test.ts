@@ -122,6 +122,17 @@ describe('a schedule', () => {
     expect(scheduled()).toEqual(['01-02T03:00 Auto']);
   });
 
+  test('whose run is still to come for its spread, and comes no more once that is edited, is told of', async () => {
+    scene.apply({ ...daily, spread: '12h' });
+    await scene.settle(minute);
+    const { spreadSeconds = 0 } = scene.status();
+    await scene.settle(3 * hour + (spreadSeconds * 1_000) / 2);
+    scene.edit({ spread: undefined });
+    await scene.settle(minute);
+    expect(scene.madeJobs()).toEqual([]);
+    expect(scene.status().missedRuns).toMatchObject([{ count: 1, firstTime: '2026-01-01T03:00:00Z' }]);
+  });
+
   test('in a zone strikes by its clocks', async () => {
     scene.apply({ ...daily, timeZone: 'Europe/Madrid' });
     await scene.settle(3 * hour);
