@@ -31,3 +31,15 @@ describe('what is missed while the schedules are suspended', () => {
     ]);
   });
 });
+
+test('a time in status that is none begins the account anew', () => {
+  const schedule = '* * * * *';
+  const time = '2026-01-01T00:00:00+99:99'; // the API server takes it
+  const status = { accountedThrough: time, lastScheduleTime: time, observedTiming: { schedule } };
+  const now = new Date('2026-01-01T00:10:00Z');
+  const { accountedThrough } = account(
+    { backup: aBackup({ spec: { schedule }, status }), now, runs: [] },
+    [],
+  );
+  expect(accountedThrough).toBe('2026-01-01T00:10:00Z');
+});

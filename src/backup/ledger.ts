@@ -142,7 +142,7 @@ function givenUp(seen: Seen, before: Account, over: readonly Taken[]): Account {
 function opened(seen: Seen, ledger: Ledger, calendar: Calendar): Account {
   const { backup, now } = seen;
   const nowMs = now.getTime() - calendar.spreadMs;
-  const known = ledger.accountedThrough === undefined ? undefined : Date.parse(ledger.accountedThrough);
+  const known = parsed(ledger.accountedThrough);
   const isSame = ledger.observedTiming !== undefined && known !== undefined;
   const created = Date.parse(backup.metadata.creationTimestamp) - calendar.spreadMs;
   if (isSame) {
@@ -363,5 +363,7 @@ function isRemembered({ backup, runs }: Seen, moment: Date): boolean {
 }
 
 function parsed(time: string | undefined): number | undefined {
-  return time === undefined ? undefined : Date.parse(time);
+  const ms = Date.parse(time ?? '');
+  // The API server takes offsets that no clock has.
+  return Number.isNaN(ms) ? undefined : ms;
 }
