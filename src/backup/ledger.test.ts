@@ -43,3 +43,15 @@ test('a time in status that is none begins the account anew', () => {
   );
   expect(accountedThrough).toBe('2026-01-01T00:10:00Z');
 });
+
+test('a full backup is not due from a time on that has not come: a clock was ahead', () => {
+  const timing = { schedule: '0 * * * *', fullSchedule: '0 0 * * 0' };
+  const status = {
+    accountedThrough: at('00:00'),
+    observedTiming: timing,
+    fullDueSince: '2036-01-06T00:00:00Z',
+  };
+  const backup = aBackup({ spec: timing, status });
+  const now = new Date(at('10:00'));
+  expect(account({ backup, now, runs: [] }, []).fullDueSince).toBe(at('10:00'));
+});

@@ -148,7 +148,9 @@ function opened(seen: Seen, ledger: Ledger, calendar: Calendar): Account {
   if (isSame) {
     // Whoever may write a status must not make us count the moments of centuries.
     const since = Math.max(created, known);
-    return reopened(ledger, calendar, since - clockWasWrongMs > now.getTime() ? nowMs : since);
+    const so = reopened(ledger, calendar, since - clockWasWrongMs > now.getTime() ? nowMs : since);
+    // Else no full backup would do until that time comes, and all of them would be full ones.
+    return so.fullDueMs === undefined ? so : { ...so, fullDueMs: Math.min(so.fullDueMs, now.getTime()) };
   }
   // Who was never looked at was created with its schedules: they count from then on. Others were edited.
   const since = isBlank(backup) ? created : Math.max(nowMs, Math.min(known ?? nowMs, now.getTime()));
