@@ -11,11 +11,18 @@ export interface Range {
   readonly count: number;
 }
 
-export interface Calendar {
+interface When {
   readonly timetable: Timetable;
   readonly windows: Windows;
   /** So much later than its moment does every run start. Milliseconds. */
   readonly spreadMs: number;
+}
+
+export interface Calendar extends When {
+  /** When the first run starts whose moment is after this one. Undefined: the windows leave none for long. */
+  readonly nextStart: (after: Date) => Date | undefined;
+  /** The same, of full backups alone. */
+  readonly nextFullStart: (after: Date) => Date | undefined;
 }
 
 /** After the one time, and not after the other. */
@@ -29,6 +36,15 @@ const unitMs = { m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 
 /** Windows that take away so many moments in a row leave none. */
 const mostTries = 1_000;
+
+/**
+ * As do those that leave none for so long: the 29th of February is missed for eight years at most. Each try may look through a
+ * year, and every resource waits for it. Milliseconds.
+ */
+const mostAheadMs = 9 * 366 * unitMs.d;
+
+/** That there is none was found with much work, and each pass asks. Milliseconds. */
+const noneForMs = unitMs.h;
 
 /** Each pass over a resource asks. */
 const known = new Map<string, Calendar | undefined>();
@@ -49,10 +65,15 @@ function build(timing: Timing, uid: string): Calendar | undefined {
   const timetable = timetableOf(timing);
   const windows = windowsOf(timing);
   if (timetable?.kind !== 'valid' || windows.kind !== 'valid') return undefined;
-  return {
+  const when = {
     timetable: timetable.timetable,
     windows: windows.windows,
     spreadMs: spreadOf(timing.spread, uid),
+  };
+  return {
+    ...when,
+    nextStart: remembered((after) => firstStart(when, after, (time) => when.timetable.next(time)?.time)),
+    nextFullStart: remembered((after) => firstStart(when, after, when.timetable.nextFull)),
   };
 }
 
@@ -80,7 +101,7 @@ function windowProblem(timing: Timing): string | undefined {
 
 /** A backup that silently never happens is the worst of all. */
 function neverProblem(calendar: Calendar, now: Date): string | undefined {
-  if (nextStart(calendar, now) !== undefined) return undefined;
+  if (calendar.nextStart(now) !== undefined) return undefined;
   return 'spec.blackoutWindows leave no moment of the schedules';
 }
 
@@ -118,23 +139,14 @@ export function newestStartable(calendar: Calendar, stretch: Stretch): Date | un
   return rangeOf(timetable, between(darkParts(calendar, stretch), stretch))?.last;
 }
 
-/** When the first run starts whose moment is after this one. Undefined: the windows leave none for long. */
-export function nextStart(calendar: Calendar, after: Date): Date | undefined {
-  return firstStart(calendar, after, (time) => calendar.timetable.next(time)?.time);
-}
-
-/** The same, of full backups alone. */
-export function nextFullStart(calendar: Calendar, after: Date): Date | undefined {
-  return firstStart(calendar, after, calendar.timetable.nextFull);
-}
-
 function firstStart(
-  calendar: Calendar,
+  calendar: When,
   after: Date,
   nextOf: (after: Date) => Date | undefined,
 ): Date | undefined {
+  const most = after.getTime() + mostAheadMs;
   let moment = nextOf(after);
-  for (let tries = 0; moment !== undefined && tries < mostTries; tries += 1) {
+  for (let tries = 0; moment !== undefined && tries < mostTries && moment.getTime() < most; tries += 1) {
     const start = startOf(calendar, moment);
     const end = calendar.windows.endOf(start);
     if (end === undefined) return start;
@@ -143,12 +155,24 @@ function firstStart(
   return undefined;
 }
 
-function startOf({ spreadMs }: Calendar, moment: Date): Date {
+/** @returns the same, that there is none for a while without looking again */
+function remembered(look: (after: Date) => Date | undefined): (after: Date) => Date | undefined {
+  let noneAt = -Infinity;
+  return (after) => {
+    const sinceMs = after.getTime() - noneAt;
+    if (sinceMs >= 0 && sinceMs < noneForMs) return undefined;
+    const found = look(after);
+    if (found === undefined) noneAt = after.getTime();
+    return found;
+  };
+}
+
+function startOf({ spreadMs }: When, moment: Date): Date {
   return new Date(moment.getTime() + spreadMs);
 }
 
 /** The newest time whose start is before this one. */
-function momentOf({ spreadMs }: Calendar, start: Date): Date {
+function momentOf({ spreadMs }: When, start: Date): Date {
   return new Date(start.getTime() - spreadMs - 1);
 }
 

@@ -12,7 +12,7 @@ import type { RuntimeMetrics } from '../runtime/metrics.ts';
 import type { Next } from '../runtime/next.ts';
 import { act, type ActOutcome } from './act.ts';
 import { Caches, isUnderWay } from './caches.ts';
-import { decide, needsFreshEyes, startingIn, type Decision } from './decide.ts';
+import { decide, isInTurn, needsFreshEyes, startingIn, type Decision } from './decide.ts';
 import type { Policy } from './objection.ts';
 import { byPlace, glance, lookCloser, observeAfresh, type ObserveDeps, type Observed } from './observe.ts';
 import { isFinished } from './outcome.ts';
@@ -237,7 +237,7 @@ export class BackupController {
   /** Who wants to make the Job of a run, or waits to, has to stand in line; as has who wants to tend a volume that is for one Pod. */
   #inLine(seen: Observed, decision: Decision): Observed {
     const { crowd, backup } = seen;
-    const isDue = decision.standing.kind === 'starting' || decision.standing.kind === 'queued';
+    const isDue = isInTurn(decision);
     if (!isDue && (crowd === undefined || startingIn(decision) === 'nothing')) return seen;
     const { limits = noLimits } = this.#deps;
     const isShared = crowd === undefined;
@@ -249,7 +249,7 @@ export class BackupController {
   /** Whether the resource waits on is clear now, and whether a Job of a run of its is there. */
   #settle({ seen, decision }: Look, outcome: ActOutcome): void {
     const key = keyOf(seen.backup);
-    if (decision.standing.kind !== 'queued') this.#queue.leave(key);
+    if (decision.standing.kind !== 'queued' || !isInTurn(decision)) this.#queue.leave(key);
     // Its turn had come: what it waits for is on the claim, and no run that counts.
     else this.#queue.stay(key, seen.hold === undefined ? claimPlace(seen.backup, 1).key : undefined);
     const made = 'created' in outcome && startsRun(decision) ? outcome.created : undefined;

@@ -42,7 +42,12 @@ export type Standing =
   /** A Job is about to be made: whether it was, and when, the API server's answer tells. */
   | { readonly kind: 'starting' }
   /** A run is due, and others use the claim, or all that may be under way at once are. */
-  | { readonly kind: 'queued'; readonly detail: string }
+  | {
+      readonly kind: 'queued';
+      readonly detail: string;
+      /** It waits for the end of a blackout window, and for nobody: nor does anybody wait for it. */
+      readonly isHeldBack?: true;
+    }
   /** No backup is to be taken: the volume is asked how a run ended. */
   | { readonly kind: 'inspecting'; readonly run: RunStatus; readonly obstacle?: Obstacle }
   /** `tending`: the Job that tends the volume meanwhile. */
@@ -140,8 +145,8 @@ function mayStay(seen: Observed, standing: Standing): boolean {
 }
 
 /** A backup that could not start with the volume to itself needs no room there yet. */
-function isHeld({ hold }: Observed, { kind }: Standing): boolean {
-  return kind === 'queued' && hold !== undefined;
+function isHeld({ hold }: Observed, standing: Standing): boolean {
+  return standing.kind === 'queued' && (hold !== undefined || standing.isHeldBack === true);
 }
 
 /** A backup that is taken, or about to be, goes before; and who cannot reach the volume need not try. */
@@ -202,6 +207,11 @@ function dueNow({ backup, runs }: Observed, resumed: CurrentRun | undefined, tur
     : { run: asked, hasToWait: false };
 }
 
+/** Does it take a place, or stand in line for one? */
+export function isInTurn({ standing }: Decision): boolean {
+  return standing.kind === 'starting' || (standing.kind === 'queued' && standing.isHeldBack !== true);
+}
+
 /** The Job is made, or waits for its turn. */
 function inTurn(job: V1Job, seen: Observed, turn: Turn | undefined): Wanted {
   const detail = waitsFor(seen, job.metadata?.name ?? '');
@@ -222,6 +232,7 @@ function heldBack(job: V1Job, turn: Turn | undefined): Standing {
   const until = instant(turn?.heldUntil?.getTime() ?? 0);
   return {
     kind: 'queued',
+    isHeldBack: true,
     detail: `The run ${job.metadata?.name} waits for the end of the blackout window, which is at ${until}`,
   };
 }
@@ -245,7 +256,9 @@ function untilTurn(turn: Turn | undefined, now: Date): number | undefined {
   const { due, heldUntil, deadline, next } = turn;
   const times = [next, ...(due === undefined ? [] : [heldUntil, deadline])];
   const coming = times.filter((time) => time !== undefined && time >= now).map((time) => Number(time));
-  return coming.length === 0 ? undefined : Math.min(mostWaitMs, Math.min(...coming) + 1 - now.getTime());
+  // Windows that leave no moment for as far as anybody looks may end all the same.
+  if (coming.length === 0) return 'next' in turn ? mostWaitMs : undefined;
+  return Math.min(mostWaitMs, Math.min(...coming) + 1 - now.getTime());
 }
 
 /** Of an edit, a claim and a Service the watches tell; of a server that is ready again nobody does. */

@@ -107,3 +107,8 @@ describe('the longest gap', () => {
 test('there is none without a schedule', () => {
   expect(expectedIntervalSeconds({})).toBeUndefined();
 });
+
+test('there is none where windows leave nothing, which is found out before anybody loses patience', () => {
+  const blackoutWindows = [{ schedule: '0 0 1 1 *', duration: '99999d' }];
+  expect(expectedIntervalSeconds({ schedule: '* * * * *', blackoutWindows })).toBeUndefined();
+});

@@ -17,6 +17,9 @@ const anyMonday = new Date('2026-01-05T00:00:00Z');
 /** More than that takes: a schedule that plays tricks ends here. */
 const mostSteps = 2_000;
 
+/** Windows may leave nothing, and each look may go through a year: the 29th of February is missed for eight at most. Milliseconds. */
+const mostAheadMs = 9 * 366 * 86_400_000;
+
 /** It takes milliseconds, and whoever scrapes asks for every resource. */
 const known = new Map<string, number | undefined>();
 const mostKnown = 10_000;
@@ -70,8 +73,9 @@ function leapFrom(
 
 /** The first moment after this one that lies in no window. */
 function freeMoment(timetable: Timetable, windows: Windows, after: Date): number | undefined {
+  const most = after.getTime() + mostAheadMs;
   let moment = timetable.next(after)?.time;
-  for (let step = 0; moment !== undefined && step < mostSteps; step += 1) {
+  for (let step = 0; moment !== undefined && step < mostSteps && moment.getTime() < most; step += 1) {
     const end = windows.endOf(moment);
     if (end === undefined) return moment.getTime();
     moment = timetable.next(new Date(end.getTime() - 1))?.time;

@@ -31,3 +31,27 @@ describe('what is missed while the schedules are suspended', () => {
     ]);
   });
 });
+
+test('a time in status that is none begins the account anew', () => {
+  const schedule = '* * * * *';
+  const time = '2026-01-01T00:00:00+99:99'; // the API server takes it
+  const status = { accountedThrough: time, lastScheduleTime: time, observedTiming: { schedule } };
+  const now = new Date('2026-01-01T00:10:00Z');
+  const { accountedThrough } = account(
+    { backup: aBackup({ spec: { schedule }, status }), now, runs: [] },
+    [],
+  );
+  expect(accountedThrough).toBe('2026-01-01T00:10:00Z');
+});
+
+test('a full backup is not due from a time on that has not come: a clock was ahead', () => {
+  const timing = { schedule: '0 * * * *', fullSchedule: '0 0 * * 0' };
+  const status = {
+    accountedThrough: at('00:00'),
+    observedTiming: timing,
+    fullDueSince: '2036-01-06T00:00:00Z',
+  };
+  const backup = aBackup({ spec: timing, status });
+  const now = new Date(at('10:00'));
+  expect(account({ backup, now, runs: [] }, []).fullDueSince).toBe(at('10:00'));
+});

@@ -3,14 +3,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { annotations } from '../api/names.ts';
 import type { MissedRuns, Neo4jBackupStatus, RunStatus, Timing } from '../api/neo4jbackup.ts';
-import {
-  calendarOf,
-  newestStartable,
-  nextFullStart,
-  nextStart,
-  splitMoments,
-  type Calendar,
-} from './calendar.ts';
+import { calendarOf, newestStartable, splitMoments, type Calendar } from './calendar.ts';
 import { currentRunOf, finishedCondition, type RunView } from './outcome.ts';
 import type { Neo4jBackup } from './resources.ts';
 import { rememberedRuns } from './run.ts';
@@ -88,12 +81,11 @@ interface Account {
  */
 export function account(seen: Seen, over: readonly Taken[]): Ledger {
   const { backup } = seen;
-  const { status = {} } = backup;
   const timing = timingOf(backup);
   const calendar = calendarOf(timing, backup.metadata.uid);
   // What cannot be read says nothing of what was: an edit has to come, and begins anew.
-  if (timing !== undefined && calendar === undefined) return kept(status);
   const old = closed(seen, over, timing);
+  if (timing !== undefined && calendar === undefined) return old;
   if (calendar === undefined || timing === undefined) return { ...old, suspendedSince: undefined };
   const begun = opened(seen, old, calendar);
   const taken = withRuns(seen, begun, over);
@@ -127,7 +119,14 @@ function concluded(seen: Seen, over: readonly Taken[], timing: Timing | undefine
   const taken = withRuns(seen, reopened(before, calendar, since), over);
   const ended =
     before.suspendedSince === undefined ? givenUp(seen, taken, over) : skip(taken, endMs, 'Suspended');
-  return written(ended, undefined, before.suspendedSince);
+  // With less spread they would have started by now: nothing makes up for what was still to come.
+  const spreadMs = calendarOf(timing, seen.backup.metadata.uid)?.spreadMs ?? 0;
+  const all = skip(
+    ended,
+    seen.now.getTime() - spreadMs,
+    before.suspendedSince === undefined ? 'DeadlinePassed' : 'Suspended',
+  );
+  return written(all, undefined, before.suspendedSince);
 }
 
 /** What would still be started, or is kept from it by a run that is under way. */
@@ -143,13 +142,15 @@ function givenUp(seen: Seen, before: Account, over: readonly Taken[]): Account {
 function opened(seen: Seen, ledger: Ledger, calendar: Calendar): Account {
   const { backup, now } = seen;
   const nowMs = now.getTime() - calendar.spreadMs;
-  const known = ledger.accountedThrough === undefined ? undefined : Date.parse(ledger.accountedThrough);
+  const known = parsed(ledger.accountedThrough);
   const isSame = ledger.observedTiming !== undefined && known !== undefined;
   const created = Date.parse(backup.metadata.creationTimestamp) - calendar.spreadMs;
   if (isSame) {
     // Whoever may write a status must not make us count the moments of centuries.
     const since = Math.max(created, known);
-    return reopened(ledger, calendar, since - clockWasWrongMs > now.getTime() ? nowMs : since);
+    const so = reopened(ledger, calendar, since - clockWasWrongMs > now.getTime() ? nowMs : since);
+    // Else no full backup would do until that time comes, and all of them would be full ones.
+    return so.fullDueMs === undefined ? so : { ...so, fullDueMs: Math.min(so.fullDueMs, now.getTime()) };
   }
   // Who was never looked at was created with its schedules: they count from then on. Others were edited.
   const since = isBlank(backup) ? created : Math.max(nowMs, Math.min(known ?? nowMs, now.getTime()));
@@ -218,7 +219,9 @@ function withRun(seen: Seen, before: Account, run: Taken): Account {
     so = { ...unstarted(seen, so, momentMs - 1), throughMs: momentMs, lastMs: momentMs };
     so = owing(so, before.throughMs, momentMs);
   }
-  if (run.requestedType === 'Full' && (so.fullDueMs ?? Infinity) <= startMs)
+  // The API server's clock may be behind ours: what a run was made for is never later than the run.
+  const servedMs = Math.max(startMs, momentMs ?? startMs);
+  if (run.requestedType === 'Full' && (so.fullDueMs ?? Infinity) <= servedMs)
     so = { ...so, fullDueMs: undefined };
   // While they are suspended that alone is the reason: what a trigger starts meanwhile keeps nothing away.
   if (run.completionTime === undefined || seen.backup.status?.suspendedSince !== undefined) return so;
@@ -343,8 +346,8 @@ function isFullDue({ calendar, fullDueMs, throughMs }: Account, moment: Date): b
 function comingStarts(so: Account, now: Date): Pick<Turn, 'next' | 'nextFull'> {
   const { calendar } = so;
   const after = new Date(Math.max(so.throughMs, now.getTime() - calendar.spreadMs));
-  const next = nextStart(calendar, after);
-  return { next, nextFull: so.fullDueMs === undefined ? nextFullStart(calendar, after) : next };
+  const next = calendar.nextStart(after);
+  return { next, nextFull: so.fullDueMs === undefined ? calendar.nextFullStart(after) : next };
 }
 
 /** The newest moment that nobody has accounted for and whose start lies in no window. */
@@ -362,5 +365,7 @@ function isRemembered({ backup, runs }: Seen, moment: Date): boolean {
 }
 
 function parsed(time: string | undefined): number | undefined {
-  return time === undefined ? undefined : Date.parse(time);
+  const ms = Date.parse(time ?? '');
+  // The API server takes offsets that no clock has.
+  return Number.isNaN(ms) ? undefined : ms;
 }

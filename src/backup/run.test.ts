@@ -1,6 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { aBackup, aJob, aRun } from '../../test/support/builders.ts';
+import { wishes } from '../api/names.ts';
 import type { Job, Neo4jBackup } from './resources.ts';
 import { claimMark, destinationPath, dueRun, policyHash, runName, shortName } from './run.ts';
 
@@ -175,4 +176,9 @@ describe('dueRun', () => {
     const backup = aBackup({ spec: { trigger: { id: 'before-migration', type: 'Full' } } });
     expect(dueRun(backup, [])).toMatchObject({ requestedType: 'Full', triggerID: 'before-migration' });
   });
+});
+
+test('an annotation that is cut is cut between characters', () => {
+  const run = dueRun(aBackup({ metadata: { annotations: { [wishes.runNow]: `a${'😀'.repeat(60)}` } } }), []);
+  expect(run?.annotationTriggerID?.isWellFormed()).toBe(true);
 });

@@ -107,7 +107,8 @@ function wishID(wish: string): string {
   const shown = plain(wish);
   if (shown === wish && wish.length <= 63) return wish;
   const hash = createHash('sha256').update(wish).digest('hex').slice(0, 16);
-  return `${shown.slice(0, 46)}-${hash}`;
+  // Half a character would come back from the API server as another one, and the wish as a new one.
+  return `${shown.slice(0, 46).toWellFormed()}-${hash}`;
 }
 
 function first(backup: Neo4jBackup, jobs: readonly Job[]): DueRun | undefined {

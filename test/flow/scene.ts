@@ -77,7 +77,9 @@ interface Means {
 
 export class Scene {
   readonly clock = new FakeClock();
-  readonly kube = new Kube({ now: () => this.clock.now() });
+  readonly kube = new Kube({ now: () => new Date(this.clock.now().getTime() + this.aheadMs) });
+  /** The clock of the API server, less that of the operator. */
+  aheadMs = 0;
   readonly events: EventInput[] = [];
   #running: { readonly stop: AbortController; readonly done: Promise<void> }[] = [];
 
