@@ -12,7 +12,7 @@ import type { RuntimeMetrics } from '../runtime/metrics.ts';
 import type { Next } from '../runtime/next.ts';
 import { act, type ActOutcome } from './act.ts';
 import { Caches, isUnderWay } from './caches.ts';
-import { decide, isInTurn, needsFreshEyes, startingIn, type Decision } from './decide.ts';
+import { decide, isInLine, isInTurn, needsFreshEyes, startingIn, type Decision } from './decide.ts';
 import type { Policy } from './objection.ts';
 import { byPlace, glance, lookCloser, observeAfresh, type ObserveDeps, type Observed } from './observe.ts';
 import { isFinished } from './outcome.ts';
@@ -249,7 +249,7 @@ export class BackupController {
   /** Whether the resource waits on is clear now, and whether a Job of a run of its is there. */
   #settle({ seen, decision }: Look, outcome: ActOutcome): void {
     const key = keyOf(seen.backup);
-    if (decision.standing.kind !== 'queued' || !isInTurn(decision)) this.#queue.leave(key);
+    if (!isInLine(decision)) this.#queue.leave(key);
     // Its turn had come: what it waits for is on the claim, and no run that counts.
     else this.#queue.stay(key, seen.hold === undefined ? claimPlace(seen.backup, 1).key : undefined);
     const made = 'created' in outcome && startsRun(decision) ? outcome.created : undefined;

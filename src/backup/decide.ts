@@ -208,8 +208,12 @@ function dueNow({ backup, runs }: Observed, resumed: CurrentRun | undefined, tur
 }
 
 /** Does it take a place, or stand in line for one? */
-export function isInTurn({ standing }: Decision): boolean {
-  return standing.kind === 'starting' || (standing.kind === 'queued' && standing.isHeldBack !== true);
+export function isInTurn(decision: Decision): boolean {
+  return decision.standing.kind === 'starting' || isInLine(decision);
+}
+
+export function isInLine({ standing }: Decision): boolean {
+  return standing.kind === 'queued' && standing.isHeldBack !== true;
 }
 
 /** The Job is made, or waits for its turn. */

@@ -219,15 +219,20 @@ function withRun(seen: Seen, before: Account, run: Taken): Account {
     so = { ...unstarted(seen, so, momentMs - 1), throughMs: momentMs, lastMs: momentMs };
     so = owing(so, before.throughMs, momentMs);
   }
-  // The API server's clock may be behind ours: what a run was made for is never later than the run.
-  const servedMs = Math.max(startMs, momentMs ?? startMs);
-  if (run.requestedType === 'Full' && (so.fullDueMs ?? Infinity) <= servedMs)
-    so = { ...so, fullDueMs: undefined };
+  so = served(so, run);
   // While they are suspended that alone is the reason: what a trigger starts meanwhile keeps nothing away.
   if (run.completionTime === undefined || seen.backup.status?.suspendedSince !== undefined) return so;
   const endMs = Math.min(nowMs, Math.max(startMs, Date.parse(run.completionTime)));
   so = unstarted(seen, so, Math.min(startMs, endMs) - calendar.spreadMs);
   return skip(so, endMs - calendar.spreadMs, 'PreviousRunActive');
+}
+
+/** The API server's clock may be behind ours: what a run was made for is never later than the run. */
+function served(so: Account, { requestedType, startTime, scheduledTime }: Taken): Account {
+  const startMs = Date.parse(startTime);
+  const servedMs = Math.max(startMs, parsed(scheduledTime) ?? startMs);
+  const isServed = requestedType === 'Full' && (so.fullDueMs ?? Infinity) <= servedMs;
+  return isServed ? { ...so, fullDueMs: undefined } : so;
 }
 
 interface Suspension {
