@@ -90,7 +90,7 @@ export function account(seen: Seen, over: readonly Taken[]): Ledger {
   const begun = opened(seen, old, calendar);
   const taken = withRuns(seen, begun, over);
   const { suspendedSince, account: judged } = withSuspension(seen, taken, old.suspendedSince);
-  return written(withDeadline(seen, judged, over), timing, suspendedSince);
+  return written(withDarkness(seen, withDeadline(seen, judged, over), over), timing, suspendedSince);
 }
 
 function kept(status: Ledger): Ledger {
@@ -256,6 +256,14 @@ function withDeadline(seen: Seen, before: Account, over: readonly Taken[]): Acco
   if (moment === undefined) return before;
   const limit = deadlineOf(seen, before.calendar, moment);
   return limit === undefined || seen.now <= limit ? before : unstarted(seen, before, moment.getTime());
+}
+
+/** However long windows leave nothing: what they took away is told of once a day, and not counted anew in every pass. */
+function withDarkness(seen: Seen, before: Account, over: readonly Taken[]): Account {
+  const untilMs = seen.now.getTime() - before.calendar.spreadMs;
+  if (untilMs - before.throughMs < sameRangeMs || seen.backup.spec.suspend) return before;
+  if (isUnderWay(seen, over) || newestEligible(before, seen.now) !== undefined) return before;
+  return skip(before, untilMs, 'Blackout');
 }
 
 function deadlineOf({ backup }: Seen, { spreadMs }: Calendar, moment: Date): Date | undefined {

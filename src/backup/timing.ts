@@ -18,8 +18,11 @@ export function instant(ms: number): string {
   return `${new Date(ms).toISOString().slice(0, 19)}Z`;
 }
 
+/** The last second that has four digits for its year, as Kubernetes wants them. */
+const lastMs = Date.UTC(9999, 11, 31, 23, 59, 59);
+
 /** A time that anybody may have edited. */
 export function instantIn(text: string | undefined): string | undefined {
   const ms = Date.parse(text ?? '');
-  return Number.isNaN(ms) ? undefined : instant(ms);
+  return ms >= 0 && ms <= lastMs ? instant(ms) : undefined;
 }

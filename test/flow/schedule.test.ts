@@ -319,6 +319,16 @@ describe('a blackout window', () => {
     expect(scene.status()).toMatchObject({ missedRuns: [{ reason: 'Blackout', count: 2 }] });
   });
 
+  test('of many days is told of once a day', async () => {
+    scene.apply({ ...hourly, blackoutWindows: [{ schedule: '30 1 1 1 *', duration: '9d' }] });
+    await pass(2 * hour);
+    const before = scene.writes();
+    await scene.settle(4 * 24 * hour);
+    expect(scene.status().missedRuns).toMatchObject([{ reason: 'Blackout', count: 96 }]);
+    expect(scene.writes() - before).toBeLessThan(6);
+    expect(scheduled()).toEqual(['01-01T01:00 Auto']);
+  });
+
   test('holds up what was due before it', async () => {
     scene.serve(false);
     scene.apply({ schedule: '30 1 * * *', blackoutWindows });
