@@ -426,7 +426,7 @@ test('a run that failed is followed by the next moment, not by another try', asy
   expect(scheduled()).toEqual(['01-01T01:00 Auto', '01-01T02:00 Auto']);
 });
 
-test('a Job that somebody deletes, and a status that somebody empties, start no run a second time', async () => {
+test('a Job that somebody deletes has no second run', async () => {
   scene.apply(hourly);
   await scene.settle(hour + minute);
   const job = scene.activeJob();
