@@ -189,6 +189,13 @@ describe('the queue', () => {
     expect(scene.ends('z')).toEqual(['b']);
   });
 
+  test('does not let one wait for itself, as a cache knew it before it was made anew', () => {
+    const scene = new Scene();
+    expect(scene.asks('a', [x])).toBe('go');
+    const backup = named('a', 'another');
+    expect(scene.queue.begin({ backup, places: [x], isDue: true })).toBeUndefined();
+  });
+
   test('counts a Job that is on its way to the cache, until that knows it, and then that', () => {
     const scene = new Scene();
     scene.asks('a', [x]);

@@ -70,6 +70,8 @@ export class Queue {
     if (isDue) this.#join(who, asked);
     const turn = this.#turns.get(who);
     if (turn !== undefined && turn.uid === asked.uid && hasSamePlaces(turn, asked)) return undefined;
+    // A cache may have known it as it was before it was made anew: that one makes no Job, and keeps its successor from nothing.
+    if (turn !== undefined && turn.uid !== asked.uid && !turn.isSent) this.#turns.delete(who);
     const hold = this.#holdOf(who, asked);
     if (hold !== undefined) return hold;
     const user = { ...key, name: jobName ?? key.name };
