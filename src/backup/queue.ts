@@ -68,16 +68,21 @@ export class Queue {
     const who = formatKey(key);
     const asked = { key, uid: backup.metadata.uid, places };
     if (isDue) this.#join(who, asked);
-    const turn = this.#turns.get(who);
-    if (turn !== undefined && turn.uid === asked.uid && hasSamePlaces(turn, asked)) return undefined;
-    // A cache may have known it as it was before it was made anew: that one makes no Job, and keeps its successor from nothing.
-    if (turn !== undefined && turn.uid !== asked.uid && !turn.isSent) this.#turns.delete(who);
+    const turn = this.#turnOf(who, asked.uid);
+    if (turn?.uid === asked.uid && hasSamePlaces(turn, asked)) return undefined;
     const hold = this.#holdOf(who, asked);
     if (hold !== undefined) return hold;
     const user = { ...key, name: jobName ?? key.name };
     // An answer that never came may still have been a Job.
     this.#turns.set(who, { ...asked, user, isSent: turn?.isSent === true, jobUID: undefined });
     return undefined;
+  }
+
+  #turnOf(who: string, uid: string): Turn | undefined {
+    const turn = this.#turns.get(who);
+    // A cache may have known it as it was before it was made anew: that one makes no Job, and keeps its successor from nothing.
+    if (turn !== undefined && turn.uid !== uid && !turn.isSent) this.#turns.delete(who);
+    return turn;
   }
 
   /** The Job is about to be asked for. */
