@@ -80,7 +80,7 @@ export function decide(seen: Observed, policy: Policy): Decision {
   const judged = judgedRuns(seen);
   const { ended: answered, open: inspecting } = inspect(seen, judged.unclear);
   const over = [...judged.ended, ...judged.unclear];
-  const resumed = resumedIn(seen, over);
+  const resumed = resumedRun(seen.backup, over);
   const taken = [...over, ...(resumed === undefined ? [] : [resumed])];
   const { standing, next, actions } = wanted(seen, policy, {
     resumed,
@@ -162,12 +162,6 @@ function askingFor(seen: Observed, run: RunStatus): Standing {
 }
 
 type Wanted = Pick<Decision, 'standing' | 'actions' | 'next'>;
-
-/** The run whose Job is to be made anew. One that ends before it is deleted is over. */
-function resumedIn({ backup }: Observed, over: readonly RunStatus[]): CurrentRun | undefined {
-  const announced = resumedRun(backup);
-  return over.some(({ id }) => id === announced?.id) ? undefined : announced;
-}
 
 interface Due {
   readonly resumed: CurrentRun | undefined;

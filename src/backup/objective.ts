@@ -4,6 +4,7 @@ import { explain, type Reason } from '../api/reasons.ts';
 import { pointMark } from '../run/point-mark.ts';
 import type { Neo4jBackup } from './resources.ts';
 import { rememberedRuns } from './run.ts';
+import { instant } from './timing.ts';
 
 export const objectiveType = 'ObjectivesMet';
 
@@ -90,10 +91,10 @@ export function objectiveCondition(
   const held =
     good === undefined
       ? 'There is no verified and consistent backup yet'
-      : `The newest verified and consistent backup is that of the run ${good.id}, which began at ${stamp(good.since)}`;
+      : `The newest verified and consistent backup is that of the run ${good.id}, which began at ${instant(good.since.getTime())}`;
   const verdict = isBroken
-    ? `the objective has been broken since ${stamp(broken)}`
-    : `if none follows, the objective is broken at ${stamp(broken)}`;
+    ? `the objective has been broken since ${instant(broken.getTime())}`
+    : `if none follows, the objective is broken at ${instant(broken.getTime())}`;
   const judged = (is: Condition['status'], reason: Reason): readonly Judgement[] => [
     { type: objectiveType, status: is, reason, message: explain(reason, `${held}; ${verdict}`) },
   ];
@@ -128,8 +129,4 @@ export function objectiveNews(
 
 function conditionOf(status: Neo4jBackupStatus | undefined): Condition | undefined {
   return status?.conditions?.find(({ type }) => type === objectiveType);
-}
-
-function stamp(time: Date): string {
-  return time.toISOString().replace(/\.\d+Z$/, 'Z');
 }

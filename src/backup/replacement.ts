@@ -1,7 +1,7 @@
 // Making the Job of a run anew, when the spec was corrected before its Pod could start. Pure.
 import { isDeepStrictEqual } from 'node:util';
 import { annotations } from '../api/names.ts';
-import type { Neo4jBackupStatus } from '../api/neo4jbackup.ts';
+import type { Neo4jBackupStatus, RunStatus } from '../api/neo4jbackup.ts';
 import { specHash } from './job.ts';
 import { causeOf, rememberedRuns, runName } from './run.ts';
 import type { Job, Neo4jBackup } from './resources.ts';
@@ -52,11 +52,15 @@ function isOutdated(backup: Neo4jBackup, { metadata }: Job, agentImage: string):
 /**
  * The run whose Job was deleted to be made anew. Its name must be the one that we give: a status may be restored with
  * another resource, or written by somebody else, and a Job is made of this one.
+ * @param over runs that are over, though status does not know it yet: a Job that was to be made anew may end before it is deleted
  */
-export function resumedRun(backup: Neo4jBackup): CurrentRun | undefined {
+export function resumedRun(
+  backup: Neo4jBackup,
+  over: readonly Pick<RunStatus, 'id'>[] = [],
+): CurrentRun | undefined {
   const { currentRun } = backup.status ?? {};
   if (currentRun?.replacedPods === undefined) return undefined;
   const { id } = currentRun;
-  const isEnded = rememberedRuns(backup.status).some((run) => run.id === id);
+  const isEnded = [...rememberedRuns(backup.status), ...over].some((run) => run.id === id);
   return isEnded || id !== runName(backup, causeOf(currentRun)) ? undefined : currentRun;
 }

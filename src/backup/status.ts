@@ -42,45 +42,34 @@ interface Measure {
   readonly told: number;
 }
 
+const roomy: Measure = {
+  verdicts: 20,
+  damages: 8,
+  verification: 1024,
+  past: 4096,
+  missed: 10,
+  runs: keptRuns,
+  told: historyMessageBytes,
+};
+const shorter: Measure = { ...roomy, verdicts: 6, damages: 3 };
+const short: Measure = { ...shorter, verification: 512, past: 256, missed: 5 };
+const least: Measure = {
+  ...short,
+  verdicts: 0,
+  damages: 1,
+  verification: 192,
+  past: 160,
+  missed: 3,
+  told: 36,
+};
+
 const measures: readonly Measure[] = [
-  {
-    verdicts: 20,
-    damages: 8,
-    verification: 1024,
-    past: 4096,
-    missed: 10,
-    runs: keptRuns,
-    told: historyMessageBytes,
-  },
-  {
-    verdicts: 6,
-    damages: 3,
-    verification: 1024,
-    past: 4096,
-    missed: 10,
-    runs: keptRuns,
-    told: historyMessageBytes,
-  },
-  {
-    verdicts: 6,
-    damages: 3,
-    verification: 512,
-    past: 256,
-    missed: 5,
-    runs: keptRuns,
-    told: historyMessageBytes,
-  },
-  {
-    verdicts: 0,
-    damages: 1,
-    verification: 256,
-    past: 192,
-    missed: 5,
-    runs: keptRuns,
-    told: historyMessageBytes,
-  },
-  { verdicts: 0, damages: 1, verification: 192, past: 160, missed: 3, runs: keptRuns, told: 36 },
-  { verdicts: 0, damages: 1, verification: 192, past: 160, missed: 3, runs: 12, told: 36 },
+  roomy,
+  shorter,
+  short,
+  { ...short, verdicts: 0, damages: 1, verification: 256, past: 192 },
+  least,
+  { ...least, runs: 12 },
 ];
 
 /** Bytes within JSON of the name of a file. */
@@ -94,7 +83,7 @@ export function nextStatus(seen: Observed, decision: Decision, outcome: ActOutco
   const { ended, inspecting } = decision;
   const standing = afterActing(decision.standing, outcome);
   const over = [...ended, ...inspecting];
-  const currentRun = standing.kind === 'running' ? standing.run : resumable(seen, over);
+  const currentRun = standing.kind === 'running' ? standing.run : resumedRun(seen.backup, over);
   const news = ended.filter((run) => !isOldNews(run, before));
   const lastRun = ended.findLast((run) => !isBefore(run, before.lastRun)) ?? before.lastRun;
   const fresh = over.filter((run) => !isBefore(run, before.lastRun)).toSorted(byStart);
@@ -102,7 +91,7 @@ export function nextStatus(seen: Observed, decision: Decision, outcome: ActOutco
   const found = volumeFound(seen, decision.findings);
   const known = withoutUndefined({
     lastRun,
-    ...newestPointsEachKind(ended, news, before),
+    ...newestOfEachKind(ended, news, before),
     ...found,
     history: nextHistory(decision, before.history),
   });
@@ -125,7 +114,7 @@ export function nextStatus(seen: Observed, decision: Decision, outcome: ActOutco
   return fitted(status);
 }
 
-function newestPointsEachKind(
+function newestOfEachKind(
   ended: readonly RunStatus[],
   news: readonly RunStatus[],
   before: Neo4jBackupStatus,
@@ -177,12 +166,6 @@ function openEnd(
 ): RunStatus | OpenEnd | undefined {
   const run = inspecting.toSorted(byStart).at(-1);
   return run === undefined || isBefore(run, lastRun) ? lastRun : { kind: 'open', run };
-}
-
-/** A run whose Job is gone on purpose stays the current one until it starts anew. */
-function resumable({ backup }: Observed, over: readonly RunStatus[]): Neo4jBackupStatus['currentRun'] {
-  const resumed = resumedRun(backup);
-  return over.some(({ id }) => id === resumed?.id) ? undefined : resumed;
 }
 
 function triggersOf(
@@ -257,9 +240,7 @@ function conditionsOf({ backup, now }: Observed, judged: readonly Judgement[]): 
       ...condition,
       message: boundText(condition.message, conditionMessageBytes),
       lastTransitionTime:
-        before?.status === condition.status
-          ? before.lastTransitionTime
-          : now.toISOString().replace(/\.\d+Z$/, 'Z'),
+        before?.status === condition.status ? before.lastTransitionTime : instant(now.getTime()),
       ...(backup.metadata.generation === undefined ? {} : { observedGeneration: backup.metadata.generation }),
     };
   });
