@@ -1,8 +1,11 @@
 // When scheduled runs start: timetable, blackout windows and spread together. Pure.
 import { createHash } from 'node:crypto';
 import type { Timing } from '../api/neo4jbackup.ts';
+import { Recall } from './recall.ts';
 import { timetableOf, type Timetable } from './timetable.ts';
+import { spanMs } from './timing.ts';
 import { windowsOf, type Windows } from './windows.ts';
+import { dayMs } from './zone.ts';
 
 /** Moments of a timetable, one at least. */
 export interface Range {
@@ -31,9 +34,6 @@ interface Stretch {
   readonly through: Date;
 }
 
-/** Milliseconds of the units of a span. */
-const unitMs = { m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
-
 /** Windows that take away so many moments in a row leave none. */
 const mostTries = 1_000;
 
@@ -41,38 +41,29 @@ const mostTries = 1_000;
  * As do those that leave none for so long: the 29th of February is missed for eight years at most. Each try may look through a
  * year, and every resource waits for it. Milliseconds.
  */
-const mostAheadMs = 9 * 366 * unitMs.d;
+const mostAheadMs = 9 * 366 * dayMs;
 
 /** That there is none was found with much work, and each pass asks. Milliseconds. */
-const noneForMs = unitMs.h;
+const noneForMs = dayMs / 24;
 
-/** Each pass over a resource asks. */
-const known = new Map<string, Calendar | undefined>();
-const mostKnown = 10_000;
+const known = new Recall<Calendar | undefined>(10_000);
 
 /** @returns undefined when there is no schedule, or one that means nothing: objection.ts says what is wrong with it */
 export function calendarOf(timing: Timing | undefined, uid: string): Calendar | undefined {
   if (timing === undefined) return undefined;
   const key = JSON.stringify([timing.spread === undefined ? '' : uid, timing]);
-  if (!known.has(key)) {
-    if (known.size >= mostKnown) known.clear();
-    known.set(key, build(timing, uid));
-  }
-  return known.get(key);
+  return known.of(key, () => build(timing, uid));
 }
 
 function build(timing: Timing, uid: string): Calendar | undefined {
   const timetable = timetableOf(timing);
   const windows = windowsOf(timing);
-  if (timetable?.kind !== 'valid' || windows.kind !== 'valid') return undefined;
-  const when = {
-    timetable: timetable.timetable,
-    windows: windows.windows,
-    spreadMs: spreadOf(timing.spread, uid),
-  };
+  const spreadMs = spreadOf(timing.spread, uid);
+  if (timetable?.kind !== 'valid' || windows.kind !== 'valid' || spreadMs === undefined) return undefined;
+  const when = { timetable: timetable.timetable, windows: windows.windows, spreadMs };
   return {
     ...when,
-    nextStart: remembered((after) => firstStart(when, after, (time) => when.timetable.next(time)?.time)),
+    nextStart: remembered((after) => firstStart(when, after)),
     nextFullStart: remembered((after) => firstStart(when, after, when.timetable.nextFull)),
   };
 }
@@ -84,7 +75,8 @@ export function timingProblem(timing: Timing | undefined, uid: string, now: Date
   return calendar === undefined ? fieldProblem(timing) : neverProblem(calendar, now);
 }
 
-function fieldProblem(timing: Timing): string | undefined {
+/** The field that means nothing, and what it says. */
+export function fieldProblem(timing: Timing): string | undefined {
   const timetable = timetableOf(timing);
   if (timetable?.kind === 'invalid')
     return `spec.${timetable.field} is "${timing[timetable.field] ?? ''}": ${timetable.problem}`;
@@ -106,15 +98,12 @@ function neverProblem(calendar: Calendar, now: Date): string | undefined {
 }
 
 /** The same for ever, whatever else is edited: a whole number of seconds within the span. Milliseconds. */
-function spreadOf(spread: string | undefined, uid: string): number {
+function spreadOf(spread: string | undefined, uid: string): number | undefined {
   if (spread === undefined) return 0;
-  const seconds = spanMs(spread) / 1_000;
+  const ms = spanMs(spread);
+  if (ms === undefined) return undefined;
   const hash = createHash('sha256').update(uid).digest().readUInt32BE(0);
-  return Math.floor((hash / 2 ** 32) * seconds) * 1_000;
-}
-
-function spanMs(text: string): number {
-  return Number(text.slice(0, -1)) * (unitMs[text.slice(-1) as keyof typeof unitMs] ?? 0);
+  return Math.floor((hash / 2 ** 32) * (ms / 1_000)) * 1_000;
 }
 
 /** The moments of a stretch whose start lies in a window, and the others. */
@@ -139,10 +128,11 @@ export function newestStartable(calendar: Calendar, stretch: Stretch): Date | un
   return rangeOf(timetable, between(darkParts(calendar, stretch), stretch))?.last;
 }
 
-function firstStart(
+/** When the first run starts whose moment is after this one, of all or of those that `nextOf` names. */
+export function firstStart(
   calendar: When,
   after: Date,
-  nextOf: (after: Date) => Date | undefined,
+  nextOf = (time: Date): Date | undefined => calendar.timetable.next(time)?.time,
 ): Date | undefined {
   const most = after.getTime() + mostAheadMs;
   let moment = nextOf(after);

@@ -1,10 +1,13 @@
 // How far apart scheduled runs of a resource are at most: what a person means by "it runs every day". Pure.
 import type { Timing } from '../api/neo4jbackup.ts';
-import { timetableOf, type Timetable } from './timetable.ts';
-import { windowsOf, type Windows } from './windows.ts';
+import { calendarOf, firstStart } from './calendar.ts';
+import { Recall } from './recall.ts';
+import type { Timetable } from './timetable.ts';
+import type { Windows } from './windows.ts';
+import { dayMs } from './zone.ts';
 
 /** Longer than a week, so that each night and each weekend is in it; of what strikes seldom so many gaps that no month is longer. Milliseconds. */
-const spanMs = 8 * 86_400_000;
+const spanMs = 8 * dayMs;
 const leastGaps = 4;
 
 /** What strikes more often than this is not walked through moment by moment, but for the first ones. Milliseconds. */
@@ -17,12 +20,8 @@ const anyMonday = new Date('2026-01-05T00:00:00Z');
 /** More than that takes: a schedule that plays tricks ends here. */
 const mostSteps = 2_000;
 
-/** Windows may leave nothing, and each look may go through a year: the 29th of February is missed for eight at most. Milliseconds. */
-const mostAheadMs = 9 * 366 * 86_400_000;
-
 /** It takes milliseconds, and whoever scrapes asks for every resource. */
-const known = new Map<string, number | undefined>();
-const mostKnown = 10_000;
+const known = new Recall<number | undefined>(10_000);
 
 /**
  * The longest time between two runs of the schedules, blackout windows left out. In seconds.
@@ -32,18 +31,12 @@ const mostKnown = 10_000;
  */
 export function expectedIntervalSeconds(timing: Timing): number | undefined {
   const { schedule, fullSchedule, timeZone, blackoutWindows } = timing;
-  const key = JSON.stringify([schedule, fullSchedule, timeZone, blackoutWindows]);
-  if (known.has(key)) return known.get(key);
-  const timetable = timetableOf(timing);
-  const windows = windowsOf(timing);
-  const longestMs =
-    timetable?.kind === 'valid' && windows.kind === 'valid'
-      ? longestGapMs(timetable.timetable, windows.windows, anyMonday)
-      : undefined;
-  if (known.size >= mostKnown) known.clear();
-  const seconds = longestMs === undefined ? undefined : longestMs / 1_000;
-  known.set(key, seconds);
-  return seconds;
+  const unspread = { schedule, fullSchedule, timeZone, blackoutWindows };
+  return known.of(JSON.stringify(unspread), () => {
+    const calendar = calendarOf(unspread, '');
+    const longestMs = calendar && longestGapMs(calendar.timetable, calendar.windows, anyMonday);
+    return longestMs === undefined ? undefined : longestMs / 1_000;
+  });
 }
 
 export function longestGapMs(timetable: Timetable, windows: Windows, from: Date): number | undefined {
@@ -73,12 +66,5 @@ function leapFrom(
 
 /** The first moment after this one that lies in no window. */
 function freeMoment(timetable: Timetable, windows: Windows, after: Date): number | undefined {
-  const most = after.getTime() + mostAheadMs;
-  let moment = timetable.next(after)?.time;
-  for (let step = 0; moment !== undefined && step < mostSteps && moment.getTime() < most; step += 1) {
-    const end = windows.endOf(moment);
-    if (end === undefined) return moment.getTime();
-    moment = timetable.next(new Date(end.getTime() - 1))?.time;
-  }
-  return undefined;
+  return firstStart({ timetable, windows, spreadMs: 0 }, after)?.getTime();
 }

@@ -4,6 +4,7 @@
 // names has one moment. One that does not exist has the first moment after the gap, and of one that comes twice it is the
 // first. A line of every hour means the time that passes: what does not exist is left out, what comes twice strikes twice.
 import { firstWall, lastWall, readPattern, type Pattern } from './pattern.ts';
+import { Recall } from './recall.ts';
 import { dayMs, zoneOf, type Stretch, type Zone } from './zone.ts';
 
 export interface Schedule {
@@ -22,18 +23,11 @@ export type Parsed =
   | { readonly kind: 'invalid'; readonly what: 'schedule' | 'zone'; readonly problem: string };
 
 /** Each pass over a resource asks, and to read a schedule takes longer than all the rest of a pass. */
-const known = new Map<string, Parsed>();
-const mostKnown = 1_000;
+const known = new Recall<Parsed>(1_000);
 
 /** Five fields, or a name such as @daily. Seconds are refused: nobody takes or reads a backup so often. */
 export function parseSchedule(text: string, zone = 'UTC'): Parsed {
-  const key = `${zone} ${text}`;
-  const before = known.get(key);
-  if (before !== undefined) return before;
-  const parsed = parse(text, zone);
-  if (known.size >= mostKnown) known.clear();
-  known.set(key, parsed);
-  return parsed;
+  return known.of(`${zone} ${text}`, () => parse(text, zone));
 }
 
 function parse(text: string, zoneName: string): Parsed {

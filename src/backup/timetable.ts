@@ -36,21 +36,8 @@ interface Line {
   readonly isFull: boolean;
 }
 
-/** Each pass over a resource asks. */
-const known = new Map<string, ParsedTimetable | undefined>();
-const mostKnown = 1_000;
-
 /** @returns undefined when there is no schedule */
-export function timetableOf({ schedule, fullSchedule, timeZone }: Timing): ParsedTimetable | undefined {
-  const key = JSON.stringify([schedule, fullSchedule, timeZone]);
-  if (known.has(key)) return known.get(key);
-  const parsed = parse({ schedule, fullSchedule, timeZone });
-  if (known.size >= mostKnown) known.clear();
-  known.set(key, parsed);
-  return parsed;
-}
-
-function parse(timing: Pick<Timing, 'schedule' | 'fullSchedule' | 'timeZone'>): ParsedTimetable | undefined {
+export function timetableOf(timing: Timing): ParsedTimetable | undefined {
   const lines: Line[] = [];
   for (const field of ['schedule', 'fullSchedule'] as const) {
     const text = timing[field];

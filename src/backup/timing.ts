@@ -1,5 +1,6 @@
 // What of a spec decides when scheduled runs start. Pure.
 import type { Timing } from '../api/neo4jbackup.ts';
+import { duration } from '../api/patterns.ts';
 import type { Neo4jBackup } from './resources.ts';
 
 /** @returns undefined when there is no schedule */
@@ -11,6 +12,15 @@ export function timingOf({ spec }: Pick<Neo4jBackup, 'spec'>): Timing | undefine
       ([, value]) => value !== undefined,
     ),
   );
+}
+
+/** Milliseconds of the units of a span. */
+const unitMs: Readonly<Record<string, number>> = { m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** Milliseconds of a span, such as 90m, 10h or 2d. Undefined: it is none. */
+export function spanMs(text: string): number | undefined {
+  const oneMs = unitMs[text.slice(-1)];
+  return oneMs === undefined || !duration.test(text) ? undefined : Number(text.slice(0, -1)) * oneMs;
 }
 
 /** A time as Kubernetes writes it: to the second. */

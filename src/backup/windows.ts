@@ -2,6 +2,7 @@
 import type { Timing } from '../api/neo4jbackup.ts';
 import { countBelow, minuteMs } from './pattern.ts';
 import { countsFrom, makesUp, parseSchedule, type Schedule } from './schedule.ts';
+import { spanMs } from './timing.ts';
 import { dayMs, type Stretch, type Zone } from './zone.ts';
 
 /** From the first moment on, until just before the second one. */
@@ -36,29 +37,7 @@ interface Window {
 /** What never leaves a gap ends for nobody: further than this nobody looks. */
 const mostAheadMs = 366 * dayMs;
 
-const unitMs: Readonly<Record<string, number>> = { m: minuteMs, h: 60 * minuteMs, d: dayMs };
-
-/** Each pass over a resource asks. */
-const known = new Map<string, ParsedWindows>();
-const mostKnown = 1_000;
-
 export function windowsOf({ blackoutWindows = [], timeZone }: Timing): ParsedWindows {
-  const key = JSON.stringify([
-    timeZone,
-    blackoutWindows.map(({ schedule, duration }) => [schedule, duration]),
-  ]);
-  const before = known.get(key);
-  if (before !== undefined) return before;
-  const parsed = parse({ blackoutWindows, timeZone });
-  if (known.size >= mostKnown) known.clear();
-  known.set(key, parsed);
-  return parsed;
-}
-
-function parse({
-  blackoutWindows = [],
-  timeZone,
-}: Pick<Timing, 'blackoutWindows' | 'timeZone'>): ParsedWindows {
   const windows: Window[] = [];
   for (const [at, { schedule, duration }] of blackoutWindows.entries()) {
     const parsed = parseSchedule(schedule, timeZone);
@@ -69,18 +48,12 @@ function parse({
         field: parsed.what === 'zone' ? 'timeZone' : 'schedule',
         problem: parsed.problem,
       };
-    const lengthMs = lengthOf(duration);
+    const lengthMs = spanMs(duration);
     if (lengthMs === undefined)
       return { kind: 'invalid', at, field: 'duration', problem: 'it is none: they are like 90m, 10h or 2d' };
     windows.push({ schedule: parsed.schedule, lengthMs });
   }
   return { kind: 'valid', windows: makeWindows(windows) };
-}
-
-function lengthOf(text: string): number | undefined {
-  const [, count, unit = ''] = /^([1-9][0-9]{0,4})([mhd])$/.exec(text) ?? [];
-  const one = unitMs[unit];
-  return one === undefined ? undefined : Number(count) * one;
 }
 
 function makeWindows(windows: readonly Window[]): Windows {

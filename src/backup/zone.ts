@@ -2,6 +2,8 @@
 //
 // A time on the wall is a number, too: of milliseconds, as if the wall were in UTC.
 
+import { Recall } from './recall.ts';
+
 /** The clocks run without a jump from the one moment until just before the other. Milliseconds all. */
 export interface Stretch {
   readonly from: number;
@@ -26,23 +28,22 @@ export const dayMs = 86_400_000;
 const zones = new Map<string, Zone>();
 
 /** The same by the names that people write, in capitals or not: to ask the platform takes longer than to read a schedule. */
-const named = new Map<string, Zone>();
-const mostNamed = 1_000;
+const named = new Recall<Zone | undefined>(1_000);
 
 /** More than anybody looks at: a plan of a decade, and what was missed in one. */
 const mostYears = 64;
 
 /** @returns undefined when there is no zone of that name */
 export function zoneOf(name: string): Zone | undefined {
-  const before = named.get(name);
-  if (before !== undefined) return before;
+  return named.of(name, () => findZone(name));
+}
+
+function findZone(name: string): Zone | undefined {
   const clock = clockOf(name);
   if (clock === undefined) return undefined;
   const { timeZone } = clock.resolvedOptions();
   const zone = zones.get(timeZone) ?? makeZone(clock);
   zones.set(timeZone, zone);
-  if (named.size >= mostNamed) named.clear();
-  named.set(name, zone);
   return zone;
 }
 

@@ -1,9 +1,10 @@
 // What a resource comes to in the days that follow: its runs, what they leave on the volume, and what may be lost. Pure.
 import type { Neo4jBackup } from '../backup/resources.ts';
+import { calendarOf } from '../backup/calendar.ts';
 import { parseSchedule } from '../backup/schedule.ts';
-import { timetableOf } from '../backup/timetable.ts';
-import { windowsOf, type Span } from '../backup/windows.ts';
-import { zoneOf, type Zone } from '../backup/zone.ts';
+import { spanMs, timingOf } from '../backup/timing.ts';
+import type { Span } from '../backup/windows.ts';
+import { dayMs, zoneOf, type Zone } from '../backup/zone.ts';
 import { selectEngine } from '../engine/select.ts';
 import { dataLossIn, startsAround } from './loss.ts';
 import { notesOn } from './notes.ts';
@@ -46,13 +47,12 @@ export function planFile(text: string, asked: Asked): Answer {
 
 /** A plan of more runs nobody reads. */
 const mostRuns = 20_000;
-const dayMs = 86_400_000;
 
 /** Of a resource that nothing speaks against. */
 function planOf({ document, backup }: Found, asked: Asked): Planned {
   const { spec, metadata } = backup;
   const span = { from: asked.from, until: new Date(asked.from.getTime() + asked.days * dayMs) };
-  const timing = timingOf(backup);
+  const timing = plannedTiming(backup);
   const problem = tooMany(timing, backup, { span, days: asked.days });
   if (problem !== undefined) return { kind: 'tooMany', problem };
   const zone = zoneNamed(spec.timeZone ?? 'UTC');
@@ -106,17 +106,15 @@ function zoneNamed(name: string): Zone {
 
 // --- schedules
 
-function timingOf(backup: Neo4jBackup): Timing | undefined {
-  const { spec } = backup;
-  const timetable = timetableOf(spec);
-  const windows = windowsOf(spec);
-  if (timetable?.kind !== 'valid' || windows.kind !== 'valid') return undefined;
+function plannedTiming(backup: Neo4jBackup): Timing | undefined {
+  const calendar = calendarOf(timingOf(backup), '');
+  if (calendar === undefined) return undefined;
   const { span, seconds } = spreadIn(backup) ?? { span: '0m', seconds: 0 };
   const spread =
     seconds === undefined
-      ? { leastMs: 0, mostMs: spanMs(span) - 1_000 }
+      ? { leastMs: 0, mostMs: (spanMs(span) ?? 0) - 1_000 }
       : { leastMs: seconds * 1_000, mostMs: seconds * 1_000 };
-  return { timetable: timetable.timetable, windows: windows.windows, spread };
+  return { timetable: calendar.timetable, windows: calendar.windows, spread };
 }
 
 /** The offset follows from the uid, which no file has. A resource that was read from a cluster tells it. */
@@ -124,14 +122,8 @@ function spreadIn({ spec, status }: Neo4jBackup): Plan['spread'] {
   const { spread: span } = spec;
   if (span === undefined) return undefined;
   const seconds = status?.spreadSeconds;
-  const isKnown = seconds !== undefined && seconds * 1_000 < spanMs(span);
+  const isKnown = seconds !== undefined && seconds * 1_000 < (spanMs(span) ?? 0);
   return isKnown ? { span, seconds } : { span };
-}
-
-const unitMs = { m: 60_000, h: 3_600_000, d: dayMs } as const;
-
-function spanMs(text: string): number {
-  return Number(text.slice(0, -1)) * unitMs[text.slice(-1) as keyof typeof unitMs];
 }
 
 function tooMany(

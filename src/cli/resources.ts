@@ -5,10 +5,10 @@ import { group, kind, version } from '../api/names.ts';
 import { Neo4jBackupSpec, Neo4jBackupStatus } from '../api/neo4jbackup.ts';
 import { plain } from '../api/plain.ts';
 import { reasons } from '../api/reasons.ts';
+import { fieldProblem } from '../backup/calendar.ts';
 import { objectionTo } from '../backup/objection.ts';
 import type { Neo4jBackup } from '../backup/resources.ts';
 import { timetableOf } from '../backup/timetable.ts';
-import { windowsOf } from '../backup/windows.ts';
 import { brokenConstraints } from './constraints.ts';
 
 /** One of ours. */
@@ -250,7 +250,9 @@ function shown(value: unknown): string {
 /** As in a cluster that has all that the resource names, and an operator that allows everything. */
 function objectionsTo(backup: Neo4jBackup): readonly string[] {
   const { spec } = backup;
-  const problems = timingProblems(spec);
+  // A zone and windows mean something without schedules, too: they are held against one.
+  const problem = fieldProblem({ schedule: '@daily', ...spec });
+  const problems = problem === undefined ? [] : [plain(problem)];
   const objection = objectionTo(
     {
       now: new Date(0),
@@ -268,19 +270,6 @@ function objectionsTo(backup: Neo4jBackup): readonly string[] {
   if (objection === undefined || (objection.reason === 'InvalidSchedule' && problems.length > 0))
     return problems;
   return [...problems, `${plain(objection.detail)}. ${reasons[objection.reason].next ?? ''}`.trimEnd()];
-}
-
-/** A zone means something without schedules, too: it is held against one. */
-function timingProblems(spec: Neo4jBackupSpec): readonly string[] {
-  const timetable = timetableOf(spec) ?? timetableOf({ schedule: '@daily', timeZone: spec.timeZone });
-  if (timetable?.kind === 'invalid')
-    return [`spec.${timetable.field} is ${shown(spec[timetable.field])}: ${timetable.problem}`];
-  const windows = windowsOf(spec);
-  if (windows.kind === 'valid' || windows.field === 'timeZone') return [];
-  const { at, field, problem } = windows;
-  return [
-    `spec.blackoutWindows[${at}].${field} is ${shown(spec.blackoutWindows?.[at]?.[field])}: ${problem}`,
-  ];
 }
 
 function isFields(value: unknown): value is Readonly<Record<string, unknown>> {

@@ -1,4 +1,5 @@
 // The runs that a resource's schedules come to: timetable, blackout windows and spread together. Pure.
+import { firstStart } from '../backup/calendar.ts';
 import type { Moment, Timetable } from '../backup/timetable.ts';
 import type { Span, Windows } from '../backup/windows.ts';
 
@@ -102,14 +103,7 @@ export function startBefore({ timetable, windows, spread }: Timing, from: Date):
 
 /** When the first run starts whose moment is not before this one, if there is one. */
 export function startFrom({ timetable, windows, spread }: Timing, from: Date): Date | undefined {
-  let moment = timetable.next(justBefore(from));
-  for (let tries = 0; moment !== undefined && tries < mostTries; tries += 1) {
-    const start = later(moment.time, spread.leastMs);
-    const end = windows.endOf(start);
-    if (end === undefined) return start;
-    moment = timetable.next(later(end, -spread.leastMs - 1));
-  }
-  return undefined;
+  return firstStart({ timetable, windows, spreadMs: spread.leastMs }, justBefore(from));
 }
 
 function justBefore(time: Date): Date {
