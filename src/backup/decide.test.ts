@@ -1,5 +1,14 @@
 import { describe, expect, test } from 'vitest';
-import { aBackup, aJob, aPod, aRun, complete, ended, jobFailed } from '../../test/support/builders.ts';
+import {
+  aBackup,
+  aJob,
+  aPod,
+  aRun,
+  complete,
+  ended,
+  jobFailed,
+  anObserved,
+} from '../../test/support/builders.ts';
 import type { Neo4jBackupStatus } from '../api/neo4jbackup.ts';
 import { explain, type Reason } from '../api/reasons.ts';
 import { parseRequest, requestVariable } from '../run/request.ts';
@@ -18,17 +27,7 @@ const policy: Policy = {
 const now = new Date('2026-01-01T00:10:00Z');
 
 function seeing(overrides: Partial<Observed> = {}): Observed {
-  return {
-    now,
-    backup: aBackup(),
-    runs: [],
-    inspections: [],
-    upkeeps: [],
-    orphaned: [],
-    claimExists: true,
-    service: 'present',
-    ...overrides,
-  };
+  return anObserved({ now, ...overrides });
 }
 
 function namesOf(actions: readonly Action[]): readonly string[] {

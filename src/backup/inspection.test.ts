@@ -9,6 +9,7 @@ import {
   complete,
   ended,
   jobFailed,
+  anObserved,
 } from '../../test/support/builders.ts';
 import { annotations, containers, labels, tasks } from '../api/names.ts';
 import { RunStatus } from '../api/neo4jbackup.ts';
@@ -23,18 +24,7 @@ const lost = (n: number): RunStatus =>
   aRun({ id: `orders-${n}`, result: 'Failed', reason: 'ResultLost', message: `The Job orders-${n} is gone` });
 
 function seeing(overrides: Partial<Observed> = {}): Observed {
-  const backup = aBackup();
-  return {
-    now,
-    backup,
-    runs: [],
-    inspections: [],
-    upkeeps: [],
-    orphaned: [],
-    claimExists: true,
-    service: 'none',
-    ...overrides,
-  };
+  return anObserved({ now, service: 'none', ...overrides });
 }
 
 /** The Job that looks into run n. */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { aBackup } from '../../test/support/builders.ts';
+import { aBackup, anObserved } from '../../test/support/builders.ts';
 import { objectionTo } from './objection.ts';
 
 describe('a host, where every host may be named,', () => {
@@ -19,17 +19,7 @@ describe('a host, where every host may be named,', () => {
     { host: 'localhost', refused: undefined },
   ])('$host is refused as $refused', ({ host, refused }) => {
     const backup = aBackup({ spec: { source: { host } } });
-    const seen = {
-      now: new Date(0),
-      backup,
-      runs: [],
-      inspections: [],
-      upkeeps: [],
-      orphaned: [],
-      claimExists: true,
-      service: 'none',
-    } as const;
-    expect(objectionTo(seen, policy, true)).toEqual(
+    expect(objectionTo(anObserved({ backup, service: 'none' }), policy, true)).toEqual(
       refused === undefined
         ? undefined
         : {

@@ -1,10 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import { aBackup, aJob, aReport, aRun } from '../../test/support/builders.ts';
+import { aBackup, aJob, aReport, aRun, anObserved } from '../../test/support/builders.ts';
 import { Neo4jBackupStatus, type RunStatus } from '../api/neo4jbackup.ts';
 import { formatReport, parseReport, type RunReport } from '../run/report.ts';
 import type { ActOutcome } from './act.ts';
 import type { Decision, Standing } from './decide.ts';
-import type { Observed } from './observe.ts';
 import { currentRunOf } from './outcome.ts';
 import { announcements, nextStatus } from './status.ts';
 import type { Finding } from './upkeep.ts';
@@ -41,16 +40,7 @@ function after({
     spec,
     ...(before === undefined ? {} : { status: before }),
   });
-  const seen: Observed = {
-    now: at,
-    backup,
-    runs: [],
-    inspections: [],
-    upkeeps: [],
-    orphaned: [],
-    claimExists: true,
-    service: 'present',
-  };
+  const seen = anObserved({ now: at, backup });
   const decision: Decision = {
     standing,
     ended,

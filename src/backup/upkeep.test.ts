@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { aBackup, aJob, aPod, complete, ended, jobFailed } from '../../test/support/builders.ts';
+import { aBackup, aJob, aPod, complete, ended, jobFailed, anObserved } from '../../test/support/builders.ts';
 import { annotations, labels, tasks } from '../api/names.ts';
 import type { Neo4jBackupStatus } from '../api/neo4jbackup.ts';
 import { parseRequest, requestVariable } from '../run/request.ts';
@@ -93,18 +93,7 @@ describe('the policy is applied', () => {
 
 function seeing(backup: Neo4jBackup, overrides: Partial<Observed> = {}): Observed {
   const crowd = { jobs: [], isFresh: true };
-  return {
-    now,
-    backup,
-    runs: [],
-    inspections: [],
-    upkeeps: [],
-    orphaned: [],
-    crowd,
-    claimExists: true,
-    service: 'present',
-    ...overrides,
-  };
+  return anObserved({ now, backup, crowd, ...overrides });
 }
 
 interface Ended {

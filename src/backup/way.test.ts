@@ -1,20 +1,10 @@
 import { expect, test } from 'vitest';
-import { aBackup, aJob } from '../../test/support/builders.ts';
-import type { Observed } from './observe.ts';
+import { aJob, anObserved } from '../../test/support/builders.ts';
 import type { Place } from './places.ts';
 import type { Hold } from './queue.ts';
 import { isCrowded, waitsFor } from './way.ts';
 
-const seen: Observed = {
-  now: new Date('2026-01-01T00:00:00Z'),
-  backup: aBackup(),
-  runs: [],
-  inspections: [],
-  upkeeps: [],
-  orphaned: [],
-  claimExists: true,
-  service: 'present',
-};
+const seen = anObserved();
 
 function place(kind: Place['kind'], name: string, room: number): Place {
   return { kind, key: `${kind} ${name}`, name, room };

@@ -6,7 +6,7 @@ import type { Standing } from '../../src/backup/decide.ts';
 import { currentRunOf } from '../../src/backup/outcome.ts';
 import type { Neo4jBackup } from '../../src/backup/resources.ts';
 import { nextStatus } from '../../src/backup/status.ts';
-import { aBackup, aJob, aRun } from '../support/builders.ts';
+import { aBackup, aJob, aRun, anObserved } from '../support/builders.ts';
 
 export interface State {
   /** The row of the table in the docs. */
@@ -37,15 +37,6 @@ function after({
   before,
 }: Pass): Neo4jBackup {
   const backup = aBackup({ spec: { trigger: { id: triggerID } }, ...(before ? { status: before } : {}) });
-  const seen = {
-    now: new Date('2026-01-01T00:10:00Z'),
-    backup,
-    runs: [],
-    inspections: [],
-    upkeeps: [],
-    orphaned: [],
-    claimExists: true,
-  } as const;
   const decision = {
     standing,
     ended,
@@ -55,7 +46,7 @@ function after({
     actions: [],
     next: { kind: 'onChange' },
   } as const;
-  const status = nextStatus({ ...seen, service: 'present' }, decision, outcome);
+  const status = nextStatus(anObserved({ backup }), decision, outcome);
   return { ...backup, status };
 }
 

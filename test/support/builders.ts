@@ -1,6 +1,7 @@
 // Objects as the API server gives them, for tests of src/backup: valid, with whatever a test wants otherwise.
 import { annotations, containers, group, kind, labels, managedBy, version } from '../../src/api/names.ts';
 import { Neo4jBackupSpec, type Neo4jBackupStatus, type RunStatus } from '../../src/api/neo4jbackup.ts';
+import type { Observed } from '../../src/backup/observe.ts';
 import type { ContainerStatus, Job, Neo4jBackup, Pod } from '../../src/backup/resources.ts';
 import type { RunReport } from '../../src/run/report.ts';
 
@@ -51,6 +52,21 @@ export function aBackup({ metadata, spec, status }: BackupOverrides = {}): Neo4j
     },
     spec: Neo4jBackupSpec.parse(aSpec(spec)),
     ...(status === undefined ? {} : { status }),
+  };
+}
+
+/** What a pass sees of a resource that has all that it names, and of which nothing is under way. */
+export function anObserved(overrides: Partial<Observed> = {}): Observed {
+  return {
+    now: new Date('2026-01-01T00:10:00Z'),
+    backup: aBackup(),
+    runs: [],
+    inspections: [],
+    upkeeps: [],
+    orphaned: [],
+    claimExists: true,
+    service: 'present',
+    ...overrides,
   };
 }
 

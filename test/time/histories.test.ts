@@ -7,12 +7,11 @@ import { annotations, wishes } from '../../src/api/names.ts';
 import { Neo4jBackupSpec, Neo4jBackupStatus, type MissedRuns } from '../../src/api/neo4jbackup.ts';
 import { calendarOf } from '../../src/backup/calendar.ts';
 import { decide } from '../../src/backup/decide.ts';
-import type { Observed } from '../../src/backup/observe.ts';
 import { isFinished, type RunView } from '../../src/backup/outcome.ts';
 import type { Job, Neo4jBackup } from '../../src/backup/resources.ts';
 import { nextStatus } from '../../src/backup/status.ts';
 import { instant, timingOf } from '../../src/backup/timing.ts';
-import { aBackup, aFailure, aReport, aSpec, ended } from '../support/builders.ts';
+import { aBackup, aFailure, aReport, aSpec, ended, anObserved } from '../support/builders.ts';
 import { formatReport } from '../../src/run/report.ts';
 import { concludeCampaign, plansOf, seed } from './campaign.ts';
 
@@ -258,16 +257,8 @@ class History {
 
   /** One pass. @returns when the controller wants to look again. Milliseconds */
   #pass(): number | undefined {
-    const seen: Observed = {
-      now: this.now,
-      backup: this.#backup,
-      runs: this.#jobs,
-      inspections: [],
-      upkeeps: [],
-      orphaned: [],
-      claimExists: true,
-      service: this.#isThere ? 'present' : 'absent',
-    };
+    const service = this.#isThere ? 'present' : 'absent';
+    const seen = anObserved({ now: this.now, backup: this.#backup, runs: this.#jobs, service });
     const decision = decide(seen, policy);
     let created: Job | undefined;
     for (const action of decision.actions) {

@@ -6,6 +6,7 @@ import { backups, jobs, type Job, type Neo4jBackup } from '../../../src/backup/r
 import { nextStatus } from '../../../src/backup/status.ts';
 import type { HttpKubeClient } from '../../../src/kube/http.ts';
 import { keyOf } from '../../../src/kube/resource.ts';
+import { anObserved } from '../../../test/support/builders.ts';
 import { agentImage } from './operator.ts';
 import { cpuSeconds } from './process.ts';
 import { forEach } from './until.ts';
@@ -66,17 +67,7 @@ async function measure({ plane }: World, work: () => Promise<unknown>): Promise<
 
 /** What the operator decides, had it seen that nothing stands in the way. */
 function decided(backup: Neo4jBackup): { readonly seen: Observed; readonly decision: Decision } {
-  const seen: Observed = {
-    now: new Date(),
-    backup,
-    runs: [],
-    inspections: [],
-    upkeeps: [],
-    orphaned: [],
-    claimExists: true,
-    service: 'present',
-    isServerReady: true,
-  };
+  const seen = anObserved({ now: new Date(), backup, isServerReady: true });
   return { seen, decision: decide(seen, { agentImage, allowedHosts: [], allowedImages: [] }) };
 }
 

@@ -6,7 +6,7 @@ import type { Observed } from '../../../src/backup/observe.ts';
 import type { Neo4jBackup } from '../../../src/backup/resources.ts';
 import { nextStatus } from '../../../src/backup/status.ts';
 import { timingOf } from '../../../src/backup/timing.ts';
-import { aBackup } from '../../../test/support/builders.ts';
+import { aBackup, anObserved } from '../../../test/support/builders.ts';
 import { agentImage } from '../controller/operator.ts';
 import { mixedSpec } from './mixture.ts';
 
@@ -72,17 +72,7 @@ function atRest(spec: Readonly<Record<string, unknown>>, i: number): Observed {
 }
 
 function observed(backup: Neo4jBackup, now: Date): Observed {
-  return {
-    now,
-    backup,
-    runs: [],
-    inspections: [],
-    upkeeps: [],
-    orphaned: [],
-    claimExists: true,
-    service: 'present',
-    isServerReady: true,
-  };
+  return anObserved({ now, backup, isServerReady: true });
 }
 
 const nominalTimes = 1_000_000;
