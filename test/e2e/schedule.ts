@@ -8,7 +8,7 @@ import { causeOf, runName } from '../../src/backup/run.ts';
 import { instant } from '../../src/backup/timing.ts';
 import { kill, pidsWithArgument } from '../../tools/cluster/processes.ts';
 import { release } from '../../tools/playground.ts';
-import { aBackup, aClaim, edit, on, statusOf } from './world.ts';
+import { aBackup, aClaim, edit, on, statusOf, statusWhere } from './world.ts';
 
 const minuteMs = 60_000;
 const everyMinute = '* * * * *';
@@ -66,16 +66,13 @@ function missed({ missedRuns = [] }: Neo4jBackupStatus, reason: MissedRuns['reas
   return missedRuns.filter((range) => range.reason === reason).reduce((sum, { count }) => sum + count, 0);
 }
 
-function statusWhere(
+/** What takes minutes of a schedule. */
+function statusWithin(
   of: string,
   what: string,
   holds: (status: Neo4jBackupStatus) => boolean,
 ): Promise<Neo4jBackupStatus> {
-  const look = async (): Promise<Neo4jBackupStatus | undefined> => {
-    const status = await statusOf(of);
-    return holds(status) ? status : undefined;
-  };
-  return on().until(`${what} of ${of}`, look, 330);
+  return statusWhere(of, what, holds, 330);
 }
 
 /** The Jobs of runs that the API server ever made for this resource, in their order. */
@@ -132,7 +129,7 @@ async function killOperator(): Promise<void> {
 
 /** Nothing is under way, and nothing will be for some seconds. */
 function quiet(of: string): Promise<Neo4jBackupStatus> {
-  return statusWhere(of, 'a quiet moment', ({ currentRun, lastRun }) => {
+  return statusWithin(of, 'a quiet moment', ({ currentRun, lastRun }) => {
     const now = Date.now();
     const [since, left] = [now % minuteMs, minuteAfter(now) - now];
     return currentRun === undefined && lastRun !== undefined && since > 3_000 && left > 5_000;
@@ -168,7 +165,7 @@ export function scheduleOfEveryMinute(): void {
         aClaim(name),
         aBackup(name, { ...quick, fullSchedule: `${(minute + fullAfter) % 60} * * * *` }, name),
       );
-      const { nextScheduleTime } = await statusWhere(
+      const { nextScheduleTime } = await statusWithin(
         name,
         'next run',
         (status) => 'nextScheduleTime' in status,
@@ -178,7 +175,7 @@ export function scheduleOfEveryMinute(): void {
       expect(timeOf(nextScheduleTime)).toBeGreaterThanOrEqual(first);
 
       const isRequested = ({ requestedType }: RunStatus): boolean => requestedType === 'Full';
-      const status = await statusWhere(name, 'the full backup', ({ history = [] }) =>
+      const status = await statusWithin(name, 'the full backup', ({ history = [] }) =>
         history.some(isRequested),
       );
 
@@ -232,12 +229,12 @@ export function suspendedSchedules(): void {
       expect(jobsEverMade('paused')).toEqual([]);
 
       await on().kubectl(['annotate', 'neo4jbackup', 'paused', `${wishes.runNow}=by-hand`]);
-      const { lastRun } = await statusWhere('paused', 'the end of a run', (status) => 'lastRun' in status);
+      const { lastRun } = await statusWithin('paused', 'the end of a run', (status) => 'lastRun' in status);
       expect(lastRun).toMatchObject({ annotationTriggerID: 'by-hand', reason: 'FullBackupTaken' });
       expect(lastRun).not.toHaveProperty('scheduledTime');
 
       await edit('paused', { suspend: false });
-      const resumed = await statusWhere('paused', 'the end', (status) => !('suspendedSince' in status));
+      const resumed = await statusWithin('paused', 'the end', (status) => !('suspendedSince' in status));
       const over = timeOf(resumed.missedRuns?.[0]?.lastTime);
       expect(resumed.missedRuns).toEqual([
         {
@@ -247,7 +244,7 @@ export function suspendedSchedules(): void {
           count: minutesTo(first, over),
         },
       ]);
-      const after = await statusWhere(
+      const after = await statusWithin(
         'paused',
         'a run by schedule',
         (status) => minutesOf(status).length > 0,
@@ -266,7 +263,7 @@ export function schedulesGoOn(): void {
     test('has one run for all the minutes in which nobody was there, and tells of the others', async () => {
       const ended = runsOf(await statusOf(name)).length;
       await edit(name, { suspend: false });
-      await statusWhere(name, 'runs again', (status) => runsOf(status).length > ended);
+      await statusWithin(name, 'runs again', (status) => runsOf(status).length > ended);
       await quiet(name);
       await killOperator();
       const before = await statusOf(name);
@@ -278,7 +275,7 @@ export function schedulesGoOn(): void {
       expect(jobsEverMade(name)).toEqual(made);
 
       await on().scaleOperator(1);
-      const after = await statusWhere(
+      const after = await statusWithin(
         name,
         'a run after that',
         ({ history = [] }) => history.length > made.length,

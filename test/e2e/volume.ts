@@ -2,22 +2,20 @@
 import { closeSync, openSync, readdirSync, readSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import type { Neo4jBackupStatus } from '../../src/api/neo4jbackup.ts';
-import { aBackup, aClaim, becomes, edit, messageOf, on, runEnds, statusOf, trigger } from './world.ts';
+import {
+  aBackup,
+  aClaim,
+  becomes,
+  edit,
+  messageOf,
+  on,
+  runEnds,
+  statusOf,
+  statusWhere,
+  trigger,
+} from './world.ts';
 
 const claim = 'shared';
-
-function statusWhere(
-  name: string,
-  what: string,
-  holds: (status: Neo4jBackupStatus) => boolean,
-): Promise<Neo4jBackupStatus> {
-  const look = async (): Promise<Neo4jBackupStatus | undefined> => {
-    const status = await statusOf(name);
-    return holds(status) ? status : undefined;
-  };
-  return on().until(`${what} of ${name}`, look, 180);
-}
 
 /** Folders of the points of a resource, below the root of its volume, oldest first. */
 async function pointsOf(name: string): Promise<readonly string[]> {

@@ -135,6 +135,20 @@ export async function statusOf(name: string): Promise<Neo4jBackupStatus> {
   return object?.status ?? {};
 }
 
+/** The status, once this holds of it. */
+export function statusWhere(
+  name: string,
+  what: string,
+  holds: (status: Neo4jBackupStatus) => boolean,
+  seconds = 180,
+): Promise<Neo4jBackupStatus> {
+  const look = async (): Promise<Neo4jBackupStatus | undefined> => {
+    const status = await statusOf(name);
+    return holds(status) ? status : undefined;
+  };
+  return on().until(`${what} of ${name}`, look, seconds);
+}
+
 /** The end of a run: of the first one, or of the one that a trigger started. */
 export function runEnds(name: string, triggerID?: string): Promise<RunStatus> {
   const look = async (): Promise<RunStatus | undefined> => {

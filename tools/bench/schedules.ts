@@ -1,9 +1,9 @@
 // `npm run bench -- schedules`: what it costs to wait for the time of many schedules, and how late their runs start.
-import { bundle } from '../bundle.ts';
 import { steps, type Steps } from '../steps.ts';
-import { startControlPlane, type ControlPlane } from './controller/control-plane.ts';
+import type { ControlPlane } from './controller/control-plane.ts';
 import { measureNoise, worldOf } from './controller/measure.ts';
 import { startOperator } from './controller/operator.ts';
+import { withPlane } from './controller/with-plane.ts';
 import { measureHours } from './schedules/hours.ts';
 import { measureOutage, measurePasses } from './schedules/passes.ts';
 import { printHours, printMachine, printOutage, printPasses, printStrikes } from './schedules/print.ts';
@@ -21,30 +21,20 @@ const dueAtOnce = 5;
  */
 export async function benchSchedules(count: number, stopped: Promise<number>): Promise<number> {
   const progress = steps(9);
-  let plane: ControlPlane | undefined;
-  const measured = (async (): Promise<number> => {
+  return withPlane(progress, stopped, async (start) => {
     const noise = measureNoise();
     const outage = await progress.run('an outage', async () => measureOutage());
     const passes = await progress.run('single passes', async () => measurePasses());
     const hours = await progress.run(`idle hours of ${count}`, () => measureHours(count));
     noise.push(...measureNoise());
-    plane = await progress.run('etcd and an API server', () => startControlPlane(progress));
-    await bundle(['main'], plane.folder);
-    const strikes = await measureStrikes(plane, Math.ceil(count / dueAtOnce), progress);
+    const strikes = await measureStrikes(await start(), Math.ceil(count / dueAtOnce), progress);
     noise.push(...measureNoise());
     printMachine(noise);
     printHours(hours);
     printPasses(passes);
     printOutage(outage);
     printStrikes(strikes);
-    return 0;
-  })();
-  const code = await Promise.race([measured, stopped]).catch((error: unknown) => {
-    console.error(`\nThe bench failed: ${error instanceof Error ? error.message : String(error)}`);
-    return 1;
   });
-  if (plane) await progress.run('removing the control plane', async () => plane?.stop());
-  return code;
 }
 
 async function measureStrikes(plane: ControlPlane, count: number, progress: Steps): Promise<Strikes> {
