@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { aBackup } from '../../test/support/builders.ts';
-import { account, type Taken } from './ledger.ts';
+import { aBackup, aRun } from '../../test/support/builders.ts';
+import { account, turnOf, type Taken } from './ledger.ts';
 
 const at = (minute: string): string => `2026-01-01T00:${minute}Z`;
 
@@ -54,4 +54,27 @@ test('a full backup is not due from a time on that has not come: a clock was ahe
   const backup = aBackup({ spec: timing, status });
   const now = new Date(at('10:00'));
   expect(account({ backup, now, runs: [] }, []).fullDueSince).toBe(at('10:00'));
+});
+
+describe('after a clock that was years ahead', () => {
+  const schedule = '* * * * *';
+  const status = { accountedThrough: '2036-01-01T00:00:00Z', observedTiming: { schedule } };
+
+  test('the schedules go on', () => {
+    const backup = aBackup({ spec: { schedule }, status });
+    const { accountedThrough } = account({ backup, now: new Date(at('10:30')), runs: [] }, []);
+    expect(accountedThrough).toBe(at('10:30'));
+  });
+
+  test('a moment that had its run then has no second one', () => {
+    const early = aRun({ id: 'orders-1', scheduledTime: at('11:00') });
+    const known = { ...status, accountedThrough: at('10:30'), history: [early] };
+    const backup = aBackup({ spec: { schedule }, status: known });
+    const dueAt = (minute: string): string | undefined => {
+      const seen = { backup, now: new Date(at(minute)), runs: [] };
+      return turnOf(seen, account(seen, []))?.due?.time.toISOString();
+    };
+    expect(dueAt('11:10')).toBeUndefined();
+    expect(dueAt('12:10')).toBe('2026-01-01T00:12:00.000Z');
+  });
 });
