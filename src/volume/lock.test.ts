@@ -53,17 +53,25 @@ function hold(
   });
 }
 
-/** A process that the kernel does not run: nothing of it reaches the volume any more. */
-function pausable(): { readonly files: Files; readonly pause: () => void } {
+/** A process that the kernel does not run: once it is paused nothing of it reaches the volume any more. */
+function pausable(): { readonly files: Files; readonly pause: () => Promise<void> } {
   let isPaused = false;
+  let underWay: Promise<unknown> = Promise.resolve();
   const never = new Promise<never>(() => undefined);
-  const files = new Proxy(realFiles, {
-    get: (target, verb: keyof Files) => (isPaused ? () => never : target[verb]),
-  });
+  const rewrite: Files['rewrite'] = async (...given) => {
+    const call = realFiles.rewrite(...given);
+    underWay = call.catch(() => undefined);
+    return call;
+  };
+  const files = new Proxy(
+    { ...realFiles, rewrite },
+    { get: (target, verb: keyof Files) => (isPaused ? () => never : target[verb]) },
+  );
   return {
     files,
-    pause: () => {
+    async pause() {
       isPaused = true;
+      await underWay; // the last beat, which may take a disk a while
     },
   };
 }
@@ -140,7 +148,7 @@ describe('withLock', () => {
     const { files, pause } = pausable();
     await hold(scene, 1, {}, files);
     await scene.clock.advance(25_000);
-    pause();
+    await pause();
     const start = scene.clock.monotonicMs();
     const second = await until(scene.clock, hold(scene, 2));
     expect(scene.clock.monotonicMs() - start).toBeGreaterThanOrEqual(60_000);

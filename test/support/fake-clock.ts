@@ -92,6 +92,7 @@ export async function until<T>(clock: FakeClock, work: Promise<T>): Promise<T> {
   return end;
 }
 
+/** Closing a file is called something else than all that is done with it before. */
 function isBusy(): boolean {
-  return process.getActiveResourcesInfo().some((name) => name.startsWith('FSReq'));
+  return process.getActiveResourcesInfo().some((name) => name.startsWith('FSReq') || name === 'CloseReq');
 }
