@@ -31,8 +31,7 @@ import {
 import { FakeClock, until } from '../../test/support/fake-clock.ts';
 import { toolB3 } from '../../test/support/stand-ins.ts';
 import { temporaryFolder } from '../../test/support/temporary.ts';
-import { filesWith } from '../../test/support/volume.ts';
-import { readDestination } from '../volume/catalogue.ts';
+import { filesWith, readManifests } from '../../test/support/volume.ts';
 import { realFiles, type Files } from '../volume/files.ts';
 import { folders } from '../volume/layout.ts';
 import type { Manifest } from '../volume/manifest.ts';
@@ -383,7 +382,7 @@ describe('is refused, and nothing is written', () => {
     expect([code, report?.reason, calls]).toEqual([20, 'AdoptionFailed', []]);
     expect(report?.message).toMatch(says);
     expect(others(world)).toEqual(before);
-    expect(await readDestination(world.root)).toEqual({ kind: 'blank' });
+    expect(await readManifests(world.root)).toEqual({ kind: 'blank' });
     expect((await readdir(world.root)).toSorted()).toEqual(['runs']);
   });
 
@@ -394,7 +393,7 @@ describe('is refused, and nothing is written', () => {
     const { code, report } = await attempt(world, run(1, { readSpace }), tool());
     expect([code, report?.reason]).toEqual([20, 'NoSpaceLeft']);
     expect(report?.message).toContain('that is to be adopted takes');
-    expect(await readDestination(world.root)).toEqual({ kind: 'blank' });
+    expect(await readManifests(world.root)).toEqual({ kind: 'blank' });
   });
 
   test('not one of two databases where the other one cannot be copied', async () => {
@@ -410,7 +409,7 @@ describe('is refused, and nothing is written', () => {
     };
     const options: AttemptOptions = { neo4jVersion: '4.4.48', databases: ['neo4j', 'system'], files };
     expect((await attempt(world, run(1, options), tool())).report?.reason).toBe('AdoptionFailed');
-    expect(await readDestination(world.root)).toEqual({ kind: 'blank' });
+    expect(await readManifests(world.root)).toEqual({ kind: 'blank' });
   });
 
   test.each([
@@ -429,7 +428,7 @@ describe('is refused, and nothing is written', () => {
     const { report } = await attempt(world, run(1, { files }), tool());
     expect(report?.reason).toBe('AdoptionFailed');
     expect(report?.message).toMatch(says);
-    expect(await readDestination(world.root)).toEqual({ kind: 'blank' });
+    expect(await readManifests(world.root)).toEqual({ kind: 'blank' });
   });
 });
 

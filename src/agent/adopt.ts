@@ -6,7 +6,7 @@ import { selectEngine } from '../engine/select.ts';
 import { nextSequence, pointsIn, readDestination, type Destination } from '../volume/catalogue.ts';
 import { placeOf, pointEntries, pointName } from '../volume/layout.ts';
 import { isLockError, withLock, type Held } from '../volume/lock.ts';
-import type { FileEntry, Manifest } from '../volume/manifest.ts';
+import type { FileEntry, Manifest, Point } from '../volume/manifest.ts';
 import {
   artifactsIn,
   entriesBelow,
@@ -60,7 +60,7 @@ interface Original {
  */
 export async function adopt(
   context: Context,
-  destination: Destination,
+  destination: Destination<Point>,
   wanted: readonly string[],
 ): Promise<Refused | undefined> {
   const { adoptFrom } = context.request;
@@ -77,7 +77,7 @@ export async function adopt(
 }
 
 /** Nothing is published, or nothing but what was adopted for this resource: an attempt may have died half-way. */
-function isOpen({ request }: Context, destination: Destination): boolean {
+function isOpen({ request }: Context, destination: Destination<Point>): boolean {
   if (destination.kind === 'blank') return true;
   if (destination.kind !== 'ours' || destination.damaged.length > 0) return false;
   return destination.points.every(
@@ -398,7 +398,7 @@ async function publish(
   const { files, podUID } = context;
   const destination = await readDestination(held.root);
   const there = pointsIn(destination);
-  const next = nextSequence(there);
+  const next = nextSequence(destination);
   const [first, ...more] = points.map((point, i): Manifest => ({ ...point, sequence: next + i }));
   if (first === undefined || !isOpen(context, destination)) return;
   if (there.some(({ database }) => database === first.database)) return;
@@ -411,7 +411,7 @@ async function publish(
 }
 
 /** Another attempt may have died after it had published, and before that was durable: then nothing may build on it yet. */
-async function keepAdopted({ files }: Context, root: string, points: readonly Manifest[]): Promise<void> {
+async function keepAdopted({ files }: Context, root: string, points: readonly Point[]): Promise<void> {
   for (const point of points) {
     if (point.layout === 'store') await keepPublished(files, root, point);
     else await files.sync(dirname(join(root, placeOf(point).data)));

@@ -27,10 +27,10 @@ import {
   failingFiles,
   filesWith,
   makeStore,
+  readManifests,
   type StoreFacts,
 } from '../../test/support/volume.ts';
 import { exchange, keptOutputBytes } from '../run/exchange.ts';
-import { readDestination } from '../volume/catalogue.ts';
 import { realFiles } from '../volume/files.ts';
 import { folders, pointFolder } from '../volume/layout.ts';
 import { withLock } from '../volume/lock.ts';
@@ -46,7 +46,7 @@ function run(n: number): { run: string; createdTime: string; pod: number } {
 }
 
 async function pointsOf({ root }: World): Promise<readonly Manifest[]> {
-  const destination = await readDestination(root);
+  const destination = await readManifests(root);
   return destination.kind === 'ours' ? destination.points : [];
 }
 

@@ -1,7 +1,7 @@
 // `agent catalog DIR`: what a destination holds. Read from the manifests themselves, not from the cache.
 import { cellOf, safeJSON, table } from '../api/table.ts';
-import { entryOf, type Entry } from '../volume/catalogue-file.ts';
 import { readPoints, type PointsRead } from '../volume/catalogue.ts';
+import { entryOf, type Entry } from '../volume/entry.ts';
 import { findRecord, recordedRuns, type FoundRecord } from '../volume/records.ts';
 import { inParallel } from '../volume/parallel.ts';
 import { inWords } from '../volume/space.ts';

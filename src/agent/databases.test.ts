@@ -17,8 +17,7 @@ import {
 } from '../../test/support/agent.ts';
 import { toolB3, toolC, type Served } from '../../test/support/stand-ins.ts';
 import { listing } from '../../test/support/temporary.ts';
-import { dyingFiles } from '../../test/support/volume.ts';
-import { readDestination } from '../volume/catalogue.ts';
+import { dyingFiles, readManifests } from '../../test/support/volume.ts';
 import { realFiles } from '../volume/files.ts';
 import { placeOf } from '../volume/layout.ts';
 import type { Manifest } from '../volume/manifest.ts';
@@ -31,7 +30,7 @@ function run(n: number, over: AttemptOptions = {}): AttemptOptions {
 }
 
 async function pointsOf({ root }: World): Promise<readonly Manifest[]> {
-  const destination = await readDestination(root);
+  const destination = await readManifests(root);
   return destination.kind === 'ours' ? destination.points : [];
 }
 

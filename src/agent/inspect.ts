@@ -2,7 +2,8 @@
 import { writeFile } from 'node:fs/promises';
 import { allDatabases } from '../engine/engine.ts';
 import { exitCodes, formatReport, type RunReport } from '../run/report.ts';
-import { pointsIn, pointsOfRun, readDestination } from '../volume/catalogue.ts';
+import { pointsIn, pointsOfRun } from '../volume/catalogue.ts';
+import { readNewest } from '../volume/newest.ts';
 import { readRecord } from '../volume/records.ts';
 import { foldersOf, type Context } from './context.ts';
 import { wantedDatabases } from './prepare.ts';
@@ -19,7 +20,7 @@ type Failed = Extract<Result, { readonly kind: 'failed' }>;
 async function inspect(context: Context): Promise<RunReport> {
   const { run, resource } = context.request;
   const { root } = foldersOf(context);
-  const points = pointsOfRun(pointsIn(await readDestination(root)), run, resource.uid);
+  const points = pointsOfRun(pointsIn(await readNewest(root, run, resource.uid)), run, resource.uid);
   const record = (await readRecord(root, run))?.report;
   if (points.length === 0) {
     if (record?.path === undefined) return record ?? failedReport(context, 'ResultLost');

@@ -3,21 +3,14 @@ import { join } from 'node:path';
 import { allDatabases, onlyDatabase } from '../engine/engine.ts';
 import { exchange, formatSteps } from '../run/exchange.ts';
 import type { RunReport } from '../run/report.ts';
-import {
-  pointsIn,
-  pointsOf,
-  pointsOfRun,
-  readDestination,
-  tipOf,
-  type Destination,
-} from '../volume/catalogue.ts';
+import { pointsIn, pointsOf, pointsOfRun, tipOf, type Destination } from '../volume/catalogue.ts';
 import { hasDamage, proveChains } from '../volume/chain.ts';
 import { listFolder } from '../volume/files.ts';
 import { isLockError, withLock } from '../volume/lock.ts';
 import { folders as layoutFolders, placeOf, stagingOwner } from '../volume/layout.ts';
-import type { Manifest } from '../volume/manifest.ts';
+import type { Manifest, Point } from '../volume/manifest.ts';
 import { expectedBytes } from '../volume/forecast.ts';
-import { readNewest } from '../volume/newest.ts';
+import { readNewest, readNewestAnew } from '../volume/newest.ts';
 import { progressOf } from '../volume/progress.ts';
 import { abandonedClaims, withdrawAbandoned } from '../volume/publish.ts';
 import { lackingForCopy, tightFor, type Space } from '../volume/space.ts';
@@ -98,16 +91,16 @@ export async function prepare(context: Context): Promise<RunReport | undefined> 
   return undefined;
 }
 
-/** What is newest decides, as long as it is good: else all that there is must be known. */
-async function readToGoOn({ request, volume }: Context): Promise<Destination> {
+/** Where what is newest turns out to be broken, which that is was not for the catalogue to say: all manifests tell. */
+async function readToGoOn({ request, volume }: Context): Promise<Destination<Manifest>> {
   const root = join(volume, request.path);
   const newest = await readNewest(root, request.run, request.resource.uid);
   const isGood = newest.kind !== 'ours' || proveChains(newest.points).broken.length === 0;
-  return isGood ? newest : readDestination(root);
+  return isGood ? newest : readNewestAnew(root, request.run, request.resource.uid);
 }
 
 /** The report for a destination that must not be touched. */
-export function refuse(context: Context, destination: Destination): RunReport | undefined {
+export function refuse(context: Context, destination: Destination<Point>): RunReport | undefined {
   if (destination.kind === 'foreign') {
     const named = destination.entries.slice(0, 3).join(', ');
     const more = destination.entries.length > 3 ? ` and ${destination.entries.length - 3} more` : '';
@@ -157,7 +150,7 @@ function withPublished(
 /** What is to be taken of each database, or what is in the way of all. */
 function decideAll(
   context: Context,
-  destination: Destination,
+  destination: Destination<Manifest>,
   { databases, space }: { readonly databases: readonly string[]; readonly space: Space | undefined },
 ): readonly Wanted[] | Problem {
   const decided = databases.map((name) => decide(context, destination, name));
@@ -168,7 +161,7 @@ function decideAll(
 }
 
 /** What is to be taken of a database, and why, before anything was copied for it. */
-function decide(context: Context, destination: Destination, database: string): Wanted | Problem {
+function decide(context: Context, destination: Destination<Manifest>, database: string): Wanted | Problem {
   const { request, engine } = context;
   const { points, damaged } = destination.kind === 'ours' ? destination : { points: [], damaged: [] };
   const ours = database === allDatabases ? points : pointsOf(points, database);

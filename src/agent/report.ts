@@ -10,12 +10,15 @@ import {
   pointsOfRun,
   readDestination,
   tipOf,
+  type Destination,
 } from '../volume/catalogue.ts';
 import { isOtherStore } from '../volume/chain.ts';
+import { manifestOf as readManifest, type Entry } from '../volume/entry.ts';
 import { listFolder, readText } from '../volume/files.ts';
 import { isLockError, withLock, type Held } from '../volume/lock.ts';
 import { pointEntries, pointName } from '../volume/layout.ts';
 import type { FileEntry, Manifest } from '../volume/manifest.ts';
+import { readNewest } from '../volume/newest.ts';
 import { progressOf } from '../volume/progress.ts';
 import {
   keepPublished,
@@ -50,14 +53,14 @@ export async function report(context: Context): Promise<RunReport> {
   const points = pointsIn(destination);
   const { run, resource } = context.request;
 
-  const published = new Set(points.flatMap(({ files }) => files.map(({ path }) => path)));
+  const published = new Set(points.flatMap(({ file }) => file ?? []));
   const results: Result[] = [];
   for (const target of plan.targets)
     for (const one of await judgeTarget(context, target, { plan, published }))
       results.push(await conclude(context, plan, one));
-  for (const point of pointsOfRun(points, run, resource.uid))
-    if (results.every((result) => nameOf(result) !== point.database))
-      results.push(await tellAgain(context, point));
+  for (const entry of pointsOfRun(points, run, resource.uid))
+    if (results.every((result) => nameOf(result) !== entry.database))
+      results.push(await tellOf(context, entry));
   return results.length > 0
     ? reportOf(context, results)
     : failedReport(context, 'ArtifactMissing', 'The points of this run are gone');
@@ -72,6 +75,15 @@ async function conclude(context: Context, plan: Plan, judged: Judged): Promise<R
 
 function nameOf(result: Result): string {
   return result.kind === 'published' ? result.manifest.database : result.database;
+}
+
+async function tellOf(context: Context, entry: Entry): Promise<Result> {
+  const manifest = await readManifest(foldersOf(context).root, entry);
+  return manifest === undefined ? gone(entry.database) : tellAgain(context, manifest);
+}
+
+function gone(database: string): Result {
+  return failedResult(database, { reason: 'ArtifactMissing', detail: 'The point of this run is gone' });
 }
 
 /**
@@ -135,13 +147,14 @@ function failedResult(database: string, { reason, detail }: Objection): Result {
 async function publishLocked(context: Context, held: Held, made: Made, put: Put): Promise<Result> {
   const { candidate, found, known } = made;
   const { database, type } = candidate;
-  const faster = await pointOfRun(context, database);
+  const destination = await newestIn(context);
+  const points = pointsIn(destination);
+  const faster = publishedOf(context, points, database);
   if (faster !== undefined) return tellAgain(context, faster);
-  const points = pointsIn(await readDestination(held.root));
   const objection = compare(type, candidate, { found, known }) ?? moved(pointsOf(points, database), known);
   if (objection !== undefined) return failedResult(database, objection);
 
-  const manifest = manifestOf(context, made, nextSequence(points));
+  const manifest = manifestOf(context, made, nextSequence(destination));
   const outcome = await put(held, manifest);
   if (outcome === 'published') return { kind: 'published', manifest };
   if (outcome === 'taken')
@@ -150,17 +163,27 @@ async function publishLocked(context: Context, held: Held, made: Made, put: Put)
       detail: `A file of another run has the name ${manifest.files[0]?.path}`,
     });
   const other = await pointOfRun(context, database);
-  return other === undefined
-    ? failedResult(database, { reason: 'ArtifactMissing', detail: 'The point of this run is gone' })
-    : tellAgain(context, other);
+  return other === undefined ? gone(database) : tellAgain(context, other);
+}
+
+/** What matters to this run of all that is there now. */
+function newestIn(context: Context): Promise<Destination<Manifest>> {
+  const { run, resource } = context.request;
+  return readNewest(foldersOf(context).root, run, resource.uid);
 }
 
 /** What this run has published of a database, in any of its attempts. */
 async function pointOfRun(context: Context, database: string): Promise<Manifest | undefined> {
-  const { run, resource } = context.request;
-  const there = pointsIn(await readDestination(foldersOf(context).root));
-  const points = pointsOfRun(there, run, resource.uid);
-  return points.find((point) => point.database === database);
+  return publishedOf(context, pointsIn(await newestIn(context)), database);
+}
+
+function publishedOf(
+  { request }: Context,
+  points: readonly Manifest[],
+  database: string,
+): Manifest | undefined {
+  const ours = pointsOfRun(points, request.run, request.resource.uid);
+  return ours.find((point) => point.database === database);
 }
 
 /** @returns what is there, or why it is no backup */

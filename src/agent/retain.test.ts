@@ -13,10 +13,9 @@ import {
   type World,
 } from '../../test/support/agent.ts';
 import { listing } from '../../test/support/temporary.ts';
-import { aPointName, failingFiles, makePoint } from '../../test/support/volume.ts';
+import { aPointName, failingFiles, makePoint, readManifests } from '../../test/support/volume.ts';
 import type { RetentionPolicy } from '../api/neo4jbackup.ts';
 import { parseUpkeep, type UpkeepReport } from '../run/upkeep.ts';
-import { readDestination } from '../volume/catalogue.ts';
 import { realFiles, type Files } from '../volume/files.ts';
 import type { Space } from '../volume/space.ts';
 import { runPrune } from './prune.ts';
@@ -37,7 +36,7 @@ async function withPoints(count: number): Promise<World> {
 }
 
 async function sequences({ root }: World): Promise<readonly number[]> {
-  const destination = await readDestination(root);
+  const destination = await readManifests(root);
   return destination.kind === 'ours' ? destination.points.map(({ sequence }) => sequence) : [];
 }
 
@@ -102,7 +101,7 @@ describe('after a run', () => {
     writeFileSync(join(data, 'neostore.nodestore.db'), 'rotten');
     const { report } = await attempt(world, run(3), tool({ lastTransactionId: 29n }));
     expect(report).toMatchObject({ fullBecause: 'ArtifactCorrupt', retention: { removed: 0, kept: 2 } });
-    const after = await readDestination(world.root);
+    const after = await readManifests(world.root);
     expect(after).toMatchObject({
       kind: 'ours',
       points: [{ point: aPointName(1) }, { type: 'Full' }],

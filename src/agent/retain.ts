@@ -9,7 +9,7 @@ import { listFolder } from '../volume/files.ts';
 import { volumeStatus } from '../volume/forecast.ts';
 import { folders, isTrash, pointNamePattern } from '../volume/layout.ts';
 import { isLockError, withLock, type Held } from '../volume/lock.ts';
-import type { Manifest } from '../volume/manifest.ts';
+import type { Point } from '../volume/manifest.ts';
 import { emptyTrash, prune, type Pruned } from '../volume/prune.ts';
 import { newestRecord } from '../volume/records.ts';
 import { neverRemoved, planRetention } from '../volume/retention.ts';
@@ -54,7 +54,7 @@ export async function retain(
 /** What is found of the volume now: sizes, room, and where that leads. */
 export async function lookAtVolume(
   context: Context,
-  points: readonly Manifest[],
+  points: readonly Point[],
 ): Promise<NonNullable<RunReport['volume']>> {
   const { request, now } = context;
   return volumeStatus({ points, space: await spaceOf(context), policy: request.retention, now: now() });
@@ -90,17 +90,14 @@ async function hasToGo({ request, volume }: Context, newestRun: readonly RunReas
   return plan.condemned.length > 0 && plan.blockedBecause === undefined;
 }
 
-/** What there is, from the catalogue where it can be had: then without the files of each point. */
+/** What there is, from the catalogue where it can be had. */
 async function outline(
   root: string,
-): Promise<{ readonly points: readonly Manifest[]; readonly damaged: readonly string[] }> {
+): Promise<{ readonly points: readonly Point[]; readonly damaged: readonly string[] }> {
   const catalogue = await readCatalogue(root);
   if (catalogue.kind === 'good') {
     const { points, damaged } = catalogue.value;
-    return {
-      points: points.map((point) => ({ ...point, files: [] })),
-      damaged: damaged.map(({ place }) => nameOf(place)),
-    };
+    return { points, damaged: damaged.map(({ place }) => nameOf(place)) };
   }
   const found = await readDestination(root);
   return found.kind === 'ours' ? found : { points: [], damaged: [] };
@@ -168,6 +165,6 @@ function damagedOne(path: string): readonly Told[] {
   return pointNamePattern.test(point) ? [{ point, verdict: 'Kept', because: neverRemoved }] : [];
 }
 
-function bytesOf(points: readonly Manifest[]): number {
+function bytesOf(points: readonly Point[]): number {
   return points.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
 }

@@ -2,19 +2,18 @@
 import { join } from 'node:path';
 import { exchange } from '../run/exchange.ts';
 import type { RunReport } from '../run/report.ts';
-import { entryOf, writeCatalogue, type Entry } from '../volume/catalogue-file.ts';
+import { writeCatalogue } from '../volume/catalogue-file.ts';
 import {
+  destinationOf,
   pointsIn,
   pointsOf,
   readDestination,
   readPoints,
-  type PointRead,
   type PointsRead,
-  type Read,
 } from '../volume/catalogue.ts';
+import { entryOf, manifestOf, type Entry } from '../volume/entry.ts';
 import { readText } from '../volume/files.ts';
 import { LockLost, withLock, type Held } from '../volume/lock.ts';
-import type { Manifest } from '../volume/manifest.ts';
 import { newMark, readMarks, writeMarks } from '../volume/marks.ts';
 import { writeRestoreGuide } from '../volume/restore-guide.ts';
 import { foldersOf, holderOf, type Context } from './context.ts';
@@ -43,38 +42,10 @@ export async function tidy(context: Context, ended: RunReport): Promise<Tidied> 
 async function putInOrder(context: Context, held: Held, ended: RunReport): Promise<Tidied> {
   const retention = await applied(context, held, ended);
   await held.check();
-  const read = await readPoints(held.root, outlineOf);
+  const read = await readPoints(held.root, entryOf);
   await catalogue(context, held, read);
-  const volume = await lookAtVolume(context, goodOnes(read));
+  const volume = await lookAtVolume(context, pointsIn(destinationOf(read)));
   return { volume, ...(retention === undefined ? {} : { retention }) };
-}
-
-/** Of the files of a point, of which there may be thousands of both, no more is kept than the guide names: an artifact. */
-interface Outline {
-  readonly entry: Entry;
-  readonly files: Manifest['files'];
-}
-
-function outlineOf(read: Read): Outline {
-  return { entry: entryOf(read), files: read.manifest.files.slice(0, 1) };
-}
-
-function goodOnes(read: PointsRead<Outline>): readonly Manifest[] {
-  if (read.kind !== 'ours') return [];
-  return read.places.flatMap((one) =>
-    one.kind === 'good' ? [{ ...one.kept.entry, files: one.kept.files }] : [],
-  );
-}
-
-function entriesOf(read: PointsRead<Outline>): PointsRead<Entry> {
-  if (read.kind !== 'ours') return read;
-  const places = read.places.map((one): PointRead<Entry> => {
-    const { place } = one;
-    return one.kind === 'good'
-      ? { place, kind: one.kind, kept: one.kept.entry }
-      : { place, kind: one.kind, why: one.why };
-  });
-  return { kind: 'ours', places };
 }
 
 /** What prepare found damaged must not count as good from now on: for its sake retention would take what is. */
@@ -83,12 +54,12 @@ async function markDamaged({ exchange: folder, files, request }: Context, held: 
   const { damaged = [] } = text === undefined ? {} : parsePlan(text);
   if (damaged.length === 0) return;
   const points = pointsIn(await readDestination(held.root));
-  const fresh = damaged.flatMap(({ database, point, file }) =>
-    pointsOf(points, database)
-      .filter((one) => one.point === point)
-      .map((one) => newMark(one, { time: request.createdTime, damaged: file })),
-  );
-  const marks = new Map([...(await readMarks(held.root)), ...fresh]);
+  const marks = new Map(await readMarks(held.root));
+  for (const { database, point, file } of damaged) {
+    const entry = pointsOf(points, database).find((one) => one.point === point);
+    const manifest = entry && (await manifestOf(held.root, entry));
+    if (manifest !== undefined) marks.set(...newMark(manifest, { time: request.createdTime, damaged: file }));
+  }
   await held.check();
   await writeMarks(files, held.root, marks);
 }
@@ -106,12 +77,12 @@ async function applied(context: Context, held: Held, ended: RunReport): Promise<
 }
 
 /** Both follow from the manifests: without them the next run is slower, and somebody has to look for a command. */
-async function catalogue({ files, say }: Context, held: Held, read: PointsRead<Outline>): Promise<void> {
+async function catalogue({ files, say }: Context, held: Held, read: PointsRead<Entry>): Promise<void> {
   try {
-    await writeCatalogue(files, held.root, entriesOf(read));
+    await writeCatalogue(files, held.root, read);
     if (read.kind !== 'ours') return;
     await held.check();
-    await writeRestoreGuide(files, held.root, goodOnes(read));
+    await writeRestoreGuide(files, held.root, pointsIn(destinationOf(read)));
   } catch (error) {
     say({ err: error }, 'the catalogue or the guide could not be written');
   }

@@ -14,9 +14,8 @@ import {
 } from '../../test/support/agent.ts';
 import { generations } from '../../test/support/captures.ts';
 import { listing } from '../../test/support/temporary.ts';
-import { filesWith, makeStore, writeManifest } from '../../test/support/volume.ts';
+import { filesWith, makeStore, readManifests, writeManifest } from '../../test/support/volume.ts';
 import { refusedAs } from '../run/address.ts';
-import { readDestination } from '../volume/catalogue.ts';
 import type { Manifest } from '../volume/manifest.ts';
 import { folders, placeOf } from '../volume/layout.ts';
 import type { Space } from '../volume/space.ts';
@@ -77,7 +76,7 @@ async function withTip(version: string): Promise<World> {
 }
 
 async function pointsIn({ root }: World): Promise<readonly Manifest[]> {
-  const destination = await readDestination(root);
+  const destination = await readManifests(root);
   return destination.kind === 'ours' ? destination.points : [];
 }
 

@@ -2,7 +2,7 @@
 import type { RetentionPolicy } from '../api/neo4jbackup.ts';
 import type { Engine } from '../engine/engine.ts';
 import { volumeStatus } from '../volume/forecast.ts';
-import type { Manifest } from '../volume/manifest.ts';
+import type { Point } from '../volume/manifest.ts';
 import { planRetention } from '../volume/retention.ts';
 import type { PlannedRun } from './runs.ts';
 
@@ -35,7 +35,7 @@ interface Held {
 
 interface KeptPoint {
   readonly time: Date;
-  readonly type: Manifest['type'];
+  readonly type: Point['type'];
   /** The full backup that its chain begins with. */
   readonly chainTime: Date;
   /** The rules that keep it, or why it would go. */
@@ -97,7 +97,7 @@ const unknownSizes: Sizes = { fullBytes: 1_000_000, growthBytes: 1 };
 const affordable = 200_000;
 
 class Volume {
-  standing: Manifest[] = [];
+  standing: Point[] = [];
   chainsStarted = 0;
   most: Points['most'];
   coarsest = 1;
@@ -133,7 +133,7 @@ class Volume {
     return { run, fullBecause, pruned, points: this.standing.length, chains: this.links.size };
   }
 
-  private pointOf(run: PlannedRun, type: Manifest['type']): Manifest {
+  private pointOf(run: PlannedRun, type: Point['type']): Point {
     const { engine } = this.wishes;
     const parent = this.standing.at(-1)?.point;
     const time = run.start.toISOString();
@@ -157,11 +157,10 @@ class Volume {
       startTime: time,
       completionTime: time,
       sizeBytes: this.sizeOf(type),
-      files: [],
     };
   }
 
-  private sizeOf(type: Manifest['type']): number {
+  private sizeOf(type: Point['type']): number {
     const { sizes = unknownSizes, engine } = this.wishes;
     const { fullBytes, growthBytes } = sizes;
     if (engine.layout === 'store')
@@ -197,7 +196,7 @@ class Volume {
   }
 }
 
-function sum(held: Held, points: readonly Manifest[], sign: 1 | -1): Held {
+function sum(held: Held, points: readonly Point[], sign: 1 | -1): Held {
   return {
     points: held.points + sign * points.length,
     full: held.full + sign * points.filter(({ type }) => type === 'Full').length,
@@ -205,8 +204,8 @@ function sum(held: Held, points: readonly Manifest[], sign: 1 | -1): Held {
   };
 }
 
-function judged(points: readonly Manifest[], policy: RetentionPolicy | undefined): readonly KeptPoint[] {
-  const told = (point: Manifest, because: string, isCondemned: boolean): KeptPoint => ({
+function judged(points: readonly Point[], policy: RetentionPolicy | undefined): readonly KeptPoint[] {
+  const told = (point: Point, because: string, isCondemned: boolean): KeptPoint => ({
     time: timeOf(point),
     type: point.type,
     chainTime: new Date(point.chain),
@@ -218,6 +217,6 @@ function judged(points: readonly Manifest[], policy: RetentionPolicy | undefined
   return verdicts.map(({ point, because, stays }) => told(point, because, !stays));
 }
 
-function timeOf({ completionTime }: Manifest): Date {
+function timeOf({ completionTime }: Point): Date {
   return new Date(completionTime);
 }

@@ -1,20 +1,11 @@
 // catalog.json: what the manifests say without their lists of files, as one file. A cache, for people and for the next run.
 import { join } from 'node:path';
 import * as z from 'zod';
-import { readPoints, type PointRead, type PointsRead, type Read } from './catalogue.ts';
+import { readPoints, type PointRead, type PointsRead } from './catalogue.ts';
+import { Entry, entryOf } from './entry.ts';
 import { replaceFile, type Files } from './files.ts';
 import { partialOf, placeOf, rootFiles } from './layout.ts';
-import { Point } from './manifest.ts';
 import { formatSealed, readSealed, type Parsed, type Seal } from './seal.ts';
-
-const Entry = Point.extend({
-  /** Checksum of the manifest that all of this is from. */
-  manifest: z.string().regex(/^[0-9a-f]{64}$/),
-  fileCount: z.int().min(1),
-});
-
-/** A point as the catalogue has it. */
-export type Entry = Readonly<z.output<typeof Entry>>;
 
 const Body = z.object({
   schemaVersion: z.literal(1),
@@ -30,10 +21,6 @@ const seal: Seal<CatalogueBody> = {
   schema: Body,
   mostBytes: 64 * 1_048_576, // some 70,000 points
 };
-
-export function entryOf({ manifest: { files, ...point }, sha256 }: Read): Entry {
-  return { ...point, manifest: sha256, fileCount: files.length };
-}
 
 /** @throws the system error of a failed call on the volume */
 export function readCatalogue(root: string): Promise<Parsed<CatalogueBody> | { readonly kind: 'absent' }> {

@@ -4,9 +4,9 @@ import { createHash } from 'node:crypto';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { listing, temporaryFolder } from '../../test/support/temporary.ts';
-import { aManifest, aPointName, writeManifest } from '../../test/support/volume.ts';
-import { nextSequence, pointsOfRun, readDestination, tipOf } from './catalogue.ts';
-import { pointFolder } from './layout.ts';
+import { aManifest, aPointName, readManifests, writeManifest } from '../../test/support/volume.ts';
+import { destinationOf, nextSequence, pointsOfRun, readDestination, tipOf } from './catalogue.ts';
+import { placeOf, pointFolder } from './layout.ts';
 import type { Manifest } from './manifest.ts';
 
 const [first, second, third] = [1, 2, 3].map((sequence) => aManifest({ sequence })) as [
@@ -27,7 +27,7 @@ function folderOf({ chain, point }: Manifest): string {
   return pointFolder(chain, point);
 }
 
-describe('readDestination', () => {
+describe('reading a destination', () => {
   interface BlankCase {
     readonly name: string;
     readonly make: (root: string) => Promise<unknown>;
@@ -58,17 +58,26 @@ describe('readDestination', () => {
   test.each(blanks)('calls $name blank', async ({ make }) => {
     const root = await destination();
     await make(root);
-    expect(await readDestination(root)).toEqual({ kind: 'blank' });
+    expect(await readManifests(root)).toEqual({ kind: 'blank' });
   });
 
   test('gives the points by sequence, whatever their names and the order on disk say', async () => {
     const late = aManifest({ sequence: 4, point: aPointName(0) });
     const root = await destination(third, late, first, second);
-    expect(await readDestination(root)).toEqual({
+    expect(await readManifests(root)).toMatchObject({
       kind: 'ours',
       points: [first, second, third, late],
       damaged: [],
     });
+  });
+
+  test('holds no list of files, but the name of an artifact', async () => {
+    const [file, sha256] = ['neo4j.backup', 'b'.repeat(64)];
+    const files = [{ path: file, size: 1, sha256 }];
+    const artifact = aManifest({ sequence: 2, layout: 'artifacts', database: 'neo4j', files });
+    const read = await readDestination(await destination(first, artifact));
+    expect(read).toMatchObject({ kind: 'ours', points: [{ point: first.point, fileCount: 1 }, { file }] });
+    expect(JSON.stringify(read)).not.toContain('"files"');
   });
 
   interface ForeignCase {
@@ -114,13 +123,13 @@ describe('readDestination', () => {
   test.each(foreigners)('calls $name foreign, beside points of ours too', async ({ make, entries }) => {
     const root = await destination(first);
     await make(root);
-    expect(await readDestination(root)).toEqual({ kind: 'foreign', entries });
+    expect(await readManifests(root)).toEqual({ kind: 'foreign', entries });
   });
 
   test('calls a file in the place of the destination foreign', async () => {
     const root = await destination();
     await writeFile(join(root, 'file'), '');
-    expect(await readDestination(join(root, 'file'))).toEqual({ kind: 'foreign', entries: ['file'] });
+    expect(await readManifests(join(root, 'file'))).toEqual({ kind: 'foreign', entries: ['file'] });
   });
 
   interface DamageCase {
@@ -163,7 +172,7 @@ describe('readDestination', () => {
   test.each(damages)('counts a point with $name as damaged, and keeps the others', async ({ damage }) => {
     const root = await destination(first, second);
     await damage(join(root, folderOf(second)), root);
-    expect(await readDestination(root)).toEqual({
+    expect(await readManifests(root)).toMatchObject({
       kind: 'ours',
       points: [first],
       damaged: [folderOf(second)],
@@ -173,7 +182,7 @@ describe('readDestination', () => {
   test('is not blank when all it has is damaged', async () => {
     const root = await destination(first);
     await truncate(join(root, folderOf(first), 'manifest.json'), 10);
-    expect(await readDestination(root)).toEqual({ kind: 'ours', points: [], damaged: [folderOf(first)] });
+    expect(await readManifests(root)).toMatchObject({ kind: 'ours', points: [], damaged: [folderOf(first)] });
   });
 
   test('passes over a file in the place of a chain, and names that are none of a point', async () => {
@@ -181,7 +190,7 @@ describe('readDestination', () => {
     await writeFile(join(root, 'points', aPointName(9)), '');
     await mkdir(join(root, 'points', 'old', 'x'), { recursive: true });
     await mkdir(join(root, 'points', first.chain, 'x'), { recursive: true });
-    expect(await readDestination(root)).toEqual({ kind: 'ours', points: [first], damaged: [] });
+    expect(await readManifests(root)).toMatchObject({ kind: 'ours', points: [first], damaged: [] });
   });
 
   test('says that a newer operator wrote there, whatever else is there', async () => {
@@ -192,14 +201,14 @@ describe('readDestination', () => {
       join(root, folderOf(second), 'manifest.json'),
       JSON.stringify({ manifest: body, sha256 }),
     );
-    expect(await readDestination(root)).toEqual({ kind: 'tooNew', schemaVersion: 7 });
+    expect(await readManifests(root)).toEqual({ kind: 'tooNew', schemaVersion: 7 });
   });
 
   test('changes nothing', async () => {
     const root = await destination(first, second);
     await truncate(join(root, folderOf(second), 'manifest.json'), 10);
     const before = listing(root);
-    await readDestination(root);
+    await readManifests(root);
     expect(listing(root)).toEqual(before);
   });
 });
@@ -246,9 +255,15 @@ describe('tipOf', () => {
 test('the next sequence is above all that are there', () => {
   const sequences = fc.array(fc.integer({ min: 1, max: 1_000_000 }), { maxLength: 50 });
   fc.assert(
-    fc.property(sequences, (taken) => {
-      const next = nextSequence(taken.map((sequence) => aManifest({ sequence, point: aPointName(1) })));
-      expect(next).toBe(Math.max(0, ...taken) + 1);
+    fc.property(sequences, fc.array(fc.boolean(), { maxLength: 50 }), (taken, isDamaged) => {
+      const places = taken.map((sequence, i) => {
+        const kept = aManifest({ sequence, point: aPointName(1) });
+        const { manifest: place } = placeOf(kept);
+        return isDamaged[i] === true
+          ? ({ place, kind: 'damaged', why: 'a file of it is', kept } as const)
+          : ({ place, kind: 'good', kept } as const);
+      });
+      expect(nextSequence(destinationOf({ kind: 'ours', places }))).toBe(Math.max(0, ...taken) + 1);
     }),
   );
 });

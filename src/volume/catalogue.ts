@@ -3,6 +3,7 @@ import type { Dirent } from 'node:fs';
 import { lstat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { databaseName } from '../api/patterns.ts';
+import { entryOf, type Entry } from './entry.ts';
 import { errorCode, listEntries } from './files.ts';
 import {
   folders,
@@ -18,10 +19,17 @@ import { markOf, parseMarks, type Mark, type Marks } from './marks.ts';
 import { inParallel } from './parallel.ts';
 import { readSealed } from './seal.ts';
 
-export type Destination =
+/** `T`: what is held of each point. */
+export type Destination<T extends Point = Entry> =
   /** Nothing there, or nothing yet. */
   | { readonly kind: 'blank' }
-  | { readonly kind: 'ours'; readonly points: readonly Manifest[]; readonly damaged: readonly string[] }
+  | {
+      readonly kind: 'ours';
+      readonly points: readonly T[];
+      readonly damaged: readonly string[];
+      /** The highest one of all, of damaged points, too, as far as their manifests can be read. 0: of none. */
+      readonly newestSequence: number;
+    }
   /** Something there that this operator never wrote. */
   | { readonly kind: 'foreign'; readonly entries: readonly string[] }
   | { readonly kind: 'tooNew'; readonly schemaVersion: number };
@@ -31,12 +39,21 @@ export type Destination =
  * was read back and found damaged counts as one whose manifest is.
  */
 export async function readDestination(root: string): Promise<Destination> {
-  const read = await readPoints(root, ({ manifest }) => manifest);
+  return destinationOf(await readPoints(root, entryOf));
+}
+
+/** What a destination is, by what was read of it. */
+export function destinationOf<T extends Point>(read: PointsRead<T>): Destination<T> {
   if (read.kind !== 'ours') return read;
   const points = read.places.flatMap((one) => (one.kind === 'good' ? [one.kept] : []));
   const damaged = read.places.flatMap((one) => (one.kind === 'damaged' ? [nameOf(one.place)] : []));
   if (points.length === 0 && damaged.length === 0) return { kind: 'blank' };
-  return { kind: 'ours', points: points.toSorted((a, b) => a.sequence - b.sequence), damaged };
+  return {
+    kind: 'ours',
+    points: points.toSorted((a, b) => a.sequence - b.sequence),
+    damaged,
+    newestSequence: read.places.reduce((most, { kept }) => Math.max(most, kept?.sequence ?? 0), 0),
+  };
 }
 
 /** What stands where the manifest of a point should. `T`: what is kept of a good one. */
@@ -227,7 +244,7 @@ async function foldersIn(root: string, folder: string, pattern: RegExp): Promise
 }
 
 /** What is published, whatever else there may be. */
-export function pointsIn(destination: Destination): readonly Manifest[] {
+export function pointsIn<T extends Point>(destination: Destination<T>): readonly T[] {
   return destination.kind === 'ours' ? destination.points : [];
 }
 
@@ -250,6 +267,7 @@ export function pointsOfRun<T extends Point>(points: readonly T[], run: string, 
   return points.filter((point) => point.run === run && point.resource.uid === uid);
 }
 
-export function nextSequence(points: readonly Point[]): number {
-  return points.reduce((most, { sequence }) => Math.max(most, sequence), 0) + 1;
+/** No two points have the same number, and what is damaged today may have been put right tomorrow. */
+export function nextSequence(destination: Destination<Point>): number {
+  return destination.kind === 'ours' ? destination.newestSequence + 1 : 1;
 }

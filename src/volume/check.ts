@@ -4,17 +4,17 @@ import { lstat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
-import { entryOf, readCatalogue, type Entry } from './catalogue-file.ts';
+import { readCatalogue } from './catalogue-file.ts';
 import { readPoints, type PointRead } from './catalogue.ts';
 import { proveChains } from './chain.ts';
+import { entryOf, manifestOf, type Entry } from './entry.ts';
 import { errorCode, listEntries } from './files.ts';
 import { folders, placeOf, rootFiles } from './layout.ts';
-import { manifestSeal, type FileEntry, type Manifest, type Point } from './manifest.ts';
+import type { FileEntry, Manifest, Point } from './manifest.ts';
 import { parseMarks } from './marks.ts';
 import { silent } from './progress.ts';
 import { faultOfArtifact } from './readback.ts';
 import { findRecord } from './records.ts';
-import { readSealed } from './seal.ts';
 import { verifyFiles } from './stage.ts';
 import { inspectStore } from './verify.ts';
 
@@ -136,10 +136,9 @@ function brokenChains(points: readonly Entry[]): readonly Fault[] {
 
 async function lookAt(root: string, point: Entry): Promise<Looked> {
   const place = placeOf(point);
-  const read = await readSealed(join(root, place.manifest), manifestSeal);
-  if (read.kind !== 'good' || read.sha256 !== point.manifest)
+  const manifest = await manifestOf(root, point);
+  if (manifest === undefined)
     return { point, faults: [{ path: place.manifest, why: 'it changed while it was read' }] };
-  const manifest = read.value;
   const data = await lstat(join(root, place.data)).catch((error: unknown) => {
     if (errorCode(error) === 'ENOENT') return undefined;
     throw error;

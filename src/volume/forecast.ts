@@ -1,7 +1,7 @@
 // What the volume is coming to: what the next run will write, how fast it fills, and what a policy asks for in the end. Pure.
 import type { RetentionPolicy, VolumeStatus } from '../api/neo4jbackup.ts';
 import { pointsOf } from './catalogue.ts';
-import type { Manifest } from './manifest.ts';
+import type { Point } from './manifest.ts';
 import { msOf, skewedOf } from './retention.ts';
 import type { Space } from './space.ts';
 
@@ -19,7 +19,7 @@ const horizonMs = 10 * 365 * dayMs;
 const usualOf = 8;
 
 /** What a backup of one database will probably write, going by those before it. Nothing to go by: 0. */
-export function expectedBytes(points: readonly Manifest[], database: string, type: Manifest['type']): number {
+export function expectedBytes(points: readonly Point[], database: string, type: Point['type']): number {
   const ordered = inOrder(pointsOf(points, database));
   const newest = ordered.at(-1);
   const full = ordered.findLast((point) => point.type === 'Full');
@@ -39,7 +39,7 @@ export function volumeStatus({
   policy,
   now,
 }: {
-  readonly points: readonly Manifest[];
+  readonly points: readonly Point[];
   /** Undefined: the file system does not tell. */
   readonly space: Space | undefined;
   readonly policy: RetentionPolicy | undefined;
@@ -73,7 +73,7 @@ function bounded(bytes: number | undefined): number | undefined {
  * What came onto the volume each day since the oldest point that is still there, and stayed. By the times of points whose
  * clocks agree with their order.
  */
-function growthPerDay(points: readonly Manifest[]): number | undefined {
+function growthPerDay(points: readonly Point[]): number | undefined {
   const counted = timely(points);
   const [first, last] = [counted[0], counted.at(-1)];
   if (first === undefined || last === undefined || counted.length < fewest) return undefined;
@@ -90,12 +90,12 @@ function fullAt(free: number | undefined, growth: number | undefined, now: Date)
 }
 
 /** The points that a policy keeps at most, times what they take today: of stores each point, of artifacts each chain. */
-function bytesOfPolicy(points: readonly Manifest[], policy: RetentionPolicy): number {
+function bytesOfPolicy(points: readonly Point[], policy: RetentionPolicy): number {
   const databases = [...Map.groupBy(points, ({ database }) => database).values()];
   return sum(databases.map((those) => bytesOfDatabase(inOrder(those), policy)));
 }
 
-function bytesOfDatabase(points: readonly Manifest[], policy: RetentionPolicy): number {
+function bytesOfDatabase(points: readonly Point[], policy: RetentionPolicy): number {
   const newest = points.at(-1);
   if (newest === undefined) return 0;
   const intervalMs = usualInterval(points);
@@ -140,7 +140,7 @@ function reaches(policy: RetentionPolicy, intervalMs: number): readonly Reach[] 
 }
 
 /** Between two points, mostly. Where there are too few to tell: a day. */
-function usualInterval(points: readonly Manifest[]): number {
+function usualInterval(points: readonly Point[]): number {
   const times = timely(points)
     .slice(-usualOf - 1)
     .map(timeOf);
@@ -149,17 +149,17 @@ function usualInterval(points: readonly Manifest[]): number {
 }
 
 /** Points whose times agree with their order. */
-function timely(points: readonly Manifest[]): readonly Manifest[] {
+function timely(points: readonly Point[]): readonly Point[] {
   const ordered = inOrder(points);
   const skewed = skewedOf(ordered);
   return ordered.filter((point) => !skewed.has(point));
 }
 
-function inOrder(points: readonly Manifest[]): readonly Manifest[] {
+function inOrder(points: readonly Point[]): readonly Point[] {
   return points.toSorted((a, b) => a.sequence - b.sequence);
 }
 
-function timeOf({ completionTime }: Manifest): number {
+function timeOf({ completionTime }: Point): number {
   return Date.parse(completionTime);
 }
 

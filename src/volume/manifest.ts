@@ -8,7 +8,7 @@ import { formatSealed, type Seal } from './seal.ts';
 const layoutVersion = 1;
 
 /** Path of a file below data/: relative, no empty, `.` or `..` segment, no backslash, no NUL. Read back from a volume that others can write to. */
-const relativePath = z
+export const relativePath = z
   .string()
   .max(1024)
   .refine(

@@ -3,8 +3,7 @@ import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { temporaryFolder } from '../../test/support/temporary.ts';
-import { aManifest, dyingFiles, filesWith, writeManifest } from '../../test/support/volume.ts';
-import { readDestination } from './catalogue.ts';
+import { aManifest, dyingFiles, filesWith, readManifests, writeManifest } from '../../test/support/volume.ts';
 import { realFiles } from './files.ts';
 import { placeOf, pointFolder } from './layout.ts';
 import type { Manifest } from './manifest.ts';
@@ -49,7 +48,7 @@ describe('marks', () => {
 
     const root = await destination(markedDamaged);
     await writeManifest(root, other);
-    expect(await readDestination(root)).toEqual({ kind: 'ours', points: [first, other], damaged: [] });
+    expect(await readManifests(root)).toMatchObject({ kind: 'ours', points: [first, other], damaged: [] });
   });
 
   test('know a manifest whatever the order of its fields', () => {
@@ -59,10 +58,11 @@ describe('marks', () => {
 
   test('make a point that was found damaged a damaged one', async () => {
     const root = await destination(markedDamaged);
-    expect(await readDestination(root)).toEqual({
+    expect(await readManifests(root)).toEqual({
       kind: 'ours',
       points: [first],
       damaged: [pointFolder(second.chain, second.point)],
+      newestSequence: second.sequence,
     });
   });
 
@@ -77,10 +77,11 @@ describe('marks', () => {
     const [sound, bad] = artifacts as [Manifest, Manifest];
     for (const one of artifacts) await writeManifest(root, one);
     await writeMarks(realFiles, root, new Map([newMark(bad, { time, damaged: 'x.backup' })]));
-    expect(await readDestination(root)).toEqual({
+    expect(await readManifests(root)).toEqual({
       kind: 'ours',
       points: [sound],
       damaged: [placeOf(bad).manifest],
+      newestSequence: bad.sequence,
     });
   });
 
@@ -106,7 +107,7 @@ describe('marks', () => {
     one.spoil(root);
     expect(await readMarks(root)).toEqual(new Map());
     expect(await parseMarks(root)).toMatchObject({ kind: 'damaged' });
-    expect(await readDestination(root)).toEqual({ kind: 'ours', points: [first, second], damaged: [] });
+    expect(await readManifests(root)).toMatchObject({ kind: 'ours', points: [first, second], damaged: [] });
   });
 
   test('are none when there is no file', async () => {
@@ -120,7 +121,7 @@ describe('marks', () => {
     const sha256 = createHash('sha256').update(JSON.stringify(body)).digest('hex');
     write(root, JSON.stringify({ verification: body, sha256 }));
     expect(await readMarks(root)).toEqual(new Map());
-    expect(await readDestination(root)).toEqual({ kind: 'tooNew', schemaVersion: 2 });
+    expect(await readManifests(root)).toEqual({ kind: 'tooNew', schemaVersion: 2 });
   });
 
   test('are the old ones whole or the new ones whole, wherever the process dies', async () => {
@@ -139,7 +140,7 @@ describe('marks', () => {
         const root = await destination(markedDamaged);
         await expect(writeMarks(dyingFiles(k + 1, half), root, newer)).rejects.toThrow('dead');
         expect([markedDamaged, newer]).toContainEqual(await readMarks(root));
-        expect((await readDestination(root)).kind).toBe('ours');
+        expect((await readManifests(root)).kind).toBe('ours');
         await writeMarks(realFiles, root, newer);
         expect(await readMarks(root)).toEqual(newer);
         expect(readdirSync(join(root, '.staging'))).toEqual([]);

@@ -1,9 +1,8 @@
 // The part of a destination that the next run goes on from, without reading every manifest of years.
-import { join } from 'node:path';
-import { readCatalogue, entryOf, type Entry } from './catalogue-file.ts';
+import { readCatalogue } from './catalogue-file.ts';
 import {
+  destinationOf,
   listPlaces,
-  nameOf,
   pointsOfRun,
   readDestination,
   readPlaces,
@@ -12,31 +11,51 @@ import {
   type Listed,
   type PointsRead,
 } from './catalogue.ts';
+import { entryOf, manifestOf, type Entry } from './entry.ts';
 import { placeOf } from './layout.ts';
-import { manifestSeal, type Manifest, type Point } from './manifest.ts';
+import type { Manifest, Point } from './manifest.ts';
 import { inParallel } from './parallel.ts';
-import { readSealed } from './seal.ts';
 
 const atOnce = 16;
 
+/** How often a destination is looked at anew that was changed just then: whoever changes it publishes, or applies retention. */
+const mostLooks = 3;
+
 /**
- * Reads what a run needs of a destination: as {@link readDestination}, but of the points only those of {@link newestOf}.
+ * Reads what a run needs of a destination: as {@link readDestination}, but of the points only those of {@link newestOf}, and
+ * these whole.
  *
  * Guarantees: each manifest that it gives was read just now. What the catalogue says decides only which ones they are, and
  * counts for a point only as long as its folder is there; where it turns out to be wrong of one, all are read.
+ * @throws the system error of a failed call on the volume
  */
-export async function readNewest(root: string, run: string, uid: string): Promise<Destination> {
-  const surveyed = await survey(root);
-  if (surveyed.kind !== 'ours') return surveyed;
-  const entries = surveyed.places.flatMap((one) => (one.kind === 'good' ? [one.kept] : []));
-  const damaged = surveyed.places.flatMap((one) => (one.kind === 'damaged' ? [nameOf(one.place)] : []));
-  if (entries.length === 0 && damaged.length === 0) return { kind: 'blank' };
+export async function readNewest(root: string, run: string, uid: string): Promise<Destination<Manifest>> {
+  const known = destinationOf(await survey(root));
+  return (await newestIn(root, known, run, uid)) ?? readNewestAnew(root, run, uid);
+}
 
-  const wanted = newestOf(entries, run, uid);
+/** The same, where not even which points matter is left to the catalogue. */
+export async function readNewestAnew(root: string, run: string, uid: string): Promise<Destination<Manifest>> {
+  for (let look = 0; look < mostLooks; look += 1) {
+    const found = await newestIn(root, await readDestination(root), run, uid);
+    if (found !== undefined) return found;
+  }
+  throw new Error('the destination changes whenever it is read');
+}
+
+/** Undefined: a point is not what it was said to be. */
+async function newestIn(
+  root: string,
+  destination: Destination,
+  run: string,
+  uid: string,
+): Promise<Destination<Manifest> | undefined> {
+  if (destination.kind !== 'ours') return destination;
+  const wanted = newestOf(destination.points, run, uid);
   const read = await inParallel(wanted, atOnce, (entry) => manifestOf(root, entry));
   const points = read.filter((one) => one !== undefined);
-  if (points.length < wanted.length) return readDestination(root);
-  return { kind: 'ours', points: points.toSorted((a, b) => a.sequence - b.sequence), damaged };
+  if (points.length < wanted.length) return undefined;
+  return { ...destination, points: points.toSorted((a, b) => a.sequence - b.sequence) };
 }
 
 /** What the catalogue says of all that is there; what it does not know of is read. */
@@ -77,10 +96,4 @@ export function newestOf<T extends Point>(points: readonly T[], run: string, uid
     for (const point of chained) wanted.add(point);
   }
   return [...wanted];
-}
-
-/** Undefined: it is not what the catalogue says. */
-async function manifestOf(root: string, entry: Entry): Promise<Manifest | undefined> {
-  const read = await readSealed(join(root, placeOf(entry).manifest), manifestSeal);
-  return read.kind === 'good' && read.sha256 === entry.manifest ? read.value : undefined;
 }

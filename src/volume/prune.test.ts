@@ -3,8 +3,14 @@ import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { RetentionPolicy } from '../api/neo4jbackup.ts';
 import { listing, temporaryFolder } from '../../test/support/temporary.ts';
-import { aManifest, aPointName, dyingFiles, failingFiles, filesWith } from '../../test/support/volume.ts';
-import { readDestination } from './catalogue.ts';
+import {
+  aManifest,
+  aPointName,
+  dyingFiles,
+  failingFiles,
+  filesWith,
+  readManifests,
+} from '../../test/support/volume.ts';
 import { realFiles, type Files } from './files.ts';
 import { placeOf, pointFolder } from './layout.ts';
 import { formatManifest, type Manifest } from './manifest.ts';
@@ -62,7 +68,7 @@ function pruned(root: string, files: Files = realFiles, over: object = {}): Prom
 }
 
 async function pointsOf(root: string): Promise<readonly Manifest[]> {
-  const destination = await readDestination(root);
+  const destination = await readManifests(root);
   return destination.kind === 'ours' ? destination.points : [];
 }
 
@@ -77,12 +83,16 @@ function folderOf(sequence: number): string {
 
 /** What must hold of a destination at any moment: all that is published is whole, and can be restored. */
 async function expectWhole(root: string): Promise<void> {
-  const destination = await readDestination(root);
+  const destination = await readManifests(root);
   expect(destination).toMatchObject({ kind: 'ours', damaged: [] });
   const points = await pointsOf(root);
   for (const point of points)
     expect(await verifyFiles(join(root, placeOf(point).data), point.files)).toBeUndefined();
-  expect(restorable(points, (path) => existsSync(join(root, path)))).toEqual(points);
+  expect(
+    restorable(points, (point) =>
+      point.files.every(({ path }) => existsSync(join(root, placeOf(point).data, path))),
+    ),
+  ).toEqual(points);
 }
 
 describe('prune', () => {

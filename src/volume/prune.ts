@@ -1,15 +1,14 @@
 // Retention, done: what the policy condemns leaves the volume, in two steps.
 import { lstat, readdir } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
-import { isDeepStrictEqual } from 'node:util';
 import type { RetentionPolicy } from '../api/neo4jbackup.ts';
 import type { RunReason } from '../api/reasons.ts';
-import { readDestination, type Destination } from './catalogue.ts';
+import { nameOf, readDestination, type Destination } from './catalogue.ts';
+import { manifestOf, type Entry } from './entry.ts';
 import { errorCode, listFolder, type Files } from './files.ts';
 import { folders, isTrash, placeOf, trashedFrom, trashFolder } from './layout.ts';
 import type { Held } from './lock.ts';
-import { manifestSeal, type Manifest } from './manifest.ts';
-import { readSealed } from './seal.ts';
+import type { Manifest, Point } from './manifest.ts';
 import { consistentOnes, restorable } from './restorable.ts';
 import { planRetention, unitOf, type RetentionPlan, type Unit } from './retention.ts';
 
@@ -25,7 +24,7 @@ export interface Pruned {
   /** What the catalogue names as damaged: it stays. */
   readonly damaged: readonly string[];
   /** Points that are not on the volume any more. */
-  readonly removed: readonly Manifest[];
+  readonly removed: readonly Point[];
   /** Condemned units that stay for now, and what speaks against touching them. */
   readonly untouched: readonly { readonly folder: string; readonly why: string }[];
 }
@@ -46,15 +45,16 @@ export async function prune(files: Files, root: string, options: PruneOptions): 
   if (destination.kind !== 'ours') return { plan: emptyPlan, damaged: [], removed: [], untouched: [] };
   const { damaged } = destination;
   const plan = await planOnWhatIsThere(root, destination, options);
+  const entries = new Map(destination.points.map((entry): [Point, Entry] => [entry, entry]));
   if (policy.mode === 'Plan' || plan.blockedBecause !== undefined)
     return { plan, damaged, removed: [], untouched: [] };
-  const removed: Manifest[] = [];
+  const removed: Point[] = [];
   const untouched: { folder: string; look: number; why: string }[] = [];
   for (const unit of plan.condemned) {
     await held.check();
     const { folder, look } = unit;
     const isBound = untouched.some((one) => one.look < look || dirname(one.folder) === dirname(folder));
-    const why = isBound ? 'what tells on it stays, too' : await remove(files, root, unit);
+    const why = isBound ? 'what tells on it stays, too' : await remove(files, root, unit, entries);
     if (why === undefined) removed.push(...unit.points);
     else untouched.push({ folder, look, why });
   }
@@ -97,37 +97,42 @@ async function planOnWhatIsThere(
 }
 
 /** How the catalogue names a point that cannot be trusted. */
-function markOf(point: Manifest): string {
-  return point.layout === 'store' ? unitOf(point) : placeOf(point).manifest;
+function markOf(point: Point): string {
+  return nameOf(placeOf(point).manifest);
 }
 
 /** Those of `wanted` of which a file is not there, or not as long as it was. Nothing is read: that is for a scrub. */
 async function absentOf(
   root: string,
-  points: readonly Manifest[],
-  wanted: readonly Manifest[],
-): Promise<readonly Manifest[]> {
+  points: readonly Entry[],
+  wanted: readonly Point[],
+): Promise<readonly Point[]> {
   const units = new Set(wanted.map(unitOf));
   const concerned = points.filter((point) => units.has(unitOf(point)));
-  const there = new Set<string>();
-  for (const point of concerned)
-    for (const { path, size } of point.files) {
-      const file = `${placeOf(point).data}/${path}`;
-      const found = await lstat(join(root, file)).catch(() => undefined);
-      if (found?.isFile() === true && found.size === size) there.add(file);
-    }
-  const whole = new Set(restorable(concerned, (path) => there.has(path)));
+  const there = new Set<Point>();
+  for (const point of concerned) if (await isThere(root, point)) there.add(point);
+  const whole = new Set<Point>(restorable(concerned, (point) => there.has(point)));
   return wanted.filter((point) => !whole.has(point));
+}
+
+async function isThere(root: string, point: Entry): Promise<boolean> {
+  const manifest = await manifestOf(root, point);
+  if (manifest === undefined) return false;
+  for (const { path, size } of manifest.files) {
+    const found = await lstat(join(root, placeOf(point).data, path)).catch(() => undefined);
+    if (found?.isFile() !== true || found.size !== size) return false;
+  }
+  return true;
 }
 
 /**
  * The second opinion: another reckoning, which knows no rule, finds a good backup of every database that has one.
  * @throws Error when it finds none: then the plan is wrong, and nothing must go
  */
-function objectTo(plan: RetentionPlan, points: readonly Manifest[], damaged: readonly string[]): void {
-  const goodIn = (those: readonly Manifest[]): ReadonlySet<string> => {
-    const marked = those.filter((point) => damaged.includes(markOf(point)));
-    const can = new Set(restorable(those, (_, point) => !marked.includes(point)));
+function objectTo(plan: RetentionPlan, points: readonly Point[], damaged: readonly string[]): void {
+  const marked = new Set(damaged);
+  const goodIn = (those: readonly Point[]): ReadonlySet<string> => {
+    const can = new Set(restorable(those, (point) => !marked.has(markOf(point))));
     return new Set(consistentOnes(those).flatMap((point) => (can.has(point) ? [point.database] : [])));
   };
   const gone = new Set(plan.condemned.flatMap((unit) => unit.points));
@@ -137,8 +142,13 @@ function objectTo(plan: RetentionPlan, points: readonly Manifest[], damaged: rea
 }
 
 /** @returns why it was left alone, or undefined when no reader finds it any more */
-async function remove(files: Files, root: string, unit: Unit): Promise<string | undefined> {
-  const objection = await objectionTo(root, unit);
+async function remove(
+  files: Files,
+  root: string,
+  unit: Unit,
+  entries: ReadonlyMap<Point, Entry>,
+): Promise<string | undefined> {
+  const objection = await objectionTo(root, unit, entries);
   if (objection !== undefined) return objection;
   const from = join(root, unit.folder);
   const to = join(root, trashFolder(unit.folder));
@@ -157,15 +167,20 @@ async function remove(files: Files, root: string, unit: Unit): Promise<string | 
 }
 
 /** Whether a unit is what it was when its end was decided, and nothing else. Names come from the catalogue, which has checked them. */
-async function objectionTo(root: string, { folder, points }: Unit): Promise<string | undefined> {
+async function objectionTo(
+  root: string,
+  { folder, points }: Unit,
+  entries: ReadonlyMap<Point, Entry>,
+): Promise<string | undefined> {
   for (const path of [folder, dirname(folder), dirname(dirname(folder)), '.'])
     if (!(await isFolder(join(root, path)))) return `${path} is no folder`;
+  const expected = new Set<string>();
   for (const point of points) {
-    const { manifest } = placeOf(point);
-    const read = await readSealed(join(root, manifest), manifestSeal);
-    if (read.kind !== 'good' || !isDeepStrictEqual(read.value, point)) return `${manifest} has changed`;
+    const entry = entries.get(point);
+    const manifest = entry && (await manifestOf(root, entry));
+    if (manifest === undefined) return `${placeOf(point).manifest} has changed`;
+    for (const path of filesOf(manifest)) expected.add(path);
   }
-  const expected = new Set(points.flatMap(filesOf));
   for (const entry of await readdir(join(root, folder), { recursive: true, withFileTypes: true })) {
     const path = relative(root, join(entry.parentPath, entry.name));
     if (!entry.isDirectory() && !expected.has(path)) return `${path} is no part of it`;

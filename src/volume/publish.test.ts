@@ -15,8 +15,14 @@ import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { FakeClock } from '../../test/support/fake-clock.ts';
 import { listing, temporaryFolder } from '../../test/support/temporary.ts';
-import { aManifest, dyingFiles, filesWith, parseManifest, writeManifest } from '../../test/support/volume.ts';
-import { readDestination } from './catalogue.ts';
+import {
+  aManifest,
+  dyingFiles,
+  filesWith,
+  parseManifest,
+  readManifests,
+  writeManifest,
+} from '../../test/support/volume.ts';
 import { realFiles, type Files } from './files.ts';
 import { lockFolder, pointFolder } from './layout.ts';
 import type { Manifest } from './manifest.ts';
@@ -111,7 +117,7 @@ describe('publishPoint', () => {
       kind: 'good',
       manifest,
     });
-    expect(await readDestination(root)).toMatchObject({ kind: 'ours', damaged: [] });
+    expect(await readManifests(root)).toMatchObject({ kind: 'ours', damaged: [] });
   });
 
   test('publishes nothing out of the lock of another, who has taken ours at the last moment', async () => {
@@ -150,7 +156,7 @@ describe('publishPoint', () => {
   test('starts a chain where there is none', async () => {
     const { root, staged, manifest } = aStagedPoint({ chain: model.point, type: 'Full' });
     expect(await publish(realFiles, root, staged, manifest)).toBe('published');
-    expect(await readDestination(root)).toMatchObject({ points: [{ sequence: 1 }, { sequence: 2 }] });
+    expect(await readManifests(root)).toMatchObject({ points: [{ sequence: 1 }, { sequence: 2 }] });
   });
 
   test('has published all of it or nothing, wherever the process dies', async () => {
@@ -226,7 +232,7 @@ describe('publishPoint', () => {
 
 /** The points that a reader sees: none of them may be damaged. */
 async function pointsOf(root: string): Promise<readonly Manifest[]> {
-  const destination = await readDestination(root);
+  const destination = await readManifests(root);
   if (destination.kind !== 'ours' || destination.damaged.length > 0)
     throw new Error(`not whole: ${JSON.stringify(destination)}`);
   return destination.points;

@@ -5,7 +5,7 @@ import { chainFolders } from './catalogue.ts';
 import { errorCode, listFolder, type Files } from './files.ts';
 import type { Held } from './lock.ts';
 import { manifestsFolder, placeOf, pointEntries, pointFolder } from './layout.ts';
-import { formatManifest, manifestSeal, type FileEntry, type Manifest } from './manifest.ts';
+import { formatManifest, manifestSeal, type FileEntry, type Manifest, type Point } from './manifest.ts';
 import { inParallel } from './parallel.ts';
 import { readSealed } from './seal.ts';
 import { hashFile } from './stage.ts';
@@ -99,7 +99,7 @@ async function keep(files: Files, target: string, passage: string): Promise<void
  * Makes durable where a point was published: whoever published it may have died before that.
  * @throws the system error of a failed call on the volume
  */
-export function keepPublished(files: Files, root: string, point: Manifest): Promise<void> {
+export function keepPublished(files: Files, root: string, point: Point): Promise<void> {
   const { manifest } = placeOf(point);
   const committed = point.layout === 'artifacts' ? manifest : dirname(manifest);
   return files.sync(dirname(join(root, committed)));

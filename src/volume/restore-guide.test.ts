@@ -6,15 +6,28 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { commandsOf } from '../../test/support/restore.ts';
 import { listing, temporaryFolder } from '../../test/support/temporary.ts';
-import { aManifest, aPointName, dyingFiles, filesWith, makePoint } from '../../test/support/volume.ts';
+import {
+  anEntry,
+  aManifest,
+  aPointName,
+  dyingFiles,
+  filesWith,
+  makePoint,
+  readManifests,
+} from '../../test/support/volume.ts';
 import { readDestination } from './catalogue.ts';
+import type { Entry } from './entry.ts';
 import { realFiles } from './files.ts';
 import { placeOf } from './layout.ts';
 import { formatManifest, type Manifest } from './manifest.ts';
 import { restoreGuide, writeRestoreGuide } from './restore-guide.ts';
 import { hashFile } from './stage.ts';
 
-function aChainOf(files: readonly string[], over: Partial<Manifest> = {}): readonly Manifest[] {
+function aPoint(over: Partial<Manifest> = {}): Entry {
+  return anEntry(aManifest(over));
+}
+
+function manifestsOf(files: readonly string[], over: Partial<Manifest> = {}): readonly Manifest[] {
   return files.map((path, i) =>
     aManifest({
       sequence: i + 1,
@@ -27,6 +40,10 @@ function aChainOf(files: readonly string[], over: Partial<Manifest> = {}): reado
       ...over,
     }),
   );
+}
+
+function aChainOf(files: readonly string[]): readonly Entry[] {
+  return manifestsOf(files).map((manifest) => anEntry(manifest));
 }
 
 interface Run {
@@ -98,7 +115,7 @@ describe('the commands of a point', () => {
     await mkdir(join(chain, '.manifests'), { recursive: true });
     await writeFile(join(chain, name), 'an artifact!');
     const sha256 = await hashFile(join(chain, name));
-    const [manifest] = aChainOf([name], { files: [{ path: name, size: 12, sha256 }] });
+    const [manifest] = manifestsOf([name], { files: [{ path: name, size: 12, sha256 }] });
     if (manifest === undefined) throw new Error('no manifest');
     await writeFile(join(root, placeOf(manifest).manifest), formatManifest(manifest));
     const commands = commandsOf(await guideOf(root));
@@ -119,8 +136,8 @@ describe('the guide', () => {
 
   test('begins with the newest point, and says what each is', () => {
     const points = [
-      aManifest({ sequence: 1, consistent: true, sizeBytes: 3_000_000 }),
-      aManifest({ sequence: 2, type: 'Incremental', consistent: false, lastTransactionID: '4711' }),
+      aPoint({ sequence: 1, consistent: true, sizeBytes: 3_000_000 }),
+      aPoint({ sequence: 2, type: 'Incremental', consistent: false, lastTransactionID: '4711' }),
     ];
     const rows = restoreGuide(points)
       .split('\n')
@@ -133,14 +150,14 @@ describe('the guide', () => {
   });
 
   test('tells what was never run against the real tool, and only of the versions that are there', () => {
-    const of34 = restoreGuide([aManifest()]);
+    const of34 = restoreGuide([aPoint()]);
     expect(of34).not.toContain('were not run by our tests');
     expect(of34).not.toContain('Neo4j 5');
     expect(restoreGuide(aChainOf(['a.backup']))).toMatch(/Neo4j 5 and newer: .*were not run by our tests/);
   });
 
   test('stays short for thousands of points', () => {
-    const points = Array.from({ length: 5000 }, (_, i) => aManifest({ sequence: i + 1 }));
+    const points = Array.from({ length: 5000 }, (_, i) => aPoint({ sequence: i + 1 }));
     const text = restoreGuide(points);
     expect(text.length).toBeLessThan(60_000);
     expect(text.match(/```sh/g)).toHaveLength(20);
@@ -162,7 +179,7 @@ describe('the guide', () => {
     ['a version of nobody', { neo4jVersion: '1.9.9' }],
     ['a database', { database: 'x"; rm -rf /; "' }],
   ])('holds nothing of %s that is more than a name', (_, over: Partial<Manifest>) => {
-    expect(restoreGuide([aManifest(over)])).toContain('no backup here yet');
+    expect(restoreGuide([aPoint(over)])).toContain('no backup here yet');
   });
 
   test.each(['$(reboot).backup', "a' b.backup", 'a|b.backup', '-x.backup', 'a\nb.backup', '../a.backup'])(
@@ -177,12 +194,12 @@ describe('writing it', () => {
   test('replaces it at once: who reads sees the old text or the new one, wherever the process dies', async () => {
     for (let k = 1; k <= 6; k += 1) {
       const root = temporaryFolder();
-      await writeRestoreGuide(realFiles, root, [aManifest()]);
+      await writeRestoreGuide(realFiles, root, [aPoint()]);
       const old = readFileSync(join(root, 'RESTORE.md'), 'utf8');
-      const points = [aManifest(), aManifest({ sequence: 2 })];
+      const points = [aPoint(), aPoint({ sequence: 2 })];
       await writeRestoreGuide(dyingFiles(k, true), root, points).catch(() => undefined);
       expect([old, restoreGuide(points)]).toContain(readFileSync(join(root, 'RESTORE.md'), 'utf8'));
-      expect((await readDestination(root)).kind).toBe('blank'); // nothing in it that is not ours
+      expect((await readManifests(root)).kind).toBe('blank'); // nothing in it that is not ours
       await writeRestoreGuide(realFiles, root, points);
       expect(readFileSync(join(root, 'RESTORE.md'), 'utf8')).toBe(restoreGuide(points));
     }
@@ -190,9 +207,9 @@ describe('writing it', () => {
 
   test('touches nothing where it says the same already', async () => {
     const root = temporaryFolder();
-    await writeRestoreGuide(realFiles, root, [aManifest()]);
+    await writeRestoreGuide(realFiles, root, [aPoint()]);
     const files = filesWith(() => undefined);
-    await writeRestoreGuide(files, root, [aManifest()]);
+    await writeRestoreGuide(files, root, [aPoint()]);
     expect(files.operations).toEqual([]);
   });
 });

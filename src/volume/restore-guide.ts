@@ -2,9 +2,9 @@
 import { join } from 'node:path';
 import { databaseName, versionNumber } from '../api/patterns.ts';
 import { proveChains } from './chain.ts';
+import type { Entry } from './entry.ts';
 import { readText, replaceFile, type Files } from './files.ts';
 import { folders, placeOf } from './layout.ts';
-import type { Manifest } from './manifest.ts';
 
 /** So many of the newest points have their commands written out; those before them are restored in the same way. */
 const mostWrittenOut = 20;
@@ -18,11 +18,7 @@ const guideName = 'RESTORE.md';
  * Replaces RESTORE.md where what it says has changed. A reader sees the old text or the new one.
  * @param points what is published and may be used
  */
-export async function writeRestoreGuide(
-  files: Files,
-  root: string,
-  points: readonly Manifest[],
-): Promise<void> {
+export async function writeRestoreGuide(files: Files, root: string, points: readonly Entry[]): Promise<void> {
   const target = join(root, guideName);
   const text = restoreGuide(points);
   if ((await readText(target)) === text) return;
@@ -40,7 +36,7 @@ interface Recipe {
   readonly after: string;
 }
 
-interface Restorable extends Manifest {
+interface Restorable extends Entry {
   /** The folder of a store, or the artifact: relative, of harmless characters only. */
   readonly from: string;
 }
@@ -114,7 +110,7 @@ const recipes: readonly Recipe[] = [
 ];
 
 /** The text of RESTORE.md, relative to the folder that it lies in. Nothing in it that was not checked for what it is. */
-export function restoreGuide(points: readonly Manifest[]): string {
+export function restoreGuide(points: readonly Entry[]): string {
   const all = usable(points)
     .toSorted((a, b) => b.sequence - a.sequence)
     .flatMap(restorable);
@@ -130,24 +126,22 @@ export function restoreGuide(points: readonly Manifest[]): string {
 }
 
 /** A store is complete by itself; an artifact needs those before it. */
-function usable(points: readonly Manifest[]): readonly Manifest[] {
+function usable(points: readonly Entry[]): readonly Entry[] {
   const proven = new Set(proveChains(points).intact);
   return points.filter((point) => point.layout === 'store' || proven.has(point));
 }
 
 /** None where anything of it could be more than a name. */
-function restorable(point: Manifest): readonly Restorable[] {
+function restorable(point: Entry): readonly Restorable[] {
   const isPlain = versionNumber.test(point.neo4jVersion) && databaseName.test(point.database);
   if (!isPlain || recipeOf(point) === undefined) return [];
   const { data } = placeOf(point);
   if (point.layout === 'store') return [{ ...point, from: data }];
-  const [file] = point.files;
-  return file !== undefined && /^\w[\w.-]*$/.test(file.path)
-    ? [{ ...point, from: `${data}/${file.path}` }]
-    : [];
+  const { file } = point;
+  return file !== undefined && /^\w[\w.-]*$/.test(file) ? [{ ...point, from: `${data}/${file}` }] : [];
 }
 
-function recipeOf({ neo4jVersion }: Manifest): Recipe | undefined {
+function recipeOf({ neo4jVersion }: Entry): Recipe | undefined {
   return recipes.find(({ versions }) => versions.test(neo4jVersion));
 }
 
@@ -185,7 +179,7 @@ function rowOf(point: Restorable): string {
   return `| ${[...cells, neo4jVersion, point.from.replace(/\/data$/, '')].join(' | ')} |`;
 }
 
-function consistencyOf({ consistent }: Manifest): string {
+function consistencyOf({ consistent }: Entry): string {
   return consistent === undefined ? 'not checked' : consistent ? 'yes' : '**no**';
 }
 

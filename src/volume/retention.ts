@@ -1,19 +1,20 @@
 // Which restore points stay, and why. Pure: it goes by manifests, in the order of their sequence, and never by a clock.
 import type { RetentionPolicy } from '../api/neo4jbackup.ts';
 import type { RunReason } from '../api/reasons.ts';
-import { chainFolder, pointFolder } from './layout.ts';
-import type { Manifest } from './manifest.ts';
+import { nameOf } from './catalogue.ts';
+import { chainFolder, placeOf, pointFolder } from './layout.ts';
+import type { Point } from './manifest.ts';
 
 /** What is known beside the manifests. */
 export interface Marks {
-  /** What cannot be trusted any more: folders of points, and whatever below the folder of a chain, relative to <path>. */
+  /** What cannot be trusted any more, as a destination names it: folders of points, manifests of artifacts. */
   readonly damaged: readonly string[];
   /** How the newest run ended, and each of its databases. */
   readonly newestRun: readonly RunReason[];
 }
 
 interface Verdict {
-  readonly point: Manifest;
+  readonly point: Point;
   readonly stays: boolean;
   /** The rules that keep it, or why it goes. */
   readonly because: string;
@@ -23,7 +24,7 @@ interface Verdict {
 export interface Unit {
   /** Relative to <path>. */
   readonly folder: string;
-  readonly points: readonly Manifest[];
+  readonly points: readonly Point[];
   /** What goes only because that of an earlier look goes has a later one: where that stays, this does, too. */
   readonly look: number;
 }
@@ -34,7 +35,7 @@ export interface RetentionPlan {
   /** What goes, in the order in which it must: look by look, the newest first, so that no point outlives the one that tells on it. */
   readonly condemned: readonly Unit[];
   /** The newest good ones of each database, on which all that goes relies. */
-  readonly leansOn: readonly Manifest[];
+  readonly leansOn: readonly Point[];
   /** Present: the newest run found the destination itself amiss, so nothing may go. */
   readonly blockedBecause?: RunReason;
 }
@@ -57,7 +58,7 @@ const doubtful: ReadonlySet<RunReason> = new Set([
  * nothing to do.
  */
 export function planRetention(
-  points: readonly Manifest[],
+  points: readonly Point[],
   policy: RetentionPolicy,
   { damaged, newestRun }: Marks,
 ): RetentionPlan {
@@ -89,12 +90,12 @@ function newestOf({ points }: Pick<Unit, 'points'>): number {
   return Math.max(...points.map(({ sequence }) => sequence));
 }
 
-function databasesOf(points: readonly Manifest[]): readonly (readonly Manifest[])[] {
+function databasesOf(points: readonly Point[]): readonly (readonly Point[])[] {
   return [...Map.groupBy(points, ({ database }) => database).values()];
 }
 
 /** The folder of what can only stay or go as a whole. */
-export function unitOf({ layout, database, chain, point }: Manifest): string {
+export function unitOf({ layout, database, chain, point }: Point): string {
   return layout === 'artifacts' ? chainFolder(database, chain) : pointFolder(chain, point);
 }
 
@@ -105,8 +106,8 @@ interface Judged {
 
 /** A unit stays when any of its points does, or when something in it is damaged. */
 function byUnit(
-  points: readonly Manifest[],
-  reasons: ReadonlyMap<Manifest, readonly string[]>,
+  points: readonly Point[],
+  reasons: ReadonlyMap<Point, readonly string[]>,
   damaged: readonly string[],
 ): Judged {
   const verdicts: Verdict[] = [];
@@ -123,7 +124,7 @@ function byUnit(
   return { verdicts, condemned };
 }
 
-function whyGone({ layout }: Manifest): string {
+function whyGone({ layout }: Point): string {
   return layout === 'artifacts' ? 'no rule keeps a point of its chain' : 'no rule keeps it';
 }
 
@@ -134,18 +135,18 @@ function isDamaged(folder: string, damaged: readonly string[]): boolean {
 /** Why what is damaged stays. */
 export const neverRemoved = 'damaged: never removed by itself';
 
-type Reasons = ReadonlyMap<Manifest, readonly string[]>;
+type Reasons = ReadonlyMap<Point, readonly string[]>;
 
 /** What is known of the points of one database, in the order of their sequence. */
 interface Health {
-  readonly broken: ReadonlySet<Manifest>;
-  readonly flawed: ReadonlySet<Manifest>;
-  readonly skewed: ReadonlySet<Manifest>;
+  readonly broken: ReadonlySet<Point>;
+  readonly flawed: ReadonlySet<Point>;
+  readonly skewed: ReadonlySet<Point>;
   /** What can be restored and is consistent, as far as anybody knows. */
-  readonly good: readonly Manifest[];
+  readonly good: readonly Point[];
 }
 
-function healthOf(points: readonly Manifest[], damaged: readonly string[]): Health {
+function healthOf(points: readonly Point[], damaged: readonly string[]): Health {
   const parentOf = parentsIn(points);
   const broken = brokenOf(points, parentOf, new Set(damaged));
   const flawed = flawedOf(points, parentOf);
@@ -155,8 +156,8 @@ function healthOf(points: readonly Manifest[], damaged: readonly string[]): Heal
 
 /** Why points of one database stay, each by itself. What is not in it goes, if its unit does. */
 function reasonsToStay({ broken, flawed, skewed, good }: Health, policy: RetentionPolicy): Reasons {
-  const reasons = new Map<Manifest, string[]>();
-  const keep = (because: string, those: Iterable<Manifest>): void => {
+  const reasons = new Map<Point, string[]>();
+  const keep = (because: string, those: Iterable<Point>): void => {
     for (const point of those) reasons.set(point, [...(reasons.get(point) ?? []), because]);
   };
   const counted = good.filter((point) => !skewed.has(point));
@@ -167,7 +168,7 @@ function reasonsToStay({ broken, flawed, skewed, good }: Health, policy: Retenti
   if (!hasRule(policy)) keep('there is no rule', [...good, ...broken, ...flawed]);
   keep('ClockSkewed', skewed);
   keep(neverRemoved, broken);
-  const isNeeded = (point: Manifest): boolean =>
+  const isNeeded = (point: Point): boolean =>
     reasons.has(point) || point.sequence > (good.at(-2)?.sequence ?? 0);
   // That keeps the tip of the next run, too, where nothing is good: nothing good is newer than it then.
   keep('inconsistent', flawedThatStay(flawed, isNeeded, withinOf(policy, counted)));
@@ -176,9 +177,9 @@ function reasonsToStay({ broken, flawed, skewed, good }: Health, policy: Retenti
 
 /** Of one chain all or none: one that was not checked must not outlive the one that tells on it. */
 function flawedThatStay(
-  flawed: ReadonlySet<Manifest>,
-  ...stays: readonly ((point: Manifest) => boolean)[]
-): readonly Manifest[] {
+  flawed: ReadonlySet<Point>,
+  ...stays: readonly ((point: Point) => boolean)[]
+): readonly Point[] {
   const chains = [...Map.groupBy(flawed, ({ chain }) => chain).values()];
   return chains.flatMap((those) => (those.some((point) => stays.some((holds) => holds(point))) ? those : []));
 }
@@ -188,25 +189,25 @@ function flawedThatStay(
  * before them. They count for nothing, and people should look at them, so they stay.
  */
 function brokenOf(
-  points: readonly Manifest[],
+  points: readonly Point[],
   parentOf: ParentOf,
   marked: ReadonlySet<string>,
-): ReadonlySet<Manifest> {
-  const broken = new Set<Manifest>();
+): ReadonlySet<Point> {
+  const broken = new Set<Point>();
   for (const point of points) {
     const { layout, type } = point;
     const parent = parentOf(point);
     const isOrphan =
       layout === 'artifacts' && type === 'Incremental' && (parent === undefined || broken.has(parent));
-    if (isOrphan || isMarked(point, marked)) broken.add(point);
+    if (isOrphan || (marked.size > 0 && marked.has(nameOf(placeOf(point).manifest)))) broken.add(point);
   }
   return broken;
 }
 
-type ParentOf = (point: Manifest) => Manifest | undefined;
+type ParentOf = (point: Point) => Point | undefined;
 
 /** The point that another one was taken on top of: one of a lower sequence, in the same chain, if it is there. */
-function parentsIn(points: readonly Manifest[]): ParentOf {
+function parentsIn(points: readonly Point[]): ParentOf {
   const names = new Map(points.map((point) => [point.point, point]));
   return ({ parent, chain, sequence }) => {
     const found = parent === undefined ? undefined : names.get(parent);
@@ -214,22 +215,12 @@ function parentsIn(points: readonly Manifest[]): ParentOf {
   };
 }
 
-/** A store is marked by its folder, an artifact by its file or its manifest. */
-function isMarked(point: Manifest, marked: ReadonlySet<string>): boolean {
-  if (marked.size === 0) return false;
-  const folder = unitOf(point);
-  if (point.layout === 'store') return marked.has(folder);
-  return [`.manifests/${point.point}.json`, ...point.files.map(({ path }) => path)].some((name) =>
-    marked.has(`${folder}/${name}`),
-  );
-}
-
 /**
  * Points that are inconsistent, or were taken on top of such a one and not checked since. They count for nothing, and go when
  * the two newest good ones are newer than they are.
  */
-function flawedOf(points: readonly Manifest[], parentOf: ParentOf): ReadonlySet<Manifest> {
-  const flawed = new Set<Manifest>();
+function flawedOf(points: readonly Point[], parentOf: ParentOf): ReadonlySet<Point> {
+  const flawed = new Set<Point>();
   for (const point of points) {
     const parent = point.consistent === undefined ? parentOf(point) : undefined;
     if (point.consistent === false || (parent !== undefined && flawed.has(parent))) flawed.add(point);
@@ -238,8 +229,8 @@ function flawedOf(points: readonly Manifest[], parentOf: ParentOf): ReadonlySet<
 }
 
 /** Points whose time is older than that of one that was there before them. In the order of their sequence. */
-export function skewedOf(points: readonly Manifest[]): ReadonlySet<Manifest> {
-  const skewed = new Set<Manifest>();
+export function skewedOf(points: readonly Point[]): ReadonlySet<Point> {
+  const skewed = new Set<Point>();
   let newest = -Infinity;
   for (const point of points) {
     const time = timeOf(point);
@@ -249,12 +240,12 @@ export function skewedOf(points: readonly Manifest[]): ReadonlySet<Manifest> {
   return skewed;
 }
 
-function timeOf({ completionTime }: Manifest): number {
+function timeOf({ completionTime }: Point): number {
   return Date.parse(completionTime);
 }
 
 /** Of the points that count, in their order, those that a rule keeps. */
-type Rule = (counted: readonly Manifest[]) => Iterable<readonly [Manifest, string]>;
+type Rule = (counted: readonly Point[]) => Iterable<readonly [Point, string]>;
 
 function rulesOf(policy: RetentionPolicy): readonly Rule[] {
   const { keepLast = 0, keepHourly, keepDaily, keepWeekly, keepMonthly, keepYearly, keepWithin } = policy;
@@ -281,7 +272,7 @@ function hasRule(policy: RetentionPolicy): boolean {
 /** The newest of each of the last so many buckets that have one. */
 function ofBuckets(name: string, most: number | undefined, bucketOf: (time: string) => string): Rule {
   return (counted) => {
-    const kept = new Map<string, Manifest>();
+    const kept = new Map<string, Point>();
     for (const point of counted.toReversed()) {
       if (kept.size === (most ?? 0)) break;
       const bucket = bucketOf(new Date(timeOf(point)).toISOString());
@@ -314,10 +305,7 @@ export function msOf(span: string): number {
  * Whether a point is no older than keepWithin says, counted back from the newest one. One time alone never condemns all
  * that came before it, since that clock may have been wrong: then it is counted back from the one before.
  */
-function withinOf(
-  { keepWithin }: RetentionPolicy,
-  counted: readonly Manifest[],
-): (point: Manifest) => boolean {
+function withinOf({ keepWithin }: RetentionPolicy, counted: readonly Point[]): (point: Point) => boolean {
   const newest = counted.at(-1);
   if (keepWithin === undefined || newest === undefined) return () => false;
   const span = msOf(keepWithin);

@@ -4,7 +4,6 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { RunStatus } from '../../src/api/neo4jbackup.ts';
-import { readDestination } from '../../src/volume/catalogue.ts';
 import type { EngineVersion } from '../../tools/engines.ts';
 import type { Manifest } from '../../tools/playground.ts';
 import { commandsOf } from '../support/restore.ts';
@@ -20,6 +19,7 @@ import {
   trigger,
   type Spec,
 } from './world.ts';
+import { readManifests } from '../support/volume.ts';
 
 /** Nodes that the server has when the full backup is taken, and when the increment is. */
 const atFirst = 2000;
@@ -55,7 +55,7 @@ export function restores(): void {
 
       expect(first).toMatchObject({ reason: 'IncrementalBackupTaken', type: 'Incremental' });
       expect(fingerprint(join(volume, 'cron'))).toEqual(before);
-      const destination = await readDestination(join(volume, 'found'));
+      const destination = await readManifests(join(volume, 'found'));
       const points = destination.kind === 'ours' ? destination.points : [];
       expect(points).toMatchObject([
         { type: 'Full', fullBecause: 'Adopted', storeID: first.storeID },

@@ -8,7 +8,6 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { Plan } from '../../src/agent/plan.ts';
 import type { RunReason } from '../../src/api/reasons.ts';
-import { readDestination } from '../../src/volume/catalogue.ts';
 import { pointFolder } from '../../src/volume/layout.ts';
 import type { Manifest } from '../../src/volume/manifest.ts';
 import { parseNeostore, type Neostore } from '../../src/volume/neostore.ts';
@@ -28,6 +27,7 @@ import { steps } from '../../tools/steps.ts';
 import { attempt, type Attempted, type AttemptOptions, type Tool, type World } from '../support/agent.ts';
 import { commandsOf } from '../support/restore.ts';
 import { listing } from '../support/temporary.ts';
+import { readManifests } from '../support/volume.ts';
 
 /** Enough for a cold cache: 50 MB to 100 MB each from Maven Central over a slow line. */
 const fetchTimeoutMs = 15 * 60_000;
@@ -143,7 +143,7 @@ function stories(row: Row): void {
     existsSync(join(root, 'points')) ? listing(join(root, 'points')) : {};
 
   async function tipOf({ root }: World): Promise<{ readonly manifest: Manifest; readonly data: string }> {
-    const destination = await readDestination(root);
+    const destination = await readManifests(root);
     const manifest = destination.kind === 'ours' ? destination.points.at(-1) : undefined;
     if (manifest === undefined) throw new Error('nothing is published');
     return { manifest, data: join(root, pointFolder(manifest.chain, manifest.point), 'data') };
@@ -254,7 +254,7 @@ function stories(row: Row): void {
       expect([code, report?.reason]).toEqual([0, 'IncrementalBackupTaken']);
       expect(listing(join(found.volume, 'cron'))).toEqual(original);
       const { manifest, data } = await tipOf(found);
-      const destination = await readDestination(found.root);
+      const destination = await readManifests(found.root);
       const [adopted] = destination.kind === 'ours' ? destination.points : [];
       expect(adopted).toMatchObject({
         fullBecause: 'Adopted',

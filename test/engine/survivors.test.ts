@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { runPrune } from '../../src/agent/prune.ts';
 import type { RetentionPolicy } from '../../src/api/neo4jbackup.ts';
-import { readDestination } from '../../src/volume/catalogue.ts';
 import { placeOf } from '../../src/volume/layout.ts';
 import type { Manifest } from '../../src/volume/manifest.ts';
 import { countNodes, engine, type Engine, type EngineVersion } from '../../tools/engines.ts';
@@ -13,6 +12,7 @@ import { startServer } from '../../tools/engines/server.ts';
 import { runTool } from '../../tools/engines/tool.ts';
 import { steps } from '../../tools/steps.ts';
 import { aPod, attempt, type Tool, type World } from '../support/agent.ts';
+import { readManifests } from '../support/volume.ts';
 
 /** A cold cache, and some twenty JVMs on a busy machine. */
 const timeoutMs = 15 * 60_000;
@@ -61,7 +61,7 @@ async function takeBackups(on: Engine, world: World): Promise<void> {
 }
 
 async function pointsIn(root: string): Promise<readonly Manifest[]> {
-  const destination = await readDestination(root);
+  const destination = await readManifests(root);
   return destination.kind === 'ours' ? destination.points : [];
 }
 

@@ -6,7 +6,6 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { selectEngine } from '../../src/engine/select.ts';
 import type { ToolSettings } from '../../src/run/request.ts';
-import { readDestination } from '../../src/volume/catalogue.ts';
 import type { Manifest } from '../../src/volume/manifest.ts';
 import { engine, toolCommand, type Engine } from '../../tools/engines.ts';
 import { startServer, type RunningServer } from '../../tools/engines/server.ts';
@@ -15,6 +14,7 @@ import { output } from '../../tools/run.ts';
 import { steps } from '../../tools/steps.ts';
 import { attempt, type Attempted, type AttemptOptions, type Tool, type World } from '../support/agent.ts';
 import { listing } from '../support/temporary.ts';
+import { readManifests } from '../support/volume.ts';
 
 /** Enough for a cold cache, and for two cores that find each other. */
 const startTimeoutMs = 15 * 60_000;
@@ -103,7 +103,7 @@ function backup(
 }
 
 async function pointsOf({ root }: World): Promise<readonly Manifest[]> {
-  const destination = await readDestination(root);
+  const destination = await readManifests(root);
   return destination.kind === 'ours' ? destination.points : [];
 }
 

@@ -1,7 +1,6 @@
 // Backups that others took and left on a volume, and runs that begin with them.
 import { mkdirSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { readDestination } from '../../src/volume/catalogue.ts';
 import type { Manifest } from '../../src/volume/manifest.ts';
 import {
   aPod,
@@ -18,7 +17,7 @@ import { anArtifact, type ArtifactFacts } from './artifact.ts';
 import { FakeClock, until } from './fake-clock.ts';
 import { toolB3, toolC, type Served } from './stand-ins.ts';
 import { listing } from './temporary.ts';
-import { dyingFiles, filesWith, makeStore, type StoreFacts } from './volume.ts';
+import { dyingFiles, filesWith, makeStore, readManifests, type StoreFacts } from './volume.ts';
 
 /** Run n of the resource, an hour later each time. */
 export function run(n: number, over: AttemptOptions = {}): AttemptOptions {
@@ -32,7 +31,7 @@ export function run(n: number, over: AttemptOptions = {}): AttemptOptions {
 }
 
 export async function pointsOf({ root }: World): Promise<readonly Manifest[]> {
-  const destination = await readDestination(root);
+  const destination = await readManifests(root);
   return destination.kind === 'ours' ? destination.points : [];
 }
 
@@ -160,7 +159,7 @@ export async function diesAt(
   const before = JSON.stringify(others(world));
   const files = dyingFiles(k, half);
   await container('prepare', aPod(world, run(1, { ...options, files }))).catch(() => undefined);
-  const left = await readDestination(world.root);
+  const left = await readManifests(world.root);
   if (left.kind === 'ours' ? left.damaged.length > 0 : left.kind !== 'blank') return 'a part lies there';
   const clock = new FakeClock(); // the dead process may hold the lock
   const next = isLater ? run(2, { ...options, terminalPods: [podUID(1)] }) : run(1, { ...options, pod: 9 });

@@ -3,6 +3,8 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { destinationOf, readPoints, type Destination } from '../../src/volume/catalogue.ts';
+import { entryOf, type Entry } from '../../src/volume/entry.ts';
 import { realFiles, type Files } from '../../src/volume/files.ts';
 import { placeOf, pointEntries, pointFolder, pointName } from '../../src/volume/layout.ts';
 import { formatManifest, type Manifest, manifestSeal } from '../../src/volume/manifest.ts';
@@ -118,6 +120,16 @@ export async function makePoint(
   const manifest = { ...planned, ...read, files: [...files] };
   await writeFile(join(folder, pointEntries.manifest), formatManifest(manifest));
   return manifest;
+}
+
+/** A destination with the lists of files of all its points. */
+export async function readManifests(root: string): Promise<Destination<Manifest>> {
+  return destinationOf(await readPoints(root, ({ manifest }) => manifest));
+}
+
+/** What is held of a point whose manifest was read. */
+export function anEntry(manifest: Manifest = aManifest()): Entry {
+  return entryOf({ manifest, sha256: createHash('sha256').update(JSON.stringify(manifest)).digest('hex') });
 }
 
 /** Writes a manifest alone: enough for what reads no data. */

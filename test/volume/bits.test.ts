@@ -3,14 +3,13 @@ import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { readCatalogue, writeCatalogue } from '../../src/volume/catalogue-file.ts';
-import { readDestination } from '../../src/volume/catalogue.ts';
 import { checkDestination } from '../../src/volume/check.ts';
 import { realFiles } from '../../src/volume/files.ts';
 import { newMark, parseMarks, readMarks, writeMarks } from '../../src/volume/marks.ts';
 import { newestOf, readNewest } from '../../src/volume/newest.ts';
 import { findRecord, readRecord, writeRecord } from '../../src/volume/records.ts';
 import { temporaryFolder } from '../support/temporary.ts';
-import { aPointName, makeArtifact, makePoint } from '../support/volume.ts';
+import { aPointName, makeArtifact, makePoint, readManifests } from '../support/volume.ts';
 import { concludeCampaign } from './campaign.ts';
 
 const plans = Number(process.env['PLANS'] ?? 1_000);
@@ -88,7 +87,7 @@ const believers: Readonly<Record<Kind, (root: string, path: string) => Promise<s
   // Of files it is verification that reads them.
   data: () => Promise.resolve(undefined),
   async manifest(root, path) {
-    const read = await readDestination(root);
+    const read = await readManifests(root);
     const newest = await readNewest(root, 'another', uid);
     if (read.kind === 'tooNew') return undefined;
     if (read.kind !== 'ours' || read.damaged.length !== 1 || read.points.length !== 3)
@@ -106,7 +105,7 @@ const believers: Readonly<Record<Kind, (root: string, path: string) => Promise<s
   },
   async catalogue(root) {
     if ((await readCatalogue(root)).kind === 'good') return 'it is read';
-    const read = await readDestination(root);
+    const read = await readManifests(root);
     const newest = await readNewest(root, 'another', uid);
     if (newest.kind === 'tooNew') return undefined;
     if (read.kind !== 'ours' || newest.kind !== 'ours') return 'nothing is found without it';

@@ -6,7 +6,7 @@ import type { RetentionPolicy } from '../../src/api/neo4jbackup.ts';
 import type { RunReason } from '../../src/api/reasons.ts';
 import { tipOf } from '../../src/volume/catalogue.ts';
 import { placeOf } from '../../src/volume/layout.ts';
-import type { Manifest } from '../../src/volume/manifest.ts';
+import type { Manifest, Point } from '../../src/volume/manifest.ts';
 import { consistentOnes, restorable } from '../../src/volume/restorable.ts';
 import { planRetention, unitOf, type RetentionPlan } from '../../src/volume/retention.ts';
 import { aManifest } from '../support/volume.ts';
@@ -85,7 +85,7 @@ interface Reckoned {
 }
 
 function reckon({ damaged }: World, points: readonly Manifest[]): Reckoned {
-  const can = new Set(restorable(points, (_, point) => !damaged.has(point)));
+  const can = new Set(restorable(points, (point) => !damaged.has(point)));
   const consistent = new Set(consistentOnes(points));
   return { can, consistent, good: points.filter((point) => can.has(point) && consistent.has(point)) };
 }
@@ -169,7 +169,7 @@ const wheel = steps.flatMap(([weight, act]) => Array.from({ length: weight }, ()
 /** As src/volume/prune.ts does it, killed before so many units are gone. */
 function prune(world: World, plan: RetentionPlan, most: number): 'whole' | 'partly' {
   if (world.policy.mode === 'Plan' || plan.blockedBecause !== undefined) return 'partly';
-  const gone = new Set<Manifest>();
+  const gone = new Set<Point>();
   const untouched: { readonly parent: string; readonly look: number }[] = [];
   for (const { folder, points, look } of plan.condemned.slice(0, most)) {
     const parent = folder.slice(0, folder.lastIndexOf('/'));

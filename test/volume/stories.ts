@@ -2,7 +2,6 @@
 import { cpSync, existsSync, readdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { readDestination } from '../../src/volume/catalogue.ts';
 import { folders, manifestsFolder, placeOf } from '../../src/volume/layout.ts';
 import type { Manifest } from '../../src/volume/manifest.ts';
 import { verifyFiles } from '../../src/volume/stage.ts';
@@ -20,6 +19,7 @@ import {
 } from '../support/agent.ts';
 import { aChain, aStore } from '../support/adoption.ts';
 import { toolC } from '../support/stand-ins.ts';
+import { readManifests } from '../support/volume.ts';
 
 const hourOf = (n: number): Date => new Date(Date.UTC(2026, 0, 1, n));
 
@@ -130,7 +130,7 @@ export function copyOf(world: World, volume: string): World {
 }
 
 export async function pointsIn(root: string): Promise<readonly Manifest[]> {
-  const destination = await readDestination(root);
+  const destination = await readManifests(root);
   return destination.kind === 'ours' ? destination.points : [];
 }
 
@@ -139,7 +139,7 @@ export async function pointsIn(root: string): Promise<readonly Manifest[]> {
  * @param kept what must be there, unchanged
  */
 export async function wrongFor(root: string, kept: readonly Manifest[]): Promise<readonly string[]> {
-  const destination = await readDestination(root);
+  const destination = await readManifests(root);
   if (destination.kind === 'blank') return kept.length === 0 ? [] : ['everything is gone'];
   if (destination.kind !== 'ours') return [`the destination is ${JSON.stringify(destination)}`];
   const { points, damaged } = destination;
