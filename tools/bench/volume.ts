@@ -1,5 +1,6 @@
 // `npm run bench -- volume`: what staging, verifying and publishing cost, beside doing the copy alone.
 import { appendFileSync, cpSync, mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { createHash } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { FileEntry } from '../../src/volume/manifest.ts';
@@ -10,9 +11,10 @@ import { must } from '../run.ts';
 import { steps, type Steps } from '../steps.ts';
 import { fixedJob } from './noise.ts';
 import { ratios, spread, type Spread } from './spread.ts';
-import { runAgent, type Taken } from './volume/agent.ts';
+import { exchangeIn, runAgent, type Taken } from './volume/agent.ts';
 import { reflinkDisk } from './volume/disk.ts';
-import { openPort, requestOf, timed, timedRun, type Timed } from './volume/run.ts';
+import { openPort, playTool, requestOf, timed, timedRun, type Timed } from './volume/run.ts';
+import { loopback, realStore } from './volume/real.ts';
 import { filesBelow, makeLargeStore } from './volume/store.ts';
 
 const repetitions = 3;
@@ -21,7 +23,7 @@ const points = 10_000;
 
 interface Bench {
   readonly folder: string;
-  /** A store that is no backup yet: what the tool copies. */
+  /** A store that is no backup yet. */
   readonly source: string;
   readonly sizeBytes: number;
   readonly port: number;
@@ -61,7 +63,7 @@ async function measure(on: Bench, progress: Steps): Promise<void> {
     await bundle(['agent'], join(on.folder, 'bundle'));
   });
   await progress.run('hashing', () => hashing(on));
-  await progress.run('full backups', () => fulls(on));
+  await progress.run('full backups by the real tool', () => fulls(on, progress));
   await progress.run('increments, without reflinks', () => increments(on));
   await progress.run('increments, with reflinks', () => reflinked(on, progress));
   await progress.run(`${points} points in one destination`, () => manyPoints(on));
@@ -105,45 +107,58 @@ async function hashing({ source, noise }: Bench): Promise<void> {
   ]);
 }
 
-/** As the bare tool would copy it. */
+/** In the place of a tool, where it does not matter what the tool takes. */
 async function copyStore(source: string, to: string): Promise<void> {
   await must(['cp', '-r', '-T', source, to]);
 }
 
-async function fulls(on: Bench): Promise<void> {
-  const { folder, source, port, noise } = on;
+async function fulls(on: Bench, progress: Steps): Promise<void> {
+  const { folder, port, noise } = on;
+  const original = await realStore(join(folder, 'real'), on.sizeBytes, progress);
   const runs: Timed[] = [];
   const bare: number[] = [];
   const durable: number[] = [];
   const scrubs: Taken[] = [];
-  for (let i = 0; i < repetitions; i += 1) {
-    noise.push(fixedJob() / 1000);
-    const volume = join(folder, 'full');
-    mkdirSync(volume);
-    const alone = await timed(() => copyStore(source, join(volume, 'bare')));
-    const synced = await timed(() => must(['sync', '-f', volume]));
-    bare.push(alone.seconds);
-    durable.push(alone.seconds + synced.seconds);
-    rmSync(join(volume, 'bare'), { recursive: true });
-    await must(['sync', '-f', volume]);
-    runs.push(await timedRun(volume, 1, port, (store) => copyStore(source, store)));
-    const own = join(folder, `scrub-${i}`);
-    scrubs.push(
-      await runAgent(join(folder, 'bundle/agent.js'), 'scrub', { volume, own, request: requestOf(9, port) }),
-    );
-    rmSync(volume, { recursive: true });
+  try {
+    for (let i = 0; i < repetitions; i += 1) {
+      noise.push(fixedJob() / 1000);
+      const volume = join(folder, 'full');
+      const own = join(folder, `scrub-${i}`);
+      mkdirSync(volume);
+      const alone = async (): Promise<void> => {
+        const copied = await timed(() => original.copy(join(volume, 'bare')));
+        const synced = await timed(() => must(['sync', '-f', volume]));
+        bare.push(copied.seconds);
+        durable.push(copied.seconds + synced.seconds);
+        rmSync(join(volume, 'bare'), { recursive: true });
+        await must(['sync', '-f', volume]);
+      };
+      if (i % 2 === 0) await alone();
+      runs.push(await timedRun(volume, requestOf(1, original.port, loopback), original.tool));
+      scrubs.push(
+        await runAgent(join(folder, 'bundle/agent.js'), 'scrub', {
+          volume,
+          own,
+          request: requestOf(9, port),
+        }),
+      );
+      if (i % 2 === 1) await alone();
+      rmSync(volume, { recursive: true });
+    }
+  } finally {
+    await original.close();
   }
   const whole = runs.map(wholeOf);
-  table('A whole full run, beside the bare copy on the same disk', [
-    line('ratio: run / copy that is durable, as a point is (aim: 1.25)', ratios(whole, durable)),
-    line('ratio: run / copy that is not', ratios(whole, bare)),
+  table(`A whole full run, beside the tool of Neo4j ${original.version} alone on the same disk`, [
+    line('ratio: run / tool (aim: at most 1.25)', ratios(whole, bare)),
+    line('ratio: run / tool, and sync', ratios(whole, durable)),
     line('seconds: run', spread(whole)),
     line('seconds: of that prepare', spread(runs.map(({ prepare }) => prepare))),
-    line('seconds: of that the copy', spread(runs.map(({ tool }) => tool))),
+    line('seconds: of that the tool', spread(runs.map(({ tool }) => tool))),
     line('seconds: of that report', spread(runs.map(({ report }) => report))),
     line('seconds: of that making it durable', spread(runs.map(({ changing }) => changing))),
-    line('seconds: bare copy', spread(bare)),
-    line('seconds: bare copy, and sync', spread(durable)),
+    line('seconds: tool alone', spread(bare)),
+    line('seconds: tool alone, and sync', spread(durable)),
     line('seconds: a scrub of it', spread(scrubs.map(({ seconds }) => seconds))),
     line(
       'MiB resident at most in that (limit of the container: 256)',
@@ -171,7 +186,7 @@ function increment(n: number): (store: string) => Promise<void> {
 async function increments({ folder, source, port, noise }: Bench): Promise<void> {
   const volume = join(folder, 'incremental');
   mkdirSync(volume);
-  await timedRun(volume, 1, port, (store) => copyStore(source, store));
+  await timedRun(volume, requestOf(1, port), (store) => copyStore(source, store));
   const runs: Timed[] = [];
   const bare: number[] = [];
   for (let i = 0; i < repetitions; i += 1) {
@@ -179,7 +194,7 @@ async function increments({ folder, source, port, noise }: Bench): Promise<void>
     bare.push((await timed(() => copyStore(source, join(volume, 'bare')))).seconds);
     rmSync(join(volume, 'bare'), { recursive: true });
     await must(['sync', '-f', volume]);
-    runs.push(await timedRun(volume, i + 2, port, increment(i + 2)));
+    runs.push(await timedRun(volume, requestOf(i + 2, port), increment(i + 2)));
   }
   rmSync(volume, { recursive: true });
   const prepares = runs.map(({ prepare }) => prepare);
@@ -204,12 +219,12 @@ async function reflinked({ sizeBytes, port, noise }: Bench, progress: Steps): Pr
       const source = join(disk.path, 'source');
       mkdirSync(volume);
       makeLargeStore(source, sizeBytes * share);
-      await timedRun(volume, 1, port, (store) => copyStore(source, store));
+      await timedRun(volume, requestOf(1, port), (store) => copyStore(source, store));
       await must(['sync', '-f', volume]);
       const runs: Timed[] = [];
       for (let i = 0; i < repetitions; i += 1) {
         noise.push(fixedJob() / 1000);
-        runs.push(await timedRun(volume, i + 2, port, increment(i + 2)));
+        runs.push(await timedRun(volume, requestOf(i + 2, port), increment(i + 2)));
       }
       const name = `seconds: ${(sizeBytes * share) / mebibyte} MiB,`;
       rows.push(line(`${name} staging and publishing`, spread(runs.map(({ changing }) => changing))));
@@ -227,51 +242,67 @@ async function reflinked({ sizeBytes, port, noise }: Bench, progress: Steps): Pr
   table('An incremental run on XFS with reflinks', rows);
 }
 
-/** Many chains of a full backup and six increments: the newest one is a store, of the others nothing is read but manifests. */
+/**
+ * Many chains of a full backup and six increments: the newest one is a store, of the others nothing is read but manifests. Each
+ * run adds one, and its retention takes the oldest.
+ */
 async function manyPoints({ folder, port, noise }: Bench): Promise<void> {
   const volume = join(folder, 'many');
-  const root = join(volume, 'orders');
-  const named = Array.from({ length: 40 }, (_, i) => ({
-    path: `neostore.file.${i}`,
-    size: 12,
-    sha256: 'a'.repeat(64),
-  }));
+  await fillDestination(join(volume, 'orders'));
+  const bundled = join(folder, 'bundle/agent.js');
+  const run = async (n: number): Promise<readonly [prepare: Taken, report: Taken]> => {
+    const own = join(folder, 'pods', String(n));
+    const request = { ...requestOf(n, port), retention: { mode: 'Enforce', keepLast: points } as const };
+    const prepare = await runAgent(bundled, 'prepare', { volume, own, request });
+    await playTool(exchangeIn(own), increment(n));
+    return [prepare, await runAgent(bundled, 'report', { volume, own, request })];
+  };
+  const [uncatalogued] = await run(points + 1);
+  const taken: (readonly [Taken, Taken])[] = [];
+  for (let i = 0; i < repetitions; i += 1) {
+    noise.push(fixedJob() / 1000);
+    taken.push(await run(points + 2 + i));
+  }
+  const blank = {
+    volume: join(folder, 'blank'),
+    own: join(folder, 'pods/blank'),
+    request: requestOf(1, port),
+  };
+  mkdirSync(blank.volume);
+  const alone = await runAgent(bundled, 'prepare', blank);
+  const [prepares, reports] = [taken.map(([prepare]) => prepare), taken.map(([, report]) => report)];
+  const secondsOf = (those: readonly Taken[]): Spread => spread(those.map(({ seconds }) => seconds));
+  const peaksOf = (those: readonly Taken[]): Spread => spread(those.map(({ peakMiB }) => peakMiB));
+  table(`A run where ${points} points are, from the start of each process`, [
+    line('seconds: prepare (aim: 1)', secondsOf(prepares)),
+    line('seconds: prepare, where catalog.json is gone', secondsOf([uncatalogued])),
+    line('seconds: prepare, where nothing is', secondsOf([alone])),
+    line('seconds: report, which reads all manifests and prunes a point', secondsOf(reports)),
+    line('MiB resident at most in prepare (aim: 200)', peaksOf(prepares)),
+    line('MiB resident at most in report (limit of the container: 256)', peaksOf(reports)),
+  ]);
+}
+
+/** As a store of 80 files has it: three thousand lines of JSON a year and point. */
+const filesOfPoint = 80;
+
+async function fillDestination(root: string): Promise<void> {
   for (let sequence = 1; sequence < points; sequence += 1) {
-    const isFull = sequence % 7 === 1;
-    const chain = aPointName(sequence - ((sequence - 1) % 7));
+    const first = sequence - ((sequence - 1) % 7);
+    const files = Array.from({ length: filesOfPoint }, (_, i) => ({
+      path: `neostore.file.${i}`,
+      size: 12,
+      sha256: createHash('sha256').update(`${sequence} ${i}`).digest('hex'),
+    }));
     await writeManifest(
       root,
       aManifest({
         sequence,
-        chain,
-        files: named,
-        ...(isFull ? {} : { type: 'Incremental', parent: aPointName(sequence - 1) }),
+        chain: aPointName(first),
+        files,
+        ...(sequence === first ? {} : { type: 'Incremental', parent: aPointName(sequence - 1) }),
       }),
     );
   }
   await makePoint(root, { sequence: points });
-  const taken: Taken[] = [];
-  const own = join(folder, 'pods');
-  for (let i = 0; i < repetitions; i += 1) {
-    noise.push(fixedJob() / 1000);
-    const request = requestOf(points + i + 1, port); // a run that none of the points is of
-    taken.push(
-      await runAgent(join(folder, 'bundle/agent.js'), 'prepare', {
-        volume,
-        own: join(own, String(i)),
-        request,
-      }),
-    );
-    rmSync(join(root, '.staging'), { recursive: true, force: true });
-  }
-  const empty = await runAgent(join(folder, 'bundle/agent.js'), 'prepare', {
-    volume: join(folder, 'empty'),
-    own: join(own, 'empty'),
-    request: requestOf(1, port),
-  }).catch(() => undefined);
-  table(`prepare, where ${points} points are`, [
-    line('seconds, from the start of the process (aim: 1)', spread(taken.map(({ seconds }) => seconds))),
-    line('MiB resident at most (aim: 200)', spread(taken.map(({ peakMiB }) => peakMiB))),
-    ...(empty === undefined ? [] : [line('seconds, where nothing is', spread([empty.seconds]))]),
-  ]);
 }

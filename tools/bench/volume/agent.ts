@@ -23,22 +23,27 @@ const telling =
  */
 const heap = ['--max-old-space-size=128'];
 
+/** Where the containers of a Pod leave word for each other. */
+export function exchangeIn(own: string): string {
+  return join(own, 'exchange');
+}
+
 /** @throws Error when it ends with another code than 0 */
 export async function runAgent(
   bundle: string,
-  verb: 'prepare' | 'scrub',
+  verb: 'prepare' | 'report' | 'scrub',
   { volume, own, request }: { readonly volume: string; readonly own: string; readonly request: RunRequest },
 ): Promise<Taken> {
-  const folder = join(own, verb);
-  mkdirSync(join(folder, 'exchange'), { recursive: true });
-  const message = join(folder, 'message');
+  const exchange = exchangeIn(own);
+  mkdirSync(exchange, { recursive: true });
+  const message = join(own, `${verb}.json`);
   const begun = performance.now();
   const child = spawn(process.execPath, [...heap, '--import', telling, bundle, verb], {
     env: {
       [requestVariable]: JSON.stringify(request),
       POD_UID: podUID,
       VOLUME_FOLDER: volume,
-      EXCHANGE_FOLDER: join(folder, 'exchange'),
+      EXCHANGE_FOLDER: exchange,
       TERMINATION_LOG: message,
     },
     stdio: ['ignore', 'ignore', 'pipe'],

@@ -22,12 +22,13 @@ export async function openPort(): Promise<{ readonly port: number; readonly serv
 }
 
 /** An address of this machine that the agent does not refuse, as it does loopback. */
-const host =
+const ownHost =
   Object.values(networkInterfaces())
     .flatMap((addresses) => addresses ?? [])
     .find(({ family, internal }) => family === 'IPv4' && !internal)?.address ?? '127.0.0.1';
 
-export function requestOf(n: number, port: number): RunRequest {
+/** @param host of the server; not this machine's own loopback where the agent refuses that */
+export function requestOf(n: number, port: number, host: string = ownHost): RunRequest {
   return {
     schemaVersion: 1,
     run: `orders-${n}`,
@@ -58,27 +59,19 @@ export interface Timed {
   readonly changing: number;
 }
 
+/** What takes the backup between our two containers: told the folder that it should make, and its whole command line. */
+export type Tool = (store: string, argv: readonly string[]) => Promise<void>;
+
 /** @throws Error when the run took no backup */
-export async function timedRun(
-  volume: string,
-  n: number,
-  port: number,
-  tool: (store: string) => Promise<void>,
-): Promise<Timed> {
+export async function timedRun(volume: string, request: RunRequest, tool: Tool): Promise<Timed> {
   const own = mkdtempSync(join(tmpdir(), 'neo4j-backup-bench-pod-'));
   const { files, busySeconds } = watched();
-  const context = contextOf(volume, join(own, 'exchange'), { request: requestOf(n, port), files });
+  const context = contextOf(volume, join(own, 'exchange'), { request, files });
   mkdirSync(context.exchange);
   const message = join(own, 'message');
   try {
     const prepare = await timed(() => runContainer('prepare', context, message));
-    const step = '1';
-    const told = readFileSync(join(context.exchange, exchange.arguments(step)), 'utf8');
-    const read = (name: string): string => new RegExp(`^--${name}=(.*)$`, 'm').exec(told)?.[1] ?? '';
-    const working = await timed(() => tool(join(read('backup-dir'), read('name'))));
-    for (const name of [exchange.head(step), exchange.tail(step)])
-      writeFileSync(join(context.exchange, name), '');
-    writeFileSync(join(context.exchange, exchange.exitCode(step)), '0\n');
+    const working = await timed(() => playTool(context.exchange, tool));
     const report = await timed(() => runContainer('report', context, message));
     if (report.result !== 0) throw new Error(readFileSync(message, 'utf8'));
     return {
@@ -90,6 +83,17 @@ export async function timedRun(
   } finally {
     rmSync(own, { recursive: true, force: true });
   }
+}
+
+/** Does what prepare has asked for, and says so as the container between ours does. */
+export async function playTool(folder: string, tool: Tool): Promise<void> {
+  const step = '1';
+  const told = readFileSync(join(folder, exchange.arguments(step)), 'utf8');
+  const read = (name: string): string => new RegExp(`^--${name}=(.*)$`, 'm').exec(told)?.[1] ?? '';
+  const argv = told.split('\n').filter((argument) => argument !== '');
+  await tool(join(read('backup-dir'), read('name')), argv);
+  for (const name of [exchange.head(step), exchange.tail(step)]) writeFileSync(join(folder, name), '');
+  writeFileSync(join(folder, exchange.exitCode(step)), '0\n');
 }
 
 function contextOf(
