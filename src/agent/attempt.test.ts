@@ -1,13 +1,14 @@
 // Whole attempts: prepare, a tool, report, on a volume that is a folder.
 import { createHash } from 'node:crypto';
 import { cpSync, existsSync, mkdtempSync, readFileSync } from 'node:fs';
-import { mkdir, readdir, rm, symlink, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rm, symlink, truncate, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { afterAll, describe, expect, test } from 'vitest';
 import {
   aPod,
+  aRequest,
   attempt,
   aWorld,
   closedPort,
@@ -1085,6 +1086,64 @@ describe('staging', () => {
     expect((await stagingOf(world)).toSorted()).toEqual(
       [alive, 'not-ours', `x.${podUID(70)}.bak`].toSorted(),
     );
+  });
+
+  const { uid } = aRequest().resource;
+  const longAgo = new Date('2025-01-01T00:00:00Z');
+
+  /** As an attempt leaves it, of whose Pod and Job nothing is left in the API. */
+  async function forsaken(world: World, name: string, time = longAgo): Promise<string> {
+    await leftover(world, name);
+    await utimes(join(world.root, folders.staging, name), time, time);
+    return name;
+  }
+
+  test('of an earlier run of this resource goes, though nobody knows its Pod any more', async () => {
+    const world = await withFull();
+    await forsaken(world, `orders-0.${uid}.${podUID(70)}`);
+    await leftover(world, `orders-0.${uid}.${podUID(71)}.old`); // half removed a moment ago
+    const stays = [
+      await forsaken(world, `orders-0.${uid.replace('7', '8')}.${podUID(72)}`), // of another resource
+      await forsaken(world, `orders-2.${uid}.${podUID(73)}`), // of this very run
+      await forsaken(world, `orders-3.${uid}.${podUID(74)}`, new Date(Date.parse(run(2).createdTime) + 1)), // of a later one
+    ];
+    await attempt(world, run(2), tool({ lastTransactionId: 29n }));
+    expect((await stagingOf(world)).toSorted()).toEqual(stays.toSorted());
+  });
+
+  test('of an earlier run goes in the end, wherever the process dies over that', async () => {
+    const probe = filesWith(() => undefined);
+    const name = `orders-0.${uid}.${podUID(70)}`;
+    const first = await withFull();
+    await forsaken(first, name);
+    await attempt(first, { ...run(2), files: probe }, tool({ lastTransactionId: 29n }));
+    const concerned = probe.operations.flatMap(({ paths }, i) =>
+      paths[0]?.includes(name) === true ? [i + 1] : [],
+    );
+    expect(concerned).toHaveLength(3);
+    for (const k of concerned) {
+      const world = await withFull();
+      await forsaken(world, name);
+      await diesAt(world, k);
+      await attempt(world, { ...run(3), terminalPods: [podUID(2)] }, tool({ lastTransactionId: 29n }));
+      expect(await stagingOf(world)).toEqual([]);
+    }
+  });
+
+  test('of an earlier run that still goes on, on a node that nobody reaches, costs that run and nothing else', async () => {
+    const world = await withFull();
+    const zombie = aPod(world, run(2));
+    await container('prepare', zombie);
+    const [name = ''] = await stagingOf(world);
+    await utimes(join(world.root, folders.staging, name), longAgo, longAgo);
+    const before = published(world);
+    await attempt(world, run(3), failingTool('Boom'));
+    await runTool(zombie, tool({ lastTransactionId: 40n })); // which makes its folder anew
+    expect(await container('report', zombie)).toMatchObject({
+      code: 10,
+      report: { reason: 'DestinationBusy' },
+    });
+    expect(published(world)).toEqual(before);
   });
 
   test('of a Pod that is gone makes room before anything is copied', async () => {

@@ -36,7 +36,7 @@ export interface Folders {
 
 export function foldersOf({ request, podUID, volume }: Context): Folders {
   const root = join(volume, request.path);
-  const staging = join(root, stagingFolder(request.run, podUID));
+  const staging = join(root, stagingFolder({ run: request.run, uid: request.resource.uid, podUID }));
   return { root, staging, reports: join(staging, 'reports') };
 }
 

@@ -1,4 +1,5 @@
 // The first container of a run: decides full or incremental, and stages what the tool will work on.
+import { lstat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { allDatabases, onlyDatabase } from '../engine/engine.ts';
 import { exchange, formatSteps } from '../run/exchange.ts';
@@ -7,7 +8,13 @@ import { pointsIn, pointsOf, pointsOfRun, tipOf, type Destination } from '../vol
 import { hasDamage, proveChains } from '../volume/chain.ts';
 import { listFolder } from '../volume/files.ts';
 import { isLockError, withLock } from '../volume/lock.ts';
-import { folders as layoutFolders, placeOf, stagingOwner } from '../volume/layout.ts';
+import {
+  folders as layoutFolders,
+  forsakenName,
+  placeOf,
+  stagingMark,
+  stagingOwner,
+} from '../volume/layout.ts';
 import type { Manifest, Point } from '../volume/manifest.ts';
 import { expectedBytes } from '../volume/forecast.ts';
 import { readNewest, readNewestAnew } from '../volume/newest.ts';
@@ -70,6 +77,7 @@ export async function prepare(context: Context): Promise<RunReport | undefined> 
   const destination = await readToGoOn(context);
   const points = pointsIn(destination);
   await files.makeFolder(folders.reports);
+  await files.writeNew(join(folders.staging, stagingMark), '');
   const space = await spaceOf(context);
   const possible = decideAll(context, destination, { databases: missing, space });
   if ('reason' in possible) return withPublished(context, published, missing, possible);
@@ -359,15 +367,47 @@ async function writePlan({ files, exchange: folder }: Context, plan: Plan): Prom
  * lock: on a volume that is full to the last byte there could be none.
  */
 async function removeLeftovers(context: Context): Promise<void> {
-  const { files, request } = context;
+  const { files } = context;
   const staging = join(foldersOf(context).root, layoutFolders.staging);
   for (const entry of (await listFolder(staging)) ?? []) {
-    const owner = stagingOwner(entry);
-    if (owner === undefined || !request.terminalPods.includes(owner)) continue;
+    const kind = await leftoverKind(context, staging, entry);
+    if (kind === undefined) continue;
     context.say({ folder: entry }, 'removing what an earlier attempt left behind');
-    await files.remove(join(staging, entry));
+    if (kind === 'forsaken') await forsake(context, staging, entry);
+    else await files.remove(join(staging, entry));
   }
   await withdrawClaims(context);
+}
+
+/**
+ * What is known of an entry of staging. `dead`: nobody writes there any more. `forsaken`: of an earlier run of this resource,
+ * whose Job is gone, and with it all that could tell whether its Pod is. Undefined: it stays.
+ */
+async function leftoverKind(
+  { request }: Context,
+  staging: string,
+  entry: string,
+): Promise<'dead' | 'forsaken' | undefined> {
+  const owner = stagingOwner(entry);
+  if (owner === undefined) return undefined;
+  if (request.terminalPods.includes(owner.podUID)) return 'dead';
+  if (owner.uid !== request.resource.uid || owner.run === request.run) return undefined;
+  if (owner.isForsaken) return 'dead';
+  // A run is never begun before the one before it has ended: what was made since this one was is of a later one.
+  const found = await lstat(join(staging, entry)).catch(() => undefined);
+  const isOlder = found !== undefined && found.mtimeMs < Date.parse(request.createdTime);
+  return isOlder ? 'forsaken' : undefined;
+}
+
+/**
+ * Its Pod may still run, on a node that nobody reaches. One rename takes the whole folder from it, before any file goes: what it
+ * would publish is there to the last file, or not at all.
+ */
+async function forsake({ files }: Context, staging: string, entry: string): Promise<void> {
+  const aside = join(staging, forsakenName(entry));
+  await files.remove(aside);
+  await files.rename(join(staging, entry), aside);
+  await files.remove(aside);
 }
 
 /**

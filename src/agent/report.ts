@@ -16,7 +16,7 @@ import { isOtherStore } from '../volume/chain.ts';
 import { manifestOf as readManifest, type Entry } from '../volume/entry.ts';
 import { listFolder, readText } from '../volume/files.ts';
 import { isLockError, withLock, type Held } from '../volume/lock.ts';
-import { pointEntries, pointName } from '../volume/layout.ts';
+import { pointEntries, pointName, stagingMark } from '../volume/layout.ts';
 import type { FileEntry, Manifest } from '../volume/manifest.ts';
 import { readNewest } from '../volume/newest.ts';
 import { progressOf } from '../volume/progress.ts';
@@ -46,12 +46,14 @@ export async function report(context: Context): Promise<RunReport> {
   const text = await readText(join(context.exchange, exchange.plan));
   if (text === undefined) return failedReport(context, 'EngineFailed', 'prepare left no plan behind');
   const plan = parsePlan(text);
-  const { root } = foldersOf(context);
+  const { root, staging } = foldersOf(context);
   const destination = await readDestination(root);
   const refused = refuse(context, destination);
   if (refused !== undefined) return refused;
   const points = pointsIn(destination);
   const { run, resource } = context.request;
+  if (plan.targets.length > 0 && (await readText(join(staging, stagingMark))) === undefined)
+    return failedReport(context, 'DestinationBusy', 'A later run has removed what this one had staged');
 
   const published = new Set(points.flatMap(({ file }) => file ?? []));
   const results: Result[] = [];

@@ -96,7 +96,7 @@ describe('a credential', () => {
     'Expected:StoreId{creationTime=1795377992990, randomId=-2323087646029544878, storeVersion=16094931155187206}',
     'java.net.ConnectException: Connection refused: /127.0.0.1:6399',
     'java.io.IOException: No space left on device',
-    'java.io.FileNotFoundException: /backup/orders/.staging/orders-1.00000000-0000-4000-8000-000000000001/first/data/temp-copy/neostore.labeltokenstore.db (No such file or directory)',
+    'java.io.FileNotFoundException: /backup/orders/.staging/orders-1.7d1e6f0e-0000-4000-8000-000000000001.00000000-0000-4000-8000-000000000001/first/data/temp-copy/neostore.labeltokenstore.db (No such file or directory)',
     'The destination holds store 1a2b-ffffffffffffffff, the server has store 1a2b-3c4d',
     'Failed to pull image "registry.example.com:5000/neo4j@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef": not found',
     'orders:6362 (10.0.0.7) refuses connections. On the server, set dbms.backup.address=0.0.0.0:6362',

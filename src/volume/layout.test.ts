@@ -1,12 +1,19 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { isKnown, pointFolder, pointName, pointNamePattern, stagingFolder, stagingOwner } from './layout.ts';
+import {
+  forsakenName,
+  isKnown,
+  pointFolder,
+  pointName,
+  pointNamePattern,
+  stagingFolder,
+  stagingOwner,
+} from './layout.ts';
 
 const instant = fc
   .date({ min: new Date('1970-01-01'), max: new Date('9999-12-31T23:59:59Z'), noInvalidDate: true })
   .map((date) => date.toISOString());
 const run = fc.stringMatching(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/);
-const podUID = fc.uuid();
 
 describe('pointName', () => {
   test('always matches the pattern that points are found by', () => {
@@ -38,10 +45,12 @@ describe('pointName', () => {
 describe('stagingOwner', () => {
   test('finds the Pod in every staging folder that we name', () => {
     fc.assert(
-      fc.property(run, podUID, (name, uid) => {
-        const [parent, entry = '', ...rest] = stagingFolder(name, uid).split('/');
+      fc.property(run, fc.uuid(), fc.uuid(), (name, uid, podUID) => {
+        const attempt = { run: name, uid, podUID };
+        const [parent, entry = '', ...rest] = stagingFolder(attempt).split('/');
         expect([parent, rest]).toEqual(['.staging', []]);
-        expect(stagingOwner(entry)).toBe(uid);
+        expect(stagingOwner(entry)).toEqual({ ...attempt, isForsaken: false });
+        expect(stagingOwner(forsakenName(entry))).toEqual({ ...attempt, isForsaken: true });
       }),
     );
   });
@@ -56,6 +65,14 @@ describe('stagingOwner', () => {
     { name: 'the folder above', entry: '..' },
   ])('knows no owner of $name', ({ entry }) => {
     expect(stagingOwner(entry)).toBeUndefined();
+  });
+
+  test('knows no resource of what a Pod makes for the lock', () => {
+    expect(stagingOwner(`lock-new-0123abcd.${uid}`)).toEqual({
+      run: 'lock-new-0123abcd',
+      podUID: uid,
+      isForsaken: false,
+    });
   });
 });
 

@@ -80,14 +80,38 @@ export function placeOf(point: {
   return { data: `${folder}/${pointEntries.data}`, manifest: `${folder}/${pointEntries.manifest}` };
 }
 
-/** An attempt's own folder, relative to <path>. Two Pods of one run never share one. */
-export function stagingFolder(run: string, podUID: string): string {
-  return `${folders.staging}/${run}.${podUID}`;
+/** Whose a folder of an attempt is. */
+export interface Attempt {
+  readonly run: string;
+  /** Of the resource. */
+  readonly uid: string;
+  readonly podUID: string;
 }
 
-/** The Pod that a staging folder belongs to. Undefined: the name is none that we give. */
-export function stagingOwner(entry: string): string | undefined {
-  return /^[a-z0-9][-a-z0-9]*\.([0-9a-f-]{36})$/.exec(entry)?.[1];
+/** An attempt's own folder, relative to <path>. Two Pods of one run never share one. */
+export function stagingFolder({ run, uid, podUID }: Attempt): string {
+  return `${folders.staging}/${run}.${uid}.${podUID}`;
+}
+
+/** In an attempt's own folder: a later run that took the folder for a leftover took this with it. */
+export const stagingMark = 'attempt';
+
+/** How a leftover is called while it is removed: whoever may still work in it finds nothing in the middle of that. */
+export function forsakenName(entry: string): string {
+  return `${entry}.old`;
+}
+
+/**
+ * Whose a folder in staging is. `uid` is absent of what belongs to a Pod alone, as what it makes for the lock does. Undefined:
+ * the name is none that we give.
+ */
+export function stagingOwner(
+  entry: string,
+): (Omit<Attempt, 'uid'> & { readonly uid?: string; readonly isForsaken: boolean }) | undefined {
+  const found = /^([a-z0-9][-a-z0-9]*)(?:\.([0-9A-Za-z-]{1,64}))?\.([0-9a-f-]{36})(\.old)?$/.exec(entry);
+  if (found === null) return undefined;
+  const [, run = '', uid, podUID = '', old] = found;
+  return { run, podUID, isForsaken: old !== undefined, ...(uid === undefined ? {} : { uid }) };
 }
 
 /**

@@ -5,6 +5,7 @@ import { expect, test } from 'vitest';
 import { readCatalogue, writeCatalogue } from '../../src/volume/catalogue-file.ts';
 import { checkDestination } from '../../src/volume/check.ts';
 import { realFiles } from '../../src/volume/files.ts';
+import type { Manifest } from '../../src/volume/manifest.ts';
 import { newMark, parseMarks, readMarks, writeMarks } from '../../src/volume/marks.ts';
 import { newestOf, readNewest } from '../../src/volume/newest.ts';
 import { findRecord, readRecord, writeRecord } from '../../src/volume/records.ts';
@@ -82,21 +83,24 @@ function damaged(
   return { how: `bit ${bit} of byte ${at} flipped`, bytes };
 }
 
+function isSame(points: readonly Manifest[], others: readonly Manifest[]): boolean {
+  const inOrder = others.toSorted((a, b) => a.sequence - b.sequence);
+  return JSON.stringify(points) === JSON.stringify(inOrder);
+}
+
 /** What a reader still takes for true that it must not. */
 const believers: Readonly<Record<Kind, (root: string, path: string) => Promise<string | undefined>>> = {
   // Of files it is verification that reads them.
   data: () => Promise.resolve(undefined),
-  async manifest(root, path) {
+  async manifest(root) {
     const read = await readManifests(root);
     const newest = await readNewest(root, 'another', uid);
     if (read.kind === 'tooNew') return undefined;
     if (read.kind !== 'ours' || read.damaged.length !== 1 || read.points.length !== 3)
       return 'it counts as a point';
-    const isTip = path.includes(aPointName(4)) || path.includes(aPointName(2));
-    const told = newest.kind === 'ours' ? newest.points.map(({ point }) => point) : [];
-    return isTip && JSON.stringify(told) !== JSON.stringify(read.points.map(({ point }) => point))
-      ? 'a run goes on from it'
-      : undefined;
+    return newest.kind === 'ours' && isSame(newest.points, newestOf(read.points, 'another', uid))
+      ? undefined
+      : 'a run goes on from it';
   },
   async record(root, path) {
     const run = path.slice('runs/'.length, -'.json'.length);
@@ -109,8 +113,8 @@ const believers: Readonly<Record<Kind, (root: string, path: string) => Promise<s
     const newest = await readNewest(root, 'another', uid);
     if (newest.kind === 'tooNew') return undefined;
     if (read.kind !== 'ours' || newest.kind !== 'ours') return 'nothing is found without it';
-    const wanted = newestOf(read.points, 'another', uid).toSorted((a, b) => a.sequence - b.sequence);
-    if (JSON.stringify(newest.points) !== JSON.stringify(wanted)) return 'a run decides otherwise without it';
+    if (!isSame(newest.points, newestOf(read.points, 'another', uid)))
+      return 'a run decides otherwise without it';
     await writeCatalogue(realFiles, root);
     return (await checkDestination(root)).faults.length === 0 ? undefined : 'it is not made anew';
   },

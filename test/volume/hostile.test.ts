@@ -5,6 +5,7 @@ import {
   closeSync,
   linkSync,
   lstatSync,
+  lutimesSync,
   mkdirSync,
   openSync,
   readFileSync,
@@ -24,11 +25,11 @@ import { runScrub } from '../../src/agent/scrub.ts';
 import { ConfigError } from '../../src/config.ts';
 import { writeCatalogue } from '../../src/volume/catalogue-file.ts';
 import { realFiles } from '../../src/volume/files.ts';
-import { placeOf } from '../../src/volume/layout.ts';
+import { placeOf, stagingFolder } from '../../src/volume/layout.ts';
 import { formatManifest, type Manifest } from '../../src/volume/manifest.ts';
 import { newMark, writeMarks } from '../../src/volume/marks.ts';
 import { writeRecord } from '../../src/volume/records.ts';
-import { aPod, attempt, aWorld, container, podUID, tool, type World } from '../support/agent.ts';
+import { aPod, aRequest, attempt, aWorld, container, podUID, tool, type World } from '../support/agent.ts';
 import { listing } from '../support/temporary.ts';
 import { aPointName, makeArtifact, makePoint, makeStore } from '../support/volume.ts';
 import { concludeCampaign } from './campaign.ts';
@@ -96,6 +97,8 @@ function linkAway({ root, outside }: Scene, path: string): void {
 }
 
 /** Puts a link to something of others in the place of something, or where nothing is. */
+const { uid } = aRequest().resource;
+
 function linkTo({ root, outside }: Scene, path: string, target: string): void {
   rmSync(join(root, path), { recursive: true, force: true });
   mkdirSync(dirname(join(root, path)), { recursive: true });
@@ -251,12 +254,22 @@ const links: readonly Case[] = [
   },
   {
     name: 'a link in the place of the staging of a dead Pod',
-    make: (scene) => linkTo(scene, `.staging/orders-5.${podUID(5)}`, 'folder'),
+    make: (scene) => linkTo(scene, stagingFolder({ run: 'orders-5', uid, podUID: podUID(5) }), 'folder'),
     ...ignored,
   },
   {
     name: 'a link in the staging of a dead Pod',
-    make: (scene) => linkTo(scene, `.staging/orders-5.${podUID(5)}/x`, 'folder'),
+    make: (scene) =>
+      linkTo(scene, `${stagingFolder({ run: 'orders-5', uid, podUID: podUID(5) })}/x`, 'folder'),
+    ...ignored,
+  },
+  {
+    name: 'a link in the place of the staging of a run that nobody knows any more',
+    make(scene) {
+      const folder = stagingFolder({ run: 'orders-4', uid, podUID: podUID(99) });
+      linkTo(scene, folder, 'folder');
+      lutimesSync(join(scene.root, folder), 0, 0);
+    },
     ...ignored,
   },
   {
