@@ -17,7 +17,7 @@ import {
 } from '../volume/layout.ts';
 import type { Manifest, Point } from '../volume/manifest.ts';
 import { expectedBytes } from '../volume/forecast.ts';
-import { readNewest, readNewestAnew } from '../volume/newest.ts';
+import { readKnown, readNewest, readNewestAnew } from '../volume/newest.ts';
 import { progressOf } from '../volume/progress.ts';
 import { abandonedClaims, withdrawAbandoned } from '../volume/publish.ts';
 import { lackingForCopy, tightFor, type Space } from '../volume/space.ts';
@@ -48,7 +48,8 @@ export async function prepare(context: Context): Promise<RunReport | undefined> 
   const { request, files } = context;
   const folders = foldersOf(context);
   const startedAt = context.now();
-  const before = await readNewest(folders.root, request.run, request.resource.uid);
+  const known = await readKnown(folders.root);
+  const before = await readNewest(folders.root, request.run, request.resource.uid, known);
   const refused = refuse(context, before);
   if (refused !== undefined) return refused;
 
@@ -73,8 +74,7 @@ export async function prepare(context: Context): Promise<RunReport | undefined> 
   await removeLeftovers(context);
   const notAdopted = await adopt(context, before, wantedDatabases(context));
   if (notAdopted !== undefined) return withPublished(context, published, missing, notAdopted);
-  await makeRoom(context);
-  const destination = await readToGoOn(context);
+  const destination = await roomAndNewest(context, { known, before });
   const points = pointsIn(destination);
   await files.makeFolder(folders.reports);
   await files.writeNew(join(folders.staging, stagingMark), '');
@@ -99,12 +99,21 @@ export async function prepare(context: Context): Promise<RunReport | undefined> 
   return undefined;
 }
 
-/** Where what is newest turns out to be broken, which that is was not for the catalogue to say: all manifests tell. */
-async function readToGoOn({ request, volume }: Context): Promise<Destination<Manifest>> {
-  const root = join(volume, request.path);
-  const newest = await readNewest(root, request.run, request.resource.uid);
+/**
+ * Makes room, and tells what the run goes on from. Where that turns out to be broken all manifests are read: that it is what
+ * matters was not for the catalogue to say.
+ * @param known what the catalogue said when this attempt began, and what is newest of that
+ */
+async function roomAndNewest(
+  context: Context,
+  { known, before }: { readonly known: Destination; readonly before: Destination<Manifest> },
+): Promise<Destination<Manifest>> {
+  const { adoptFrom, run, resource } = context.request;
+  const { root } = foldersOf(context);
+  const hasChanged = (await makeRoom(context, known)) || adoptFrom !== undefined;
+  const newest = hasChanged ? await readNewest(root, run, resource.uid) : before;
   const isGood = newest.kind !== 'ours' || proveChains(newest.points).broken.length === 0;
-  return isGood ? newest : readNewestAnew(root, request.run, request.resource.uid);
+  return isGood ? newest : readNewestAnew(root, run, resource.uid);
 }
 
 /** The report for a destination that must not be touched. */

@@ -3,8 +3,9 @@ import { writeFile } from 'node:fs/promises';
 import { explain, reasons, type Reason } from '../api/reasons.ts';
 import { cut, exitCodes } from '../run/report.ts';
 import { formatUpkeep, type UpkeepReport } from '../run/upkeep.ts';
-import { pointsIn, readDestination } from '../volume/catalogue.ts';
+import { readDestination } from '../volume/catalogue.ts';
 import { withLock } from '../volume/lock.ts';
+import { readNewest } from '../volume/newest.ts';
 import { newestRecord } from '../volume/records.ts';
 import { foldersOf, holderOf, volumeReason, type Context } from './context.ts';
 import { refuse } from './prepare.ts';
@@ -26,13 +27,15 @@ async function attempt(context: Context): Promise<UpkeepReport> {
   const { files } = context;
   const { root } = foldersOf(context);
   try {
-    const refused = refuse(context, await readDestination(root));
+    const { run, resource } = context.request;
+    const refused = refuse(context, await readNewest(root, run, resource.uid));
     if (refused !== undefined) return told(context, refused.reason, refused.message);
     return await withLock(files, root, holderOf(context), async (held) => {
       const newest = await newestRecord(root);
-      const retention = await retain(context, held, endsOf(newest?.report));
+      const destination = await readDestination(root);
+      const { retention, left } = await retain(context, held, endsOf(newest?.report), destination);
       const facts = {
-        volume: await lookAtVolume(context, pointsIn(await readDestination(root))),
+        volume: await lookAtVolume(context, left),
         ...(retention === undefined ? {} : { retention }),
       };
       return told(context, 'RetentionApplied', explain('RetentionApplied', summaryOf(retention)), facts);

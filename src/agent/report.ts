@@ -8,7 +8,6 @@ import {
   pointsIn,
   pointsOf,
   pointsOfRun,
-  readDestination,
   tipOf,
   type Destination,
 } from '../volume/catalogue.ts';
@@ -18,7 +17,7 @@ import { listFolder, readText } from '../volume/files.ts';
 import { isLockError, withLock, type Held } from '../volume/lock.ts';
 import { pointEntries, pointName, stagingMark } from '../volume/layout.ts';
 import type { FileEntry, Manifest } from '../volume/manifest.ts';
-import { readNewest } from '../volume/newest.ts';
+import { readKnown, readNewest } from '../volume/newest.ts';
 import { progressOf } from '../volume/progress.ts';
 import {
   keepPublished,
@@ -47,7 +46,7 @@ export async function report(context: Context): Promise<RunReport> {
   if (text === undefined) return failedReport(context, 'EngineFailed', 'prepare left no plan behind');
   const plan = parsePlan(text);
   const { root, staging } = foldersOf(context);
-  const destination = await readDestination(root);
+  const destination = await readKnown(root);
   const refused = refuse(context, destination);
   if (refused !== undefined) return refused;
   const points = pointsIn(destination);

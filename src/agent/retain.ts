@@ -3,8 +3,8 @@ import { basename, join } from 'node:path';
 import type { RetentionPolicy, RetentionStatus } from '../api/neo4jbackup.ts';
 import type { RunReason } from '../api/reasons.ts';
 import type { RunReport } from '../run/report.ts';
-import { readCatalogue } from '../volume/catalogue-file.ts';
-import { nameOf, readDestination } from '../volume/catalogue.ts';
+import { pointsIn, readDestination, type Destination } from '../volume/catalogue.ts';
+import type { Entry } from '../volume/entry.ts';
 import { listFolder } from '../volume/files.ts';
 import { volumeStatus } from '../volume/forecast.ts';
 import { folders, isTrash, pointNamePattern } from '../volume/layout.ts';
@@ -21,24 +21,34 @@ export function endsOf(report: RunReport | undefined): readonly RunReason[] {
   return [report.reason, ...(report.databases ?? []).map(({ reason }) => reason)];
 }
 
+/** What came of a policy. */
+interface Retained {
+  /** Absent: there is none. */
+  readonly retention?: RetentionStatus;
+  /** What the destination holds after that. */
+  readonly left: readonly Entry[];
+}
+
 /**
  * Applies the policy, or only says what it would do. The caller holds the lock.
  * @param newestRun how the newest run ended
- * @returns undefined: there is no policy
+ * @param destination as it was read since the lock was had
  */
 export async function retain(
   context: Context,
   held: Held,
   newestRun: readonly RunReason[],
-): Promise<RetentionStatus | undefined> {
+  destination: Destination,
+): Promise<Retained> {
   const { files, request, now, say } = context;
   const { root } = foldersOf(context);
   await emptyTrash(files, root, held);
   // While there is room: later on a full volume may have none for it, and then nothing could be taken away.
   await files.makeFolder(join(root, folders.trash));
   const policy = request.retention;
-  if (policy === undefined) return undefined;
-  const pruned = await prune(files, root, { policy, newestRun, held });
+  const points = pointsIn(destination);
+  if (policy === undefined) return { left: points };
+  const pruned = await prune(files, root, { policy, newestRun, held, destination });
   for (const { database, point } of pruned.removed)
     say({ database, point }, 'retention removed a restore point');
   for (const { folder, why } of pruned.untouched)
@@ -48,7 +58,14 @@ export async function retain(
       { because: pruned.plan.blockedBecause },
       'retention removes nothing: the newest run found the destination amiss',
     );
-  return retentionStatus(pruned, policy, { time: now(), isNamed: context.engine.databases === 'named' });
+  const gone = new Set<Point>(pruned.removed);
+  return {
+    retention: retentionStatus(pruned, policy, {
+      time: now(),
+      isNamed: context.engine.databases === 'named',
+    }),
+    left: points.filter((point) => !gone.has(point)),
+  };
 }
 
 /** What is found of the volume now: sizes, room, and where that leads. */
@@ -63,44 +80,36 @@ export async function lookAtVolume(
 /**
  * Takes what the policy condemns already, so that the run finds its room. Whatever goes wrong here is no reason not to back
  * up: then what is condemned stays for now.
+ * @param known what the catalogue says
+ * @returns false: nothing was changed
  */
-export async function makeRoom(context: Context): Promise<void> {
+export async function makeRoom(context: Context, known: Destination): Promise<boolean> {
   const { files, say } = context;
   const { root } = foldersOf(context);
   try {
     const isEnforced = context.request.retention?.mode === 'Enforce';
-    if (!isEnforced && !(await hasTrash(root))) return;
+    if (!isEnforced && !(await hasTrash(root))) return false;
     const newestRun = endsOf((await newestRecord(root))?.report);
-    if (!(await hasToGo(context, newestRun)) && !(await hasTrash(root))) return;
-    await withLock(files, root, holderOf(context), (held) => retain(context, held, newestRun));
+    if (!hasToGo(context, known, newestRun) && !(await hasTrash(root))) return false;
+    await withLock(files, root, holderOf(context), async (held) =>
+      retain(context, held, newestRun, await readDestination(root)),
+    );
   } catch (error) {
     say(
       { err: error },
       isLockError(error) ? 'another run has the lock: what is condemned stays for now' : 'retention failed',
     );
   }
+  return true;
 }
 
 /** Whether it is worth the lock, as far as the catalogue tells: what really goes is decided on manifests. */
-async function hasToGo({ request, volume }: Context, newestRun: readonly RunReason[]): Promise<boolean> {
-  const { retention: policy, path } = request;
-  if (policy?.mode !== 'Enforce') return false;
-  const { points, damaged } = await outline(join(volume, path));
+function hasToGo({ request }: Context, known: Destination, newestRun: readonly RunReason[]): boolean {
+  const { retention: policy } = request;
+  if (policy?.mode !== 'Enforce' || known.kind !== 'ours') return false;
+  const { points, damaged } = known;
   const plan = planRetention(points, policy, { damaged, newestRun });
   return plan.condemned.length > 0 && plan.blockedBecause === undefined;
-}
-
-/** What there is, from the catalogue where it can be had. */
-async function outline(
-  root: string,
-): Promise<{ readonly points: readonly Point[]; readonly damaged: readonly string[] }> {
-  const catalogue = await readCatalogue(root);
-  if (catalogue.kind === 'good') {
-    const { points, damaged } = catalogue.value;
-    return { points, damaged: damaged.map(({ place }) => nameOf(place)) };
-  }
-  const found = await readDestination(root);
-  return found.kind === 'ours' ? found : { points: [], damaged: [] };
 }
 
 async function hasTrash(root: string): Promise<boolean> {

@@ -14,6 +14,7 @@ import {
 import { entryOf, manifestOf, type Entry } from '../volume/entry.ts';
 import { readText } from '../volume/files.ts';
 import { LockLost, withLock, type Held } from '../volume/lock.ts';
+import { readNewest } from '../volume/newest.ts';
 import { newMark, readMarks, writeMarks } from '../volume/marks.ts';
 import { writeRestoreGuide } from '../volume/restore-guide.ts';
 import { foldersOf, holderOf, type Context } from './context.ts';
@@ -31,7 +32,8 @@ export type Tidied = Pick<RunReport, 'volume' | 'retention'>;
 export async function tidy(context: Context, ended: RunReport): Promise<Tidied> {
   const { root } = foldersOf(context);
   try {
-    if (refuse(context, await readDestination(root)) !== undefined) return {};
+    const { run, resource } = context.request;
+    if (refuse(context, await readNewest(root, run, resource.uid)) !== undefined) return {};
     return await withLock(context.files, root, holderOf(context), (held) => putInOrder(context, held, ended));
   } catch (error) {
     context.say({ err: error }, 'the destination could not be put in order');
@@ -40,9 +42,8 @@ export async function tidy(context: Context, ended: RunReport): Promise<Tidied> 
 }
 
 async function putInOrder(context: Context, held: Held, ended: RunReport): Promise<Tidied> {
-  const retention = await applied(context, held, ended);
+  const { read, retention } = await applied(context, held, ended);
   await held.check();
-  const read = await readPoints(held.root, entryOf);
   await catalogue(context, held, read);
   const volume = await lookAtVolume(context, pointsIn(destinationOf(read)));
   return { volume, ...(retention === undefined ? {} : { retention }) };
@@ -64,16 +65,30 @@ async function markDamaged({ exchange: folder, files, request }: Context, held: 
   await writeMarks(files, held.root, marks);
 }
 
+interface Applied extends Pick<Tidied, 'retention'> {
+  /** All manifests that are there now. */
+  readonly read: PointsRead<Entry>;
+}
+
 /** What lies in the trash and cannot be removed, say, must not leave a guide behind that knows nothing of the newest backups. */
-async function applied(context: Context, held: Held, ended: RunReport): Promise<Tidied['retention']> {
+async function applied(context: Context, held: Held, ended: RunReport): Promise<Applied> {
   try {
     await markDamaged(context, held);
-    return await retain(context, held, endsOf(ended));
+    const read = await readPoints(held.root, entryOf);
+    const { left, retention } = await retain(context, held, endsOf(ended), destinationOf(read));
+    return { read: without(read, left), ...(retention === undefined ? {} : { retention }) };
   } catch (error) {
     if (error instanceof LockLost) throw error;
     context.say({ err: error }, 'retention failed');
-    return undefined;
+    return { read: await readPoints(held.root, entryOf) }; // it may have come half the way
   }
+}
+
+/** Without the good points that went. */
+function without(read: PointsRead<Entry>, left: readonly Entry[]): PointsRead<Entry> {
+  if (read.kind !== 'ours') return read;
+  const stays = new Set(left);
+  return { ...read, places: read.places.filter((one) => one.kind !== 'good' || stays.has(one.kept)) };
 }
 
 /** Both follow from the manifests: without them the next run is slower, and somebody has to look for a command. */

@@ -6,7 +6,7 @@ import type { Clock } from '../runtime/clock.ts';
 import type { Log } from '../runtime/log.ts';
 import type { RuntimeMetrics } from '../runtime/metrics.ts';
 import { Reflector } from '../runtime/reflector.ts';
-import { claimKey, destinationKey, markKey, markKeyOf } from './crowd.ts';
+import { claimKey, claimOf, destinationKey, isShared, markKey, markKeyOf } from './crowd.ts';
 import { byBackup, byDestination, byMark, byOwner, byPlace } from './observe.ts';
 import { isFinished } from './outcome.ts';
 import { placesIn } from './places.ts';
@@ -144,12 +144,14 @@ export class Caches {
       if (other.metadata.uid !== backup.metadata.uid) this.#wakeSelf(other);
   }
 
-  /** A claim that one Pod at a time may use is free, or taken. */
+  /** A claim that one Pod at a time may use is free, or taken. Of one for many, nobody waits for that, and there may be hundreds. */
   #wakeThoseWhoWait(job: Job | undefined): void {
     const mark = job === undefined ? undefined : markKeyOf(job);
     if (mark === undefined) return;
-    for (const backup of this.backups.byIndex(byClaimMark, mark))
-      if (!this.#isInLine(keyOf(backup))) this.#wakeSelf(backup);
+    for (const backup of this.backups.byIndex(byClaimMark, mark)) {
+      const isFree = isShared(this.claims.get(claimOf(backup)));
+      if (!isFree && !this.#isInLine(keyOf(backup))) this.#wakeSelf(backup);
+    }
   }
 
   #wakeOwner(job: Job | undefined): void {

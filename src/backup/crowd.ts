@@ -1,6 +1,6 @@
 // Who else uses the claim of a resource, or its folder: where only one Pod at a time may. Pure.
 import { labels } from '../api/names.ts';
-import { formatKey, keyOf } from '../kube/resource.ts';
+import { formatKey, keyOf, type ObjectKey } from '../kube/resource.ts';
 import { isFinished } from './outcome.ts';
 import { backups, type Claim, type Job, type Neo4jBackup } from './resources.ts';
 import { claimMark, destinationPath } from './run.ts';
@@ -28,9 +28,14 @@ export function othersOf(uid: string, found: readonly Job[]): readonly Job[] {
     .toSorted((a, b) => a.metadata.creationTimestamp.localeCompare(b.metadata.creationTimestamp));
 }
 
-/** The claim of a resource, as an index has it. */
-export function claimKey({ metadata, spec }: Neo4jBackup): string {
-  return formatKey({ ...keyOf({ metadata }), name: spec.destination.persistentVolumeClaim.claimName });
+/** The claim of a resource. */
+export function claimOf({ metadata, spec }: Neo4jBackup): ObjectKey {
+  return { ...keyOf({ metadata }), name: spec.destination.persistentVolumeClaim.claimName };
+}
+
+/** The same, as an index has it. */
+export function claimKey(backup: Neo4jBackup): string {
+  return formatKey(claimOf(backup));
 }
 
 /** The folder of a claim that a resource writes to, as an index has it. */

@@ -423,14 +423,16 @@ describe('any spec that the schema takes', () => {
     );
   });
 
+  const agentCommand = ['node', '--max-old-space-size-percentage=60', '/app/agent.js'];
+
   test('runs the same commands', () => {
     fc.assert(
       fc.property(hostileBackup, (backup) => {
         const commands = containersOf(buildJob(backup, input)).map(({ command, args }) => [command, args]);
         expect(commands).toEqual([
-          [['node', '/app/agent.js'], ['prepare']],
+          [agentCommand, ['prepare']],
           [['/bin/sh', '-c', engineScript], undefined],
-          [['node', '/app/agent.js'], ['report']],
+          [agentCommand, ['report']],
         ]);
       }),
     );

@@ -314,6 +314,12 @@ function placement({ spec }: Neo4jBackup): Partial<V1PodSpec> {
   return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined));
 }
 
+/**
+ * The image starts the operator by itself. Left to itself Node's heap may grow to all of the limit, and then it is the kernel
+ * that ends it, without a word. The rest is for buffers and the program.
+ */
+const agentCommand = ['node', '--max-old-space-size-percentage=60', '/app/agent.js'];
+
 export function agentContainer(
   name: string,
   image: string,
@@ -328,7 +334,7 @@ export function agentContainer(
     name,
     image,
     imagePullPolicy: 'IfNotPresent',
-    command: ['node', '/app/agent.js'], // the image starts the operator by itself
+    command: agentCommand,
     args: [name],
     env,
     resources: agentResources,

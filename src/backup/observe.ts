@@ -7,7 +7,7 @@ import { keyOf, type KubeObject, type ObjectKey, type Resource } from '../kube/r
 import type { Log } from '../runtime/log.ts';
 import type { Reflector } from '../runtime/reflector.ts';
 import { complaintOf, subjectOf } from './complaint.ts';
-import { destinationKey, isShared, markKey, othersOf, rivalOf, type Crowd } from './crowd.ts';
+import { claimOf, destinationKey, isShared, markKey, othersOf, rivalOf, type Crowd } from './crowd.ts';
 import { hasEnded } from './evidence.ts';
 import type { Hold } from './queue.ts';
 import { isFinished, type RunView } from './outcome.ts';
@@ -111,10 +111,6 @@ function crowdOf(backup: Neo4jBackup, known: Known): Crowd | undefined {
   if (isShared(known.claims.get(claimOf(backup)))) return undefined;
   const found = known.jobs.byIndex(byMark, markKey(backup));
   return { jobs: othersOf(backup.metadata.uid, found), isFresh: false };
-}
-
-function claimOf({ metadata, spec }: Neo4jBackup): ObjectKey {
-  return { ...keyOf({ metadata }), name: spec.destination.persistentVolumeClaim.claimName };
 }
 
 /**

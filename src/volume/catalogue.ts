@@ -181,20 +181,19 @@ interface Place {
 
 /** Where the manifests of points that are stores should be. A point without one counts as damaged. */
 async function pointManifests(root: string): Promise<readonly Place[]> {
-  const found: Place[] = [];
-  for (const chain of await foldersIn(root, folders.points, pointNamePattern)) {
-    if (!chain.isOurs) {
-      found.push(chain);
-      continue;
-    }
-    const isPoint = ({ name }: Dirent): boolean => pointNamePattern.test(name) && found.length <= mostPoints;
-    for (const entry of (await listEntries(join(root, chain.place), isPoint)) ?? [])
-      found.push({
-        place: `${chain.place}/${entry.name}/${pointEntries.manifest}`,
-        isOurs: !entry.isSymbolicLink(),
-      });
-  }
-  return found;
+  const chains = await foldersIn(root, folders.points, pointNamePattern);
+  let count = 0;
+  const isPoint = ({ name }: Dirent): boolean =>
+    pointNamePattern.test(name) && (count += 1) <= mostPoints + 1;
+  const found = await inParallel(chains, atOnce, async (chain): Promise<readonly Place[]> => {
+    if (!chain.isOurs) return [chain];
+    const points = (await listEntries(join(root, chain.place), isPoint)) ?? [];
+    return points.map((entry) => ({
+      place: `${chain.place}/${entry.name}/${pointEntries.manifest}`,
+      isOurs: !entry.isSymbolicLink(),
+    }));
+  });
+  return found.flat();
 }
 
 /** The folders of all chains of artifacts with a folder for manifests, relative to `root`, also where that is still empty. */

@@ -27,11 +27,16 @@ const mostLooks = 3;
  *
  * Guarantees: each manifest that it gives was read just now. What the catalogue says decides only which ones they are, and
  * counts for a point only as long as its folder is there; where it turns out to be wrong of one, all are read.
+ * @param known what {@link readKnown} has said just now
  * @throws the system error of a failed call on the volume
  */
-export async function readNewest(root: string, run: string, uid: string): Promise<Destination<Manifest>> {
-  const known = destinationOf(await survey(root));
-  return (await newestIn(root, known, run, uid)) ?? readNewestAnew(root, run, uid);
+export async function readNewest(
+  root: string,
+  run: string,
+  uid: string,
+  known?: Destination,
+): Promise<Destination<Manifest>> {
+  return (await newestIn(root, known ?? (await readKnown(root)), run, uid)) ?? readNewestAnew(root, run, uid);
 }
 
 /** The same, where not even which points matter is left to the catalogue. */
@@ -58,7 +63,11 @@ async function newestIn(
   return { ...destination, points: points.toSorted((a, b) => a.sequence - b.sequence) };
 }
 
-/** What the catalogue says of all that is there; what it does not know of is read. */
+/** What the catalogue says of all that is there; what it does not know of is read. Nothing may be proven by it. */
+export async function readKnown(root: string): Promise<Destination> {
+  return destinationOf(await survey(root));
+}
+
 async function survey(root: string): Promise<PointsRead<Entry>> {
   const catalogue = await readCatalogue(root);
   if (catalogue.kind === 'tooNew') return catalogue;

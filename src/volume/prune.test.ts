@@ -12,6 +12,7 @@ import {
   readManifests,
 } from '../../test/support/volume.ts';
 import { realFiles, type Files } from './files.ts';
+import { readDestination } from './catalogue.ts';
 import { placeOf, pointFolder } from './layout.ts';
 import { formatManifest, type Manifest } from './manifest.ts';
 import { emptyTrash, prune, type Pruned } from './prune.ts';
@@ -63,8 +64,9 @@ function aDestination(): string {
 
 const whatGoes = [1, 4, 5];
 
-function pruned(root: string, files: Files = realFiles, over: object = {}): Promise<Pruned> {
-  return prune(files, root, { policy: keepLast, newestRun: [], held, ...over });
+async function pruned(root: string, files: Files = realFiles, over: object = {}): Promise<Pruned> {
+  const destination = await readDestination(root);
+  return prune(files, root, { policy: keepLast, newestRun: [], held, destination, ...over });
 }
 
 async function pointsOf(root: string): Promise<readonly Manifest[]> {

@@ -3,7 +3,7 @@ import { lstat, readdir } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import type { RetentionPolicy } from '../api/neo4jbackup.ts';
 import type { RunReason } from '../api/reasons.ts';
-import { nameOf, readDestination, type Destination } from './catalogue.ts';
+import { nameOf, type Destination } from './catalogue.ts';
 import { manifestOf, type Entry } from './entry.ts';
 import { errorCode, listFolder, type Files } from './files.ts';
 import { folders, isTrash, placeOf, trashedFrom, trashFolder } from './layout.ts';
@@ -13,6 +13,8 @@ import { consistentOnes, restorable } from './restorable.ts';
 import { planRetention, unitOf, type RetentionPlan, type Unit } from './retention.ts';
 
 export interface PruneOptions {
+  /** All manifests as they were read since the lock was had. */
+  readonly destination: Destination;
   readonly policy: RetentionPolicy;
   /** How the newest run ended, and each of its databases. */
   readonly newestRun: readonly RunReason[];
@@ -32,7 +34,7 @@ export interface Pruned {
 type Ours = Extract<Destination, { readonly kind: 'ours' }>;
 
 /**
- * Applies a policy to what is on the volume at this moment; in mode Plan it only says what it would do.
+ * Applies a policy to what is on the volume; in mode Plan it only says what it would do.
  *
  * Guarantees: one rename takes a point, or a whole chain, from the readers, before any of its files is touched; killed on
  * any line, every point is whole or gone. What is not exactly what the catalogue says, to the last file, is not touched.
@@ -40,8 +42,7 @@ type Ours = Extract<Destination, { readonly kind: 'ours' }>;
  * @throws what {@link Held.check} throws, and the system error of a failed read
  */
 export async function prune(files: Files, root: string, options: PruneOptions): Promise<Pruned> {
-  const { held, policy } = options;
-  const destination = await readDestination(root);
+  const { held, policy, destination } = options;
   if (destination.kind !== 'ours') return { plan: emptyPlan, damaged: [], removed: [], untouched: [] };
   const { damaged } = destination;
   const plan = await planOnWhatIsThere(root, destination, options);

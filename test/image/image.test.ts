@@ -165,7 +165,10 @@ describe('started under the restricted profile', () => {
   test.each(['65532:65532', '7474:7474'])(
     'the agent without a request ends for good, as %s',
     async (user) => {
-      const { code, stderr } = await image.start(['node', '/app/agent.js', 'prepare'], user);
+      const { code, stderr } = await image.start(
+        ['node', '--max-old-space-size-percentage=60', '/app/agent.js', 'prepare'],
+        user,
+      );
       expect(code).toBe(20);
       expect(stderr).toContain('POD_UID must be the uid of the Pod');
     },
