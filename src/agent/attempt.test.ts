@@ -1,6 +1,7 @@
 // Whole attempts: prepare, a tool, report, on a volume that is a folder.
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { cpSync, existsSync, mkdtempSync, readFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { mkdir, readdir, rm, symlink, truncate, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -33,10 +34,12 @@ import {
 } from '../../test/support/volume.ts';
 import { exchange, keptOutputBytes } from '../run/exchange.ts';
 import { realFiles } from '../volume/files.ts';
-import { folders, pointFolder } from '../volume/layout.ts';
+import { folders, pointFolder, stagingMark } from '../volume/layout.ts';
 import { withLock } from '../volume/lock.ts';
 import type { Manifest } from '../volume/manifest.ts';
+import { readRecord } from '../volume/records.ts';
 import { inspectStore } from '../volume/verify.ts';
+import { foldersOf } from './context.ts';
 
 const pruned = 'Caused by: org.neo4j.backup.IncrementalBackupNotPossibleException: It has been too long\n';
 const otherStore = { creationTime: 42n, randomId: 7n } as const;
@@ -1144,6 +1147,76 @@ describe('staging', () => {
       report: { reason: 'DestinationBusy' },
     });
     expect(published(world)).toEqual(before);
+  });
+
+  test('of an earlier run costs no later one, where it cannot be removed or goes by itself', async () => {
+    const name = `orders-0.${uid}.${podUID(70)}`;
+    const gone = filesWith(({ verb, paths }) => {
+      if (verb === 'rename' && paths[0]?.endsWith(name) === true)
+        rmSync(paths[0], { recursive: true, force: true }); // its Pod has just ended
+      return undefined;
+    });
+    const inUse = failingFiles(
+      'ENOTEMPTY',
+      ({ verb, paths }) => verb === 'remove' && paths[0]?.endsWith(`${name}.old`) === true,
+    );
+    for (const [files, left] of [
+      [gone, name],
+      [inUse, name],
+      [inUse, `${name}.old`],
+    ] as const) {
+      const world = await withFull();
+      await forsaken(world, left);
+      const ended = await attempt(world, { ...run(2), files }, tool({ lastTransactionId: 29n }));
+      expect(ended.report?.reason).toBe('IncrementalBackupTaken');
+      await attempt(world, run(3), tool({ lastTransactionId: 30n }));
+      expect(await stagingOf(world)).toEqual([]);
+    }
+  });
+
+  test('that a later run takes while the tip is copied says nothing against the tip', async () => {
+    const world = await withFull();
+    const files = filesWith(({ verb, paths }) => {
+      const [, to = ''] = paths;
+      const own = join(world.root, folders.staging, `orders-2.${uid}.${podUID(2)}`);
+      if (verb === 'copy' && to.startsWith(own)) rmSync(own, { recursive: true, force: true });
+      return undefined;
+    });
+    const before = await pointsOf(world);
+    const ended = await attempt(world, { ...run(2), files }, tool({ lastTransactionId: 29n }));
+    expect([ended.code, ended.report?.reason]).toEqual([10, 'DestinationBusy']);
+    expect(await pointsOf(world)).toEqual(before);
+    const next = await attempt(world, run(3), tool({ lastTransactionId: 29n }));
+    expect(next.report?.reason).toBe('IncrementalBackupTaken');
+  });
+
+  test('of an attempt that a later run took does not hide what another attempt of its run published', async () => {
+    const world = await withFull();
+    const zombie = aPod(world, run(2));
+    await container('prepare', zombie);
+    const [name = ''] = await stagingOf(world);
+    await utimes(join(world.root, folders.staging, name), longAgo, longAgo);
+    await attempt(world, { ...run(2), pod: 22 }, tool({ lastTransactionId: 29n }));
+    await attempt(world, run(3), failingTool('Boom'));
+    await runTool(zombie, tool({ lastTransactionId: 40n }));
+    expect(await container('report', zombie)).toMatchObject({
+      code: 0,
+      report: { reason: 'IncrementalBackupTaken', lastTransactionID: '29' },
+    });
+    expect(await readRecord(world.root, run(2).run)).toMatchObject({
+      report: { reason: 'IncrementalBackupTaken' },
+    });
+  });
+
+  test('is not waited for, nor followed, where somebody put a pipe into it', async () => {
+    const world = await withFull();
+    const pod = aPod(world, run(2));
+    await container('prepare', pod);
+    const mark = join(foldersOf(pod.context).staging, stagingMark);
+    await rm(mark);
+    execFileSync('mkfifo', [mark]);
+    await runTool(pod, tool({ lastTransactionId: 29n }));
+    expect((await container('report', pod)).report?.reason).toBe('IncrementalBackupTaken');
   });
 
   test('of a Pod that is gone makes room before anything is copied', async () => {

@@ -23,7 +23,16 @@ import { abandonedClaims, withdrawAbandoned } from '../volume/publish.ts';
 import { lackingForCopy, tightFor, type Space } from '../volume/space.ts';
 import { stageCopy, stageLinks } from '../volume/stage.ts';
 import { adopt } from './adopt.ts';
-import { copyName, expectedOf, foldersOf, holderOf, spaceOf, type Context } from './context.ts';
+import {
+  copyName,
+  expectedOf,
+  foldersOf,
+  forsaken,
+  holderOf,
+  isForsaken,
+  spaceOf,
+  type Context,
+} from './context.ts';
 import type { Damaged, Known, Plan, Target } from './plan.ts';
 import { preflight } from './preflight.ts';
 import { failedReport, reportOf, type Result } from './results.ts';
@@ -82,8 +91,8 @@ export async function prepare(context: Context): Promise<RunReport | undefined> 
   const possible = decideAll(context, destination, { databases: missing, space });
   if ('reason' in possible) return withPublished(context, published, missing, possible);
   if (space !== undefined) warnOfLittleRoom(context, possible, { points, space });
-  const wanted: Wanted[] = [];
-  for (const one of possible) wanted.push(await stage(context, one, points));
+  const wanted = await stageAll(context, possible, points);
+  if ('reason' in wanted) return withPublished(context, published, missing, wanted);
 
   const targets = [...planTries(context, wanted)];
   await writeSteps(addressing(context, reached.address), targets, startedAt);
@@ -278,6 +287,17 @@ function holdsName({ engine, request }: Context): boolean {
   return tls.verifyHostname ?? engine.hostnameCheck(request.neo4jVersion) === 'on';
 }
 
+/** Without the folder to copy into nothing can be told of the tips: none of them must be marked as damaged for that. */
+async function stageAll(
+  context: Context,
+  possible: readonly Wanted[],
+  points: readonly Manifest[],
+): Promise<readonly Wanted[] | Problem> {
+  const wanted: Wanted[] = [];
+  for (const one of possible) wanted.push(await stage(context, one, points));
+  return (await isForsaken(context)) ? { reason: 'DestinationBusy', detail: forsaken } : wanted;
+}
+
 /** Copies what an increment goes on from. What turns out to be damaged there is not gone on from. */
 async function stage(context: Context, wanted: Wanted, points: readonly Manifest[]): Promise<Wanted> {
   const { files } = context;
@@ -382,8 +402,8 @@ async function removeLeftovers(context: Context): Promise<void> {
     const kind = await leftoverKind(context, staging, entry);
     if (kind === undefined) continue;
     context.say({ folder: entry }, 'removing what an earlier attempt left behind');
-    if (kind === 'forsaken') await forsake(context, staging, entry);
-    else await files.remove(join(staging, entry));
+    if (kind === 'dead') await files.remove(join(staging, entry));
+    else await forsake(context, staging, entry);
   }
   await withdrawClaims(context);
 }
@@ -401,7 +421,7 @@ async function leftoverKind(
   if (owner === undefined) return undefined;
   if (request.terminalPods.includes(owner.podUID)) return 'dead';
   if (owner.uid !== request.resource.uid || owner.run === request.run) return undefined;
-  if (owner.isForsaken) return 'dead';
+  if (owner.isForsaken) return 'forsaken';
   // A run is never begun before the one before it has ended: what was made since this one was is of a later one.
   const found = await lstat(join(staging, entry)).catch(() => undefined);
   const isOlder = found !== undefined && found.mtimeMs < Date.parse(request.createdTime);
@@ -410,13 +430,21 @@ async function leftoverKind(
 
 /**
  * Its Pod may still run, on a node that nobody reaches. One rename takes the whole folder from it, before any file goes: what it
- * would publish is there to the last file, or not at all.
+ * would publish is there to the last file, or not at all. It may also end this very moment and remove the folder itself, or
+ * still write where we remove: that costs no run, and a later one has the same to do.
  */
-async function forsake({ files }: Context, staging: string, entry: string): Promise<void> {
+async function forsake({ files, say }: Context, staging: string, entry: string): Promise<void> {
+  const from = join(staging, entry);
   const aside = join(staging, forsakenName(entry));
-  await files.remove(aside);
-  await files.rename(join(staging, entry), aside);
-  await files.remove(aside);
+  try {
+    if (aside !== from) {
+      await files.remove(aside);
+      await files.rename(from, aside);
+    }
+    await files.remove(aside);
+  } catch (error) {
+    say({ err: error, folder: entry }, 'what an earlier run left behind stays for now');
+  }
 }
 
 /**

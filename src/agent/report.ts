@@ -1,6 +1,6 @@
 // The last container of a run: judges what the tool did, verifies what arrived, publishes it, and says so.
 import { join } from 'node:path';
-import type { BackupType } from '../engine/engine.ts';
+import { allDatabases, type BackupType } from '../engine/engine.ts';
 import { exchange } from '../run/exchange.ts';
 import type { RunReport } from '../run/report.ts';
 import {
@@ -15,7 +15,7 @@ import { isOtherStore } from '../volume/chain.ts';
 import { manifestOf as readManifest, type Entry } from '../volume/entry.ts';
 import { listFolder, readText } from '../volume/files.ts';
 import { isLockError, withLock, type Held } from '../volume/lock.ts';
-import { pointEntries, pointName, stagingMark } from '../volume/layout.ts';
+import { pointEntries, pointName } from '../volume/layout.ts';
 import type { FileEntry, Manifest } from '../volume/manifest.ts';
 import { readKnown, readNewest } from '../volume/newest.ts';
 import { progressOf } from '../volume/progress.ts';
@@ -28,7 +28,7 @@ import {
 } from '../volume/publish.ts';
 import { damageIn } from '../volume/readback.ts';
 import { inspectStore, isLeftover } from '../volume/verify.ts';
-import { foldersOf, holderOf, type Context } from './context.ts';
+import { foldersOf, forsaken, holderOf, isForsaken, type Context } from './context.ts';
 import { judgeTarget, type Candidate, type Failure, type Judged } from './judge.ts';
 import { parsePlan, type Known, type Plan } from './plan.ts';
 import { refuse } from './prepare.ts';
@@ -45,26 +45,35 @@ export async function report(context: Context): Promise<RunReport> {
   const text = await readText(join(context.exchange, exchange.plan));
   if (text === undefined) return failedReport(context, 'EngineFailed', 'prepare left no plan behind');
   const plan = parsePlan(text);
-  const { root, staging } = foldersOf(context);
+  const { root } = foldersOf(context);
   const destination = await readKnown(root);
   const refused = refuse(context, destination);
   if (refused !== undefined) return refused;
   const points = pointsIn(destination);
-  const { run, resource } = context.request;
-  if (plan.targets.length > 0 && (await readText(join(staging, stagingMark))) === undefined)
-    return failedReport(context, 'DestinationBusy', 'A later run has removed what this one had staged');
+  const ours = pointsOfRun(points, context.request.run, context.request.resource.uid);
 
   const published = new Set(points.flatMap(({ file }) => file ?? []));
   const results: Result[] = [];
-  for (const target of plan.targets)
-    for (const one of await judgeTarget(context, target, { plan, published }))
-      results.push(await conclude(context, plan, one));
-  for (const entry of pointsOfRun(points, run, resource.uid))
+  if (plan.targets.length > 0 && (await isForsaken(context))) results.push(...nothingOf(plan, ours));
+  else
+    for (const target of plan.targets)
+      for (const one of await judgeTarget(context, target, { plan, published }))
+        results.push(await conclude(context, plan, one));
+  for (const entry of ours)
     if (results.every((result) => nameOf(result) !== entry.database))
       results.push(await tellOf(context, entry));
   return results.length > 0
     ? reportOf(context, results)
     : failedReport(context, 'ArtifactMissing', 'The points of this run are gone');
+}
+
+/** How the targets of an attempt end that has nothing left: what another attempt of the run published is told of instead. */
+function nothingOf({ targets }: Plan, ours: readonly Entry[]): readonly Result[] {
+  const isTaken = (database: string): boolean =>
+    ours.some((point) => database === allDatabases || point.database === database);
+  return targets
+    .filter(({ database }) => !isTaken(database))
+    .map(({ database }) => failedResult(database, { reason: 'DestinationBusy', detail: forsaken }));
 }
 
 async function conclude(context: Context, plan: Plan, judged: Judged): Promise<Result> {

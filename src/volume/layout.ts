@@ -98,7 +98,7 @@ export const stagingMark = 'attempt';
 
 /** How a leftover is called while it is removed: whoever may still work in it finds nothing in the middle of that. */
 export function forsakenName(entry: string): string {
-  return `${entry}.old`;
+  return entry.endsWith('.old') ? entry : `${entry}.old`;
 }
 
 /**
