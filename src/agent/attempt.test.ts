@@ -23,6 +23,7 @@ import {
   type World,
 } from '../../test/support/agent.ts';
 import { FakeClock, until } from '../../test/support/fake-clock.ts';
+import { toolC } from '../../test/support/stand-ins.ts';
 import { listing } from '../../test/support/temporary.ts';
 import {
   dyingFiles,
@@ -33,8 +34,8 @@ import {
   type StoreFacts,
 } from '../../test/support/volume.ts';
 import { exchange, keptOutputBytes } from '../run/exchange.ts';
-import { realFiles } from '../volume/files.ts';
-import { folders, pointFolder, stagingMark } from '../volume/layout.ts';
+import { realFiles, type Files } from '../volume/files.ts';
+import { folders, placeOf, pointFolder, stagingMark } from '../volume/layout.ts';
 import { withLock } from '../volume/lock.ts';
 import type { Manifest } from '../volume/manifest.ts';
 import { readRecord } from '../volume/records.ts';
@@ -1069,6 +1070,10 @@ describe('a volume that fails right after the point is there', () => {
   });
 });
 
+function filesOfArtifact(point: Manifest): readonly string[] {
+  return point.files.map(({ path }) => `${placeOf(point).data}/${path}`);
+}
+
 describe('staging', () => {
   test('of an attempt is gone when it ends, however it ends', async () => {
     const world = await aWorld();
@@ -1172,6 +1177,34 @@ describe('staging', () => {
       await attempt(world, run(3), tool({ lastTransactionId: 30n }));
       expect(await stagingOf(world)).toEqual([]);
     }
+  });
+
+  test('of an earlier run goes from the folder of a chain, too, though nobody knows its Pod any more', async () => {
+    const version = { neo4jVersion: '5.26.28', databases: ['neo4j'] };
+    const takes = (n: number): Tool =>
+      toolC({ neo4j: { lastTransactionId: BigInt(10 * n) } }, () => new Date(run(n).createdTime));
+    const begun = async (files: Files): Promise<World> => {
+      const world = await aWorld();
+      await attempt(world, { ...run(1), ...version }, takes(1));
+      await attempt(world, { ...run(2), ...version, files }, takes(2)).catch(() => undefined);
+      return world;
+    };
+    const probe = filesWith(() => undefined);
+    await begun(probe);
+    const placed = probe.operations.findIndex(
+      ({ verb, paths }) => verb === 'link' && paths[1]?.includes(`/${folders.chains}/`) === true,
+    );
+    const world = await begun(dyingFiles(placed + 2));
+    const clock = new FakeClock(); // the dead one had the lock
+    const ended = await until(clock, attempt(world, { ...run(3), ...version, clock }, takes(3)));
+    expect(ended.report?.reason).toBe('IncrementalBackupTaken');
+    const points = await pointsOf(world);
+    expect(points).toHaveLength(2);
+    const files = points.flatMap((point) => [placeOf(point).manifest, ...filesOfArtifact(point)]);
+    const left = Object.keys(listing(join(world.root, folders.chains))).filter((name) =>
+      /\.(backup|json|claim)$/.test(name),
+    );
+    expect(left.map((name) => `${folders.chains}/${name}`).toSorted()).toEqual(files.toSorted());
   });
 
   test('that a later run takes while the tip is copied says nothing against the tip', async () => {

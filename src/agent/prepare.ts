@@ -454,11 +454,10 @@ async function forsake({ files, say }: Context, staging: string, entry: string):
 async function withdrawClaims(context: Context): Promise<void> {
   const { files, request } = context;
   const { root } = foldersOf(context);
-  const claims = await abandonedClaims(root, request.terminalPods);
-  if (claims.length === 0) return;
+  if ((await abandonedClaims(root, request)).length === 0) return;
   try {
     await withLock(files, root, holderOf(context), async (held) => {
-      for (const claim of claims) {
+      for (const claim of await abandonedClaims(root, request)) {
         await held.check();
         context.say({ claim }, 'withdrawing what an earlier attempt had not published');
         await withdrawAbandoned(files, root, claim);

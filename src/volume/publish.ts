@@ -235,18 +235,36 @@ async function withdraw(
   await files.remove(claim);
 }
 
-/** Claims of Pods that died over publishing and will never write again, relative to `root`. */
-export async function abandonedClaims(
-  root: string,
-  terminalPods: readonly string[],
-): Promise<readonly string[]> {
+/** Who asks for claims that nobody needs any more. */
+interface Asking {
+  readonly run: string;
+  readonly resource: { readonly uid: string };
+  readonly terminalPods: readonly string[];
+}
+
+/**
+ * Claims of Pods that died over publishing and will never write again, and of other runs of the resource, of whose Pods nobody
+ * may know any more. Whoever made one held the lock: to whom has the lock now it is of one that died, or lost the lock and
+ * publishes nothing. Relative to `root`.
+ */
+export async function abandonedClaims(root: string, asking: Asking): Promise<readonly string[]> {
   const found: string[] = [];
   for (const folder of await chainFolders(root)) {
     const manifests = `${folder}/${manifestsFolder}`;
-    for (const name of (await listFolder(join(root, manifests))) ?? [])
-      if (terminalPods.includes(claimant(name) ?? '')) found.push(`${manifests}/${name}`);
+    for (const name of (await listFolder(join(root, manifests))) ?? []) {
+      const pod = claimant(name);
+      const claim = `${manifests}/${name}`;
+      if (pod === undefined) continue;
+      if (asking.terminalPods.includes(pod) || (await isOfAnotherRun(join(root, claim), asking)))
+        found.push(claim);
+    }
   }
   return found;
+}
+
+async function isOfAnotherRun(claim: string, { run, resource }: Asking): Promise<boolean> {
+  const read = await readSealed(claim, manifestSeal);
+  return read.kind === 'good' && read.value.resource.uid === resource.uid && read.value.run !== run;
 }
 
 /**
