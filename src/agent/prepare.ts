@@ -403,25 +403,29 @@ async function removeLeftovers(context: Context): Promise<void> {
     if (kind === undefined) continue;
     context.say({ folder: entry }, 'removing what an earlier attempt left behind');
     if (kind === 'dead') await files.remove(join(staging, entry));
-    else await forsake(context, staging, entry);
+    else await giveUp(context, staging, { entry, kind });
   }
   await withdrawClaims(context);
 }
 
 /**
- * What is known of an entry of staging. `dead`: nobody writes there any more. `forsaken`: of an earlier run of this resource,
- * whose Job is gone, and with it all that could tell whether its Pod is. Undefined: it stays.
+ * - `dead`: nobody writes there any more.
+ * - `forsaken`: of an earlier run of this resource, whose Job is gone, and with it all that could tell whether its Pod is.
+ * - `taken`: the same, and a run before this one has taken it from that Pod.
  */
+type Leftover = 'dead' | 'forsaken' | 'taken';
+
+/** What is known of an entry of staging. Undefined: it stays. */
 async function leftoverKind(
   { request }: Context,
   staging: string,
   entry: string,
-): Promise<'dead' | 'forsaken' | undefined> {
+): Promise<Leftover | undefined> {
   const owner = stagingOwner(entry);
   if (owner === undefined) return undefined;
   if (request.terminalPods.includes(owner.podUID)) return 'dead';
   if (owner.uid !== request.resource.uid || owner.run === request.run) return undefined;
-  if (owner.isForsaken) return 'forsaken';
+  if (owner.takenBy !== undefined) return owner.takenBy === request.run ? undefined : 'taken';
   // A run is never begun before the one before it has ended: what was made since this one was is of a later one.
   const found = await lstat(join(staging, entry)).catch(() => undefined);
   const isOlder = found !== undefined && found.mtimeMs < Date.parse(request.createdTime);
@@ -429,19 +433,19 @@ async function leftoverKind(
 }
 
 /**
- * Its Pod may still run, on a node that nobody reaches. One rename takes the whole folder from it, before any file goes: what it
- * would publish is there to the last file, or not at all. It may also end this very moment and remove the folder itself, or
- * still write where we remove: that costs no run, and a later one has the same to do.
+ * Its Pod may still run, on a node that nobody reaches. One rename takes the whole folder from it, and the files go with a later
+ * run: a node may know a folder of a network volume by its old name for a minute. So what that Pod would publish is there to
+ * the last file, or not at all. It may also end this very moment and remove the folder itself: that costs no run.
  */
-async function forsake({ files, say }: Context, staging: string, entry: string): Promise<void> {
+async function giveUp(
+  { files, request, say }: Context,
+  staging: string,
+  { entry, kind }: { readonly entry: string; readonly kind: Exclude<Leftover, 'dead'> },
+): Promise<void> {
   const from = join(staging, entry);
-  const aside = join(staging, forsakenName(entry));
   try {
-    if (aside !== from) {
-      await files.remove(aside);
-      await files.rename(from, aside);
-    }
-    await files.remove(aside);
+    if (kind === 'taken') await files.remove(from);
+    else await files.rename(from, join(staging, forsakenName(entry, request.run)));
   } catch (error) {
     say({ err: error, folder: entry }, 'what an earlier run left behind stays for now');
   }

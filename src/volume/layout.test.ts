@@ -45,12 +45,12 @@ describe('pointName', () => {
 describe('stagingOwner', () => {
   test('finds the Pod in every staging folder that we name', () => {
     fc.assert(
-      fc.property(run, fc.uuid(), fc.uuid(), (name, uid, podUID) => {
+      fc.property(run, fc.uuid(), fc.uuid(), run, (name, uid, podUID, later) => {
         const attempt = { run: name, uid, podUID };
         const [parent, entry = '', ...rest] = stagingFolder(attempt).split('/');
         expect([parent, rest]).toEqual(['.staging', []]);
-        expect(stagingOwner(entry)).toEqual({ ...attempt, isForsaken: false });
-        expect(stagingOwner(forsakenName(entry))).toEqual({ ...attempt, isForsaken: true });
+        expect(stagingOwner(entry)).toEqual(attempt);
+        expect(stagingOwner(forsakenName(entry, later))).toEqual({ ...attempt, takenBy: later });
       }),
     );
   });
@@ -71,7 +71,6 @@ describe('stagingOwner', () => {
     expect(stagingOwner(`lock-new-0123abcd.${uid}`)).toEqual({
       run: 'lock-new-0123abcd',
       podUID: uid,
-      isForsaken: false,
     });
   });
 });

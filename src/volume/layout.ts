@@ -96,23 +96,31 @@ export function stagingFolder({ run, uid, podUID }: Attempt): string {
 /** In an attempt's own folder: a later run that took the folder for a leftover took this with it. */
 export const stagingMark = 'attempt';
 
-/** How a leftover is called while it is removed: whoever may still work in it finds nothing in the middle of that. */
-export function forsakenName(entry: string): string {
-  return entry.endsWith('.old') ? entry : `${entry}.old`;
+/** How a leftover is called once a run has taken it from whoever may still work in it. */
+export function forsakenName(entry: string, run: string): string {
+  return `${entry}.old-${run}`;
 }
 
 /**
- * Whose a folder in staging is. `uid` is absent of what belongs to a Pod alone, as what it makes for the lock does. Undefined:
- * the name is none that we give.
+ * Whose a folder in staging is. `uid` is absent of what belongs to a Pod alone, as what it makes for the lock does; `takenBy`
+ * is the run of {@link forsakenName}. Undefined: the name is none that we give.
  */
 export function stagingOwner(
   entry: string,
-): (Omit<Attempt, 'uid'> & { readonly uid?: string; readonly isForsaken: boolean }) | undefined {
-  const found = /^([a-z0-9][-a-z0-9]*)(?:\.([0-9A-Za-z-]{1,64}))?\.([0-9a-f-]{36})(\.old)?$/.exec(entry);
+): (Omit<Attempt, 'uid'> & { readonly uid?: string; readonly takenBy?: string }) | undefined {
+  const found = stagingName.exec(entry);
   if (found === null) return undefined;
-  const [, run = '', uid, podUID = '', old] = found;
-  return { run, podUID, isForsaken: old !== undefined, ...(uid === undefined ? {} : { uid }) };
+  const [, run = '', uid, podUID = '', takenBy] = found;
+  return {
+    run,
+    podUID,
+    ...(uid === undefined ? {} : { uid }),
+    ...(takenBy === undefined ? {} : { takenBy }),
+  };
 }
+
+const stagingName =
+  /^([a-z0-9][-a-z0-9]*)(?:\.([0-9A-Za-z-]{1,64}))?\.([0-9a-f-]{36})(?:\.old-([a-z0-9][-a-z0-9]*))?$/;
 
 /**
  * Name of a chain, and of a point: sorts by time, and is the same for every attempt of a run. Databases of one run have
