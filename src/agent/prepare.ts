@@ -293,9 +293,14 @@ async function stageAll(
   possible: readonly Wanted[],
   points: readonly Manifest[],
 ): Promise<readonly Wanted[] | Problem> {
-  const wanted: Wanted[] = [];
-  for (const one of possible) wanted.push(await stage(context, one, points));
-  return (await isForsaken(context)) ? { reason: 'DestinationBusy', detail: forsaken } : wanted;
+  try {
+    const wanted: Wanted[] = [];
+    for (const one of possible) wanted.push(await stage(context, one, points));
+    if (!(await isForsaken(context))) return wanted;
+  } catch (error) {
+    if (!(await isForsaken(context))) throw error;
+  }
+  return { reason: 'DestinationBusy', detail: forsaken };
 }
 
 /** Copies what an increment goes on from. What turns out to be damaged there is not gone on from. */

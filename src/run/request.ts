@@ -31,7 +31,11 @@ export const RunRequest = z.object({
   schemaVersion: z.literal(1),
   /** Name of the run and of its Job. */
   run: z.string().regex(pathSegment),
-  resource: z.object({ namespace: z.string().max(63), name: z.string().max(253), uid: z.string().max(64) }),
+  resource: z.object({
+    namespace: z.string().max(63),
+    name: z.string().max(253),
+    uid: z.string().regex(/^[0-9A-Za-z-]{1,64}$/),
+  }),
   /** When the operator made the Job. The same for all attempts, so that all publish under one name. */
   createdTime: z.iso.datetime(),
   /** Folder of the volume. One segment: checked here once more, since it becomes a path. */

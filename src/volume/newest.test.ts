@@ -56,14 +56,15 @@ function pointsIn(read: Destination<Manifest>): readonly Manifest[] {
   return read.kind === 'ours' ? read.points : [];
 }
 
-/** All that a run decides by. */
+/** All that a run decides by. The number of a new point may be a higher one, as the catalogue knows more. */
 function decidedBy(read: Destination<Manifest>, run: string): unknown {
   const points = pointsIn(read);
   return {
     ...read,
     points: newestOf(points, run, uid).toSorted((a, b) => a.sequence - b.sequence),
     ofRun: pointsOfRun(points, run, uid),
-    next: nextSequence(read),
+    newestSequence: undefined,
+    isNew: points.every(({ sequence }) => sequence < nextSequence(read)),
   };
 }
 
@@ -150,6 +151,15 @@ describe('readNewest', () => {
     await make(root);
     for (const run of ['another', third.run])
       expect(decidedBy(await newest(root, run), run)).toEqual(decidedBy(await readManifests(root), run));
+  });
+
+  test('knows the number of a point whose manifest cannot be read for a while', async () => {
+    const root = await destination(first, second);
+    await writeCatalogue(realFiles, root);
+    writeFileSync(join(root, placeOf(second).manifest), '');
+    const read = await newest(root);
+    expect(pointsIn(read)).toEqual([first]);
+    expect(nextSequence(read)).toBe(3);
   });
 
   test('decides as readManifests does, for any destination', async () => {

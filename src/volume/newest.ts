@@ -36,7 +36,14 @@ export async function readNewest(
   uid: string,
   known?: Destination,
 ): Promise<Destination<Manifest>> {
-  return (await newestIn(root, known ?? (await readKnown(root)), run, uid)) ?? readNewestAnew(root, run, uid);
+  const told = known ?? (await readKnown(root));
+  const found = await newestIn(root, told, run, uid);
+  if (found !== undefined) return found;
+  const anew = await readNewestAnew(root, run, uid);
+  // Of a point whose manifest cannot be read for a while the catalogue still knows the number: it must not be given again.
+  return anew.kind === 'ours' && told.kind === 'ours'
+    ? { ...anew, newestSequence: Math.max(anew.newestSequence, told.newestSequence) }
+    : anew;
 }
 
 /** The same, where not even which points matter is left to the catalogue. */

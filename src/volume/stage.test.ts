@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
+import { rmSync } from 'node:fs';
 import { copyFile, mkdir, readFile, rename, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -140,12 +141,22 @@ describe('stageCopy', () => {
 
   test('names the file that the disk can no longer read', async () => {
     const { from, to, entries } = await aPoint();
-    const files = failingFiles(
-      'EIO',
-      ({ verb, paths }) => verb === 'copy' && paths[0] === join(from, nested),
-    );
+    const files = failingFiles('EIO', ({ verb, paths: [path = ''] }) => {
+      const isIt = verb === 'copy' && path === join(from, nested);
+      if (isIt) rmSync(path); // as near as one comes to a disk that no longer reads it
+      return isIt;
+    });
     expect(await stageCopy(files, { from, to }, entries)).toBe(nested);
   });
+
+  test.each(['EIO', 'ENOENT'])(
+    'throws where %s is of the copy, and the original reads well',
+    async (code) => {
+      const { from, to, entries } = await aPoint();
+      const files = failingFiles(code, ({ verb }) => verb === 'copy');
+      await expect(stageCopy(files, { from, to }, entries)).rejects.toMatchObject({ cause: { code } });
+    },
+  );
 
   test.each(['ENOSPC', 'EACCES', 'EDQUOT'])(
     'throws %s: that says nothing about the original',

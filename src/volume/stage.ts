@@ -54,6 +54,7 @@ interface Copying {
  * sync before publishing reports, and what it changes is found by nobody at this time. Of a reflink there are no bytes to see:
  * there the new file is hashed, which has the original's blocks.
  * @returns a file that is not what was once written, or undefined when all are
+ * @throws the system error of a failed write, or an Error that has it as its cause
  */
 export async function stageCopy(
   files: Files,
@@ -66,17 +67,33 @@ export async function stageCopy(
   for (const folder of new Set(entries.map(({ path }) => dirname(path))))
     await files.makeFolder(join(to, folder));
   return firstDamaged(entries, async ({ path, size, sha256 }) => {
-    if (!(await isPlain(join(from, path), size))) return false;
-    const hash = createHash('sha256');
-    let seen = 0;
-    await files.copy(join(from, path), join(to, path), (chunk) => {
-      hash.update(chunk);
-      seen += chunk.length;
-      progress(chunk.length);
-    });
-    const found = seen > 0 || size === 0 ? hash.digest('hex') : await hashFile(join(to, path), progress);
-    return found === sha256;
+    const original = join(from, path);
+    if (!(await isPlain(original, size))) return false;
+    try {
+      return (await copyHashed(files, { from: original, to: join(to, path), progress }, size)) === sha256;
+    } catch (error) {
+      // A disk that cannot write, or a folder that is gone, says nothing of the original. It alone is read now, and has its say.
+      const code = errorCode(error) ?? '';
+      if (!unreadable.has(code) || (await hashFile(original)) !== sha256) throw error;
+      throw new Error(`${path} is as it was written, and cannot be copied: ${code}`, { cause: error });
+    }
   });
+}
+
+/** @returns the hash of what was read, and is written */
+async function copyHashed(
+  files: Files,
+  { from, to, progress }: Required<Copying>,
+  size: number,
+): Promise<string> {
+  const hash = createHash('sha256');
+  let seen = 0;
+  await files.copy(from, to, (chunk) => {
+    hash.update(chunk);
+    seen += chunk.length;
+    progress(chunk.length);
+  });
+  return seen > 0 || size === 0 ? hash.digest('hex') : hashFile(to, progress);
 }
 
 /** @returns a file that is not what was once written, or undefined when all are */

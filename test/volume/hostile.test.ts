@@ -96,9 +96,9 @@ function linkAway({ root, outside }: Scene, path: string): void {
   symlinkSync(aside, join(root, path));
 }
 
-/** Puts a link to something of others in the place of something, or where nothing is. */
 const { uid } = aRequest().resource;
 
+/** Puts a link to something of others in the place of something, or where nothing is. */
 function linkTo({ root, outside }: Scene, path: string, target: string): void {
   rmSync(join(root, path), { recursive: true, force: true });
   mkdirSync(dirname(join(root, path)), { recursive: true });
