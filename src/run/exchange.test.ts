@@ -465,6 +465,8 @@ describe.each(shells)('the engine script, with $name,', (shell) => {
     bench.patch('sleep 3', 'sleep 0');
     bench.patch('set -u', "set -u\ntrap '' TERM"); // ignored from the first moment of the tool on
     bench.patch('trap stop', '#trap stop');
+    // All that the script starts ignores it then, and waits for a tool that was killed before it had opened its output.
+    bench.patch('kill "$copier"; sleep 1; kill "$keeper"', 'kill -KILL "$copier"; kill -KILL "$keeper"');
     bench.commands([bench.tool('tool', 'exec sleep 60')]);
     expect(await bench.run()).toBe(0);
     expect(bench.code('1')).toBe('137');
