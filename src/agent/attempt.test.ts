@@ -19,6 +19,7 @@ import {
   podUID,
   runTool,
   tool,
+  type Pod,
   type Tool,
   type World,
 } from '../../test/support/agent.ts';
@@ -1106,6 +1107,15 @@ describe('staging', () => {
     return name;
   }
 
+  /** An attempt of run n that has come as far as its tool, a long time ago. */
+  async function preparedLongAgo(world: World, n: number): Promise<Pod> {
+    const pod = aPod(world, run(n));
+    await container('prepare', pod);
+    const [name = ''] = await stagingOf(world);
+    await utimes(join(world.root, folders.staging, name), longAgo, longAgo);
+    return pod;
+  }
+
   test('of an earlier run of this resource goes, though nobody knows its Pod any more', async () => {
     const world = await withFull();
     const name = await forsaken(world, `orders-0.${uid}.${podUID(70)}`);
@@ -1151,10 +1161,7 @@ describe('staging', () => {
 
   test('of an earlier run that still goes on, on a node that nobody reaches, costs that run and nothing else', async () => {
     const world = await withFull();
-    const zombie = aPod(world, run(2));
-    await container('prepare', zombie);
-    const [name = ''] = await stagingOf(world);
-    await utimes(join(world.root, folders.staging, name), longAgo, longAgo);
+    const zombie = await preparedLongAgo(world, 2);
     const before = published(world);
     await attempt(world, run(3), failingTool('Boom'));
     await runTool(zombie, tool({ lastTransactionId: 40n })); // which makes its folder anew
@@ -1235,10 +1242,7 @@ describe('staging', () => {
 
   test('of an attempt that a later run took does not hide what another attempt of its run published', async () => {
     const world = await withFull();
-    const zombie = aPod(world, run(2));
-    await container('prepare', zombie);
-    const [name = ''] = await stagingOf(world);
-    await utimes(join(world.root, folders.staging, name), longAgo, longAgo);
+    const zombie = await preparedLongAgo(world, 2);
     await attempt(world, { ...run(2), pod: 22 }, tool({ lastTransactionId: 29n }));
     await attempt(world, run(3), failingTool('Boom'));
     await runTool(zombie, tool({ lastTransactionId: 40n }));

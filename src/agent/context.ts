@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import type { RunReason } from '../api/reasons.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { RunRequest } from '../run/request.ts';
-import { errorCode, readSmallFile, type Files } from '../volume/files.ts';
+import { errorCode, type Files } from '../volume/files.ts';
 import { isLockError, type Clock, type Holder } from '../volume/lock.ts';
-import { pointEntries, stagingFolder, stagingMark } from '../volume/layout.ts';
+import { pointEntries, stagingFolder } from '../volume/layout.ts';
 import type { Space } from '../volume/space.ts';
 import type { PreflightOptions } from './preflight.ts';
 
@@ -38,17 +38,6 @@ export function foldersOf({ request, podUID, volume }: Context): Folders {
   const root = join(volume, request.path);
   const staging = join(root, stagingFolder({ run: request.run, uid: request.resource.uid, podUID }));
   return { root, staging, reports: join(staging, 'reports') };
-}
-
-/** What is told of an attempt that goes on though its run was given up. */
-export const forsaken = 'A later run has removed what this one had staged';
-
-/**
- * Whether a later run took what this attempt had staged for a leftover. What lies there now was made anew, and what was not
- * found meanwhile was perhaps there.
- */
-export async function isForsaken(context: Context): Promise<boolean> {
-  return (await readSmallFile(join(foldersOf(context).staging, stagingMark), 0)).kind === 'absent';
 }
 
 /** Longer than a holder that died blocks the lock, and than others publish. */

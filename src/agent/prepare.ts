@@ -1,40 +1,23 @@
 // The first container of a run: decides full or incremental, and stages what the tool will work on.
-import { lstat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { allDatabases, onlyDatabase } from '../engine/engine.ts';
 import { exchange, formatSteps } from '../run/exchange.ts';
 import type { RunReport } from '../run/report.ts';
 import { pointsIn, pointsOf, pointsOfRun, tipOf, type Destination } from '../volume/catalogue.ts';
 import { hasDamage, proveChains } from '../volume/chain.ts';
-import { listFolder } from '../volume/files.ts';
-import { isLockError, withLock } from '../volume/lock.ts';
-import {
-  folders as layoutFolders,
-  forsakenName,
-  placeOf,
-  stagingMark,
-  stagingOwner,
-} from '../volume/layout.ts';
-import type { Manifest, Point } from '../volume/manifest.ts';
+import { placeOf, stagingMark } from '../volume/layout.ts';
+import type { Manifest } from '../volume/manifest.ts';
 import { expectedBytes } from '../volume/forecast.ts';
 import { readKnown, readNewest, readNewestAnew } from '../volume/newest.ts';
 import { progressOf } from '../volume/progress.ts';
-import { abandonedClaims, withdrawAbandoned } from '../volume/publish.ts';
 import { lackingForCopy, tightFor, type Space } from '../volume/space.ts';
 import { stageCopy, stageLinks } from '../volume/stage.ts';
 import { adopt } from './adopt.ts';
-import {
-  copyName,
-  expectedOf,
-  foldersOf,
-  forsaken,
-  holderOf,
-  isForsaken,
-  spaceOf,
-  type Context,
-} from './context.ts';
+import { copyName, expectedOf, foldersOf, spaceOf, type Context } from './context.ts';
+import { forsaken, isForsaken, removeLeftovers } from './leftovers.ts';
 import type { Damaged, Known, Plan, Target } from './plan.ts';
 import { preflight } from './preflight.ts';
+import { refuse } from './refuse.ts';
 import { failedReport, reportOf, type Result } from './results.ts';
 import { makeRoom } from './retain.ts';
 import { folderOf, planTries, stepsOf, temporaryOf, type Wanted } from './steps.ts';
@@ -123,26 +106,6 @@ async function roomAndNewest(
   const newest = hasChanged ? await readNewest(root, run, resource.uid) : before;
   const isGood = newest.kind !== 'ours' || proveChains(newest.points).broken.length === 0;
   return isGood ? newest : readNewestAnew(root, run, resource.uid);
-}
-
-/** The report for a destination that must not be touched. */
-export function refuse(context: Context, destination: Destination<Point>): RunReport | undefined {
-  if (destination.kind === 'foreign') {
-    const named = destination.entries.slice(0, 3).join(', ');
-    const more = destination.entries.length > 3 ? ` and ${destination.entries.length - 3} more` : '';
-    return failedReport(
-      context,
-      'DestinationNotABackup',
-      `The folder ${context.request.path} of the volume holds ${named}${more}`,
-    );
-  }
-  if (destination.kind === 'tooNew')
-    return failedReport(
-      context,
-      'LayoutTooNew',
-      `The destination has layout version ${destination.schemaVersion}`,
-    );
-  return undefined;
 }
 
 /** Names, or {@link allDatabases} alone. */
@@ -394,86 +357,4 @@ function deadlineOf({ request, now }: Context, startedAt: Date): number {
 
 async function writePlan({ files, exchange: folder }: Context, plan: Plan): Promise<void> {
   await files.writeNew(join(folder, exchange.plan), JSON.stringify(plan));
-}
-
-/**
- * Removes what Pods left behind that will never write again. What is of others, and what is not ours, stays. Staging needs no
- * lock: on a volume that is full to the last byte there could be none.
- */
-async function removeLeftovers(context: Context): Promise<void> {
-  const { files } = context;
-  const staging = join(foldersOf(context).root, layoutFolders.staging);
-  for (const entry of (await listFolder(staging)) ?? []) {
-    const kind = await leftoverKind(context, staging, entry);
-    if (kind === undefined) continue;
-    context.say({ folder: entry }, 'removing what an earlier attempt left behind');
-    if (kind === 'dead') await files.remove(join(staging, entry));
-    else await giveUp(context, staging, { entry, kind });
-  }
-  await withdrawClaims(context);
-}
-
-/**
- * - `dead`: nobody writes there any more.
- * - `forsaken`: of an earlier run of this resource, whose Job is gone, and with it all that could tell whether its Pod is.
- * - `taken`: the same, and a run before this one has taken it from that Pod.
- */
-type Leftover = 'dead' | 'forsaken' | 'taken';
-
-/** What is known of an entry of staging. Undefined: it stays. */
-async function leftoverKind(
-  { request }: Context,
-  staging: string,
-  entry: string,
-): Promise<Leftover | undefined> {
-  const owner = stagingOwner(entry);
-  if (owner === undefined) return undefined;
-  if (request.terminalPods.includes(owner.podUID)) return 'dead';
-  if (owner.uid !== request.resource.uid || owner.run === request.run) return undefined;
-  if (owner.takenBy !== undefined) return owner.takenBy === request.run ? undefined : 'taken';
-  // A run is never begun before the one before it has ended: what was made since this one was is of a later one.
-  const found = await lstat(join(staging, entry)).catch(() => undefined);
-  const isOlder = found !== undefined && found.mtimeMs < Date.parse(request.createdTime);
-  return isOlder ? 'forsaken' : undefined;
-}
-
-/**
- * Its Pod may still run, on a node that nobody reaches. One rename takes the whole folder from it, and the files go with a later
- * run: a node may know a folder of a network volume by its old name for a minute. So what that Pod would publish is there to
- * the last file, or not at all. It may also end this very moment and remove the folder itself: that costs no run.
- */
-async function giveUp(
-  { files, request, say }: Context,
-  staging: string,
-  { entry, kind }: { readonly entry: string; readonly kind: Exclude<Leftover, 'dead'> },
-): Promise<void> {
-  const from = join(staging, entry);
-  try {
-    if (kind === 'taken') await files.remove(from);
-    else await files.rename(from, join(staging, forsakenName(entry, request.run)));
-  } catch (error) {
-    say({ err: error, folder: entry }, 'what an earlier run left behind stays for now');
-  }
-}
-
-/**
- * Among published artifacts: under the lock, or another attempt could publish a file of this very name while we look. While
- * another holds the lock the claims stay: a later run has the same to do.
- */
-async function withdrawClaims(context: Context): Promise<void> {
-  const { files, request } = context;
-  const { root } = foldersOf(context);
-  if ((await abandonedClaims(root, request)).length === 0) return;
-  try {
-    await withLock(files, root, holderOf(context), async (held) => {
-      for (const claim of await abandonedClaims(root, request)) {
-        await held.check();
-        context.say({ claim }, 'withdrawing what an earlier attempt had not published');
-        await withdrawAbandoned(files, root, claim);
-      }
-    });
-  } catch (error) {
-    if (!isLockError(error)) throw error;
-    context.say({ err: error }, 'what earlier attempts had not published stays for now');
-  }
 }

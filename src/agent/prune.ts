@@ -5,10 +5,10 @@ import { cut, exitCodes } from '../run/report.ts';
 import { formatUpkeep, type UpkeepReport } from '../run/upkeep.ts';
 import { readDestination } from '../volume/catalogue.ts';
 import { withLock } from '../volume/lock.ts';
-import { readNewest } from '../volume/newest.ts';
+import { readKnown } from '../volume/newest.ts';
 import { newestRecord } from '../volume/records.ts';
 import { foldersOf, holderOf, volumeReason, type Context } from './context.ts';
-import { refuse } from './prepare.ts';
+import { refuse } from './refuse.ts';
 import { endsOf, lookAtVolume, retain } from './retain.ts';
 
 /**
@@ -27,12 +27,13 @@ async function attempt(context: Context): Promise<UpkeepReport> {
   const { files } = context;
   const { root } = foldersOf(context);
   try {
-    const { run, resource } = context.request;
-    const refused = refuse(context, await readNewest(root, run, resource.uid));
+    const refused = refuse(context, await readKnown(root));
     if (refused !== undefined) return told(context, refused.reason, refused.message);
     return await withLock(files, root, holderOf(context), async (held) => {
       const newest = await newestRecord(root);
       const destination = await readDestination(root);
+      const found = refuse(context, destination);
+      if (found !== undefined) return told(context, found.reason, found.message);
       const { retention, left } = await retain(context, held, endsOf(newest?.report), destination);
       const facts = {
         volume: await lookAtVolume(context, left),

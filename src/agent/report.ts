@@ -12,7 +12,7 @@ import {
   type Destination,
 } from '../volume/catalogue.ts';
 import { isOtherStore } from '../volume/chain.ts';
-import { manifestOf as readManifest, type Entry } from '../volume/entry.ts';
+import { readManifest, type Entry } from '../volume/entry.ts';
 import { listFolder, readText } from '../volume/files.ts';
 import { isLockError, withLock, type Held } from '../volume/lock.ts';
 import { pointEntries, pointName } from '../volume/layout.ts';
@@ -28,10 +28,11 @@ import {
 } from '../volume/publish.ts';
 import { damageIn } from '../volume/readback.ts';
 import { inspectStore, isLeftover } from '../volume/verify.ts';
-import { foldersOf, forsaken, holderOf, isForsaken, type Context } from './context.ts';
+import { foldersOf, holderOf, type Context } from './context.ts';
 import { judgeTarget, type Candidate, type Failure, type Judged } from './judge.ts';
+import { forsaken, isForsaken } from './leftovers.ts';
 import { parsePlan, type Known, type Plan } from './plan.ts';
-import { refuse } from './prepare.ts';
+import { refuse } from './refuse.ts';
 import { failedReport, reportOf, type Result } from './results.ts';
 
 /**

@@ -1,4 +1,5 @@
 // Retention in the Jobs, on a volume that is a folder.
+import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -13,9 +14,10 @@ import {
   type World,
 } from '../../test/support/agent.ts';
 import { listing } from '../../test/support/temporary.ts';
-import { aPointName, failingFiles, makePoint, readManifests } from '../../test/support/volume.ts';
+import { aManifest, aPointName, failingFiles, makePoint, readManifests } from '../../test/support/volume.ts';
 import type { RetentionPolicy } from '../api/neo4jbackup.ts';
 import { parseUpkeep, type UpkeepReport } from '../run/upkeep.ts';
+import { writeCatalogue } from '../volume/catalogue-file.ts';
 import { realFiles, type Files } from '../volume/files.ts';
 import type { Space } from '../volume/space.ts';
 import { runPrune } from './prune.ts';
@@ -251,6 +253,32 @@ describe('a Job that prunes', () => {
       told: { reason: 'DestinationNotABackup' },
     });
     expect(listing(world.root)).toEqual(before);
+  });
+
+  /** As the catalogue does not know it: somebody has put another manifest into the place of one. */
+  async function withNewerManifest(): Promise<World> {
+    const world = await withPoints(3);
+    await writeCatalogue(realFiles, world.root);
+    const place = join(world.root, 'points', aPointName(1), aPointName(1), 'manifest.json');
+    const manifest = { ...aManifest(), schemaVersion: 7 };
+    const sha256 = createHash('sha256').update(JSON.stringify(manifest)).digest('hex');
+    writeFileSync(place, JSON.stringify({ manifest, sha256 }));
+    return world;
+  }
+
+  test('touches nothing of a newer operator, though the catalogue does not know of one', async () => {
+    const world = await withNewerManifest();
+    mkdirSync(join(world.root, '.trash', `${aPointName(1)}.${aPointName(1)}`), { recursive: true });
+    const before = listing(join(world.root, '.trash'));
+    expect(await pruned(world, run(4))).toMatchObject({ code: 20, told: { reason: 'LayoutTooNew' } });
+    expect(listing(join(world.root, '.trash'))).toEqual(before);
+  });
+
+  test('of a run tells nothing of a volume where a newer operator was', async () => {
+    const world = await withNewerManifest();
+    const { report } = await attempt(world, run(4), tool({ lastTransactionId: 49n }));
+    expect(report).not.toHaveProperty('retention');
+    expect(report).not.toHaveProperty('volume');
   });
 
   test('says why it could not', async () => {

@@ -14,6 +14,7 @@ import { emptyTrash, prune, type Pruned } from '../volume/prune.ts';
 import { newestRecord } from '../volume/records.ts';
 import { neverRemoved, planRetention } from '../volume/retention.ts';
 import { foldersOf, holderOf, spaceOf, type Context } from './context.ts';
+import { refuse } from './refuse.ts';
 
 /** How a run ended, and each of its databases: what casts doubt on the destination is told by either. */
 export function endsOf(report: RunReport | undefined): readonly RunReason[] {
@@ -42,6 +43,8 @@ export async function retain(
 ): Promise<Retained> {
   const { files, request, now, say } = context;
   const { root } = foldersOf(context);
+  // What the catalogue did not know of, all manifests may tell: then nothing here is ours to remove.
+  if (refuse(context, destination) !== undefined) return { left: [] };
   await emptyTrash(files, root, held);
   // While there is room: later on a full volume may have none for it, and then nothing could be taken away.
   await files.makeFolder(join(root, folders.trash));
@@ -58,7 +61,7 @@ export async function retain(
       { because: pruned.plan.blockedBecause },
       'retention removes nothing: the newest run found the destination amiss',
     );
-  const gone = new Set<Point>(pruned.removed);
+  const gone = new Set(pruned.removed);
   return {
     retention: retentionStatus(pruned, policy, {
       time: now(),

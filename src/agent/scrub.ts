@@ -7,16 +7,17 @@ import { newestPoints } from '../run/point-mark.ts';
 import { cut, exitCodes } from '../run/report.ts';
 import { formatUpkeep, type UpkeepReport } from '../run/upkeep.ts';
 import { readPoints, type PointRead } from '../volume/catalogue.ts';
+import { entryOf } from '../volume/entry.ts';
 import { placeOf, pointNamePattern } from '../volume/layout.ts';
 import { LockBusy, withLock } from '../volume/lock.ts';
 import { lossesOf, type Loss, type Unreadable } from '../volume/loss.ts';
-import { manifestSeal, Point, type Manifest } from '../volume/manifest.ts';
+import { manifestSeal, type Manifest, type Point } from '../volume/manifest.ts';
 import { marksOf, newMark, readMarks, writeMarks, type Mark } from '../volume/marks.ts';
 import { progressOf, type Progress } from '../volume/progress.ts';
 import { damageIn, type Damage } from '../volume/readback.ts';
 import { readSealed } from '../volume/seal.ts';
 import { foldersOf, holderOf, volumeReason, type Context } from './context.ts';
-import { refuse } from './prepare.ts';
+import { refuse } from './refuse.ts';
 
 /** What was found is kept this often, so that one who is killed has lost no more. Milliseconds. */
 const keptEveryMs = 30_000;
@@ -79,7 +80,7 @@ interface Kept {
  */
 async function scrub(context: Context): Promise<Finding & { readonly isKept: boolean }> {
   const { root } = foldersOf(context);
-  const read = await readPoints(root, ({ manifest, mark }): Kept => ({ point: Point.parse(manifest), mark }));
+  const read = await readPoints(root, (one): Kept => ({ point: entryOf(one), mark: one.mark }));
   if (read.kind !== 'ours') {
     const refused = refuse(context, read);
     const [reason, message] = [refused?.reason ?? 'UpkeepFailed', refused?.message ?? ''] as const;

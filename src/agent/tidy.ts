@@ -11,15 +11,15 @@ import {
   readPoints,
   type PointsRead,
 } from '../volume/catalogue.ts';
-import { entryOf, manifestOf, type Entry } from '../volume/entry.ts';
+import { entryOf, readManifest, type Entry } from '../volume/entry.ts';
 import { readText } from '../volume/files.ts';
 import { LockLost, withLock, type Held } from '../volume/lock.ts';
-import { readNewest } from '../volume/newest.ts';
+import { readKnown } from '../volume/newest.ts';
 import { newMark, readMarks, writeMarks } from '../volume/marks.ts';
 import { writeRestoreGuide } from '../volume/restore-guide.ts';
 import { foldersOf, holderOf, type Context } from './context.ts';
 import { parsePlan } from './plan.ts';
-import { refuse } from './prepare.ts';
+import { refuse } from './refuse.ts';
 import { endsOf, lookAtVolume, retain } from './retain.ts';
 
 /** Facts about the volume that a report may carry. */
@@ -32,8 +32,7 @@ export type Tidied = Pick<RunReport, 'volume' | 'retention'>;
 export async function tidy(context: Context, ended: RunReport): Promise<Tidied> {
   const { root } = foldersOf(context);
   try {
-    const { run, resource } = context.request;
-    if (refuse(context, await readNewest(root, run, resource.uid)) !== undefined) return {};
+    if (refuse(context, await readKnown(root)) !== undefined) return {};
     return await withLock(context.files, root, holderOf(context), (held) => putInOrder(context, held, ended));
   } catch (error) {
     context.say({ err: error }, 'the destination could not be put in order');
@@ -43,6 +42,7 @@ export async function tidy(context: Context, ended: RunReport): Promise<Tidied> 
 
 async function putInOrder(context: Context, held: Held, ended: RunReport): Promise<Tidied> {
   const { read, retention } = await applied(context, held, ended);
+  if (refuse(context, destinationOf(read)) !== undefined) return {};
   await held.check();
   await catalogue(context, held, read);
   const volume = await lookAtVolume(context, pointsIn(destinationOf(read)));
@@ -58,7 +58,7 @@ async function markDamaged({ exchange: folder, files, request }: Context, held: 
   const marks = new Map(await readMarks(held.root));
   for (const { database, point, file } of damaged) {
     const entry = pointsOf(points, database).find((one) => one.point === point);
-    const manifest = entry && (await manifestOf(held.root, entry));
+    const manifest = entry && (await readManifest(held.root, entry));
     if (manifest !== undefined) marks.set(...newMark(manifest, { time: request.createdTime, damaged: file }));
   }
   await held.check();

@@ -149,8 +149,8 @@ export class Caches {
     const mark = job === undefined ? undefined : markKeyOf(job);
     if (mark === undefined) return;
     for (const backup of this.backups.byIndex(byClaimMark, mark)) {
-      const isFree = isShared(this.claims.get(claimOf(backup)));
-      if (!isFree && !this.#isInLine(keyOf(backup))) this.#wakeSelf(backup);
+      const isForMany = isShared(this.claims.get(claimOf(backup)));
+      if (!isForMany && !this.#isInLine(keyOf(backup))) this.#wakeSelf(backup);
     }
   }
 

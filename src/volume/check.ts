@@ -7,7 +7,7 @@ import { createGunzip } from 'node:zlib';
 import { readCatalogue } from './catalogue-file.ts';
 import { readPoints, type PointRead } from './catalogue.ts';
 import { proveChains } from './chain.ts';
-import { entryOf, manifestOf, type Entry } from './entry.ts';
+import { entryOf, readManifest, type Entry } from './entry.ts';
 import { errorCode, listEntries } from './files.ts';
 import { folders, placeOf, rootFiles } from './layout.ts';
 import type { FileEntry, Manifest, Point } from './manifest.ts';
@@ -136,7 +136,7 @@ function brokenChains(points: readonly Entry[]): readonly Fault[] {
 
 async function lookAt(root: string, point: Entry): Promise<Looked> {
   const place = placeOf(point);
-  const manifest = await manifestOf(root, point);
+  const manifest = await readManifest(root, point);
   if (manifest === undefined)
     return { point, faults: [{ path: place.manifest, why: 'it changed while it was read' }] };
   const data = await lstat(join(root, place.data)).catch((error: unknown) => {

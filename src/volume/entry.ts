@@ -30,7 +30,7 @@ export function entryOf({
 }
 
 /** Reads the manifest that an entry is from. Undefined: it is gone, or is another one by now. */
-export async function manifestOf(root: string, entry: Entry): Promise<Manifest | undefined> {
+export async function readManifest(root: string, entry: Entry): Promise<Manifest | undefined> {
   const read = await readSealed(join(root, placeOf(entry).manifest), manifestSeal);
   return read.kind === 'good' && read.sha256 === entry.manifest ? read.value : undefined;
 }

@@ -11,7 +11,7 @@ import {
   type Listed,
   type PointsRead,
 } from './catalogue.ts';
-import { entryOf, manifestOf, type Entry } from './entry.ts';
+import { entryOf, readManifest, type Entry } from './entry.ts';
 import { placeOf } from './layout.ts';
 import type { Manifest, Point } from './manifest.ts';
 import { inParallel } from './parallel.ts';
@@ -64,7 +64,7 @@ async function newestIn(
 ): Promise<Destination<Manifest> | undefined> {
   if (destination.kind !== 'ours') return destination;
   const wanted = newestOf(destination.points, run, uid);
-  const read = await inParallel(wanted, atOnce, (entry) => manifestOf(root, entry));
+  const read = await inParallel(wanted, atOnce, (entry) => readManifest(root, entry));
   const points = read.filter((one) => one !== undefined);
   if (points.length < wanted.length) return undefined;
   return { ...destination, points: points.toSorted((a, b) => a.sequence - b.sequence) };

@@ -3,14 +3,14 @@ import { lstat, readdir } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import type { RetentionPolicy } from '../api/neo4jbackup.ts';
 import type { RunReason } from '../api/reasons.ts';
-import { nameOf, type Destination } from './catalogue.ts';
-import { manifestOf, type Entry } from './entry.ts';
+import type { Destination } from './catalogue.ts';
+import { readManifest, type Entry } from './entry.ts';
 import { errorCode, listFolder, type Files } from './files.ts';
 import { folders, isTrash, placeOf, trashedFrom, trashFolder } from './layout.ts';
 import type { Held } from './lock.ts';
 import type { Manifest, Point } from './manifest.ts';
 import { consistentOnes, restorable } from './restorable.ts';
-import { planRetention, unitOf, type RetentionPlan, type Unit } from './retention.ts';
+import { markOf, planRetention, unitOf, type RetentionPlan, type Unit } from './retention.ts';
 
 export interface PruneOptions {
   /** All manifests as they were read since the lock was had. */
@@ -22,11 +22,11 @@ export interface PruneOptions {
 }
 
 export interface Pruned {
-  readonly plan: RetentionPlan;
+  readonly plan: RetentionPlan<Entry>;
   /** What the catalogue names as damaged: it stays. */
   readonly damaged: readonly string[];
   /** Points that are not on the volume any more. */
-  readonly removed: readonly Point[];
+  readonly removed: readonly Entry[];
   /** Condemned units that stay for now, and what speaks against touching them. */
   readonly untouched: readonly { readonly folder: string; readonly why: string }[];
 }
@@ -46,23 +46,22 @@ export async function prune(files: Files, root: string, options: PruneOptions): 
   if (destination.kind !== 'ours') return { plan: emptyPlan, damaged: [], removed: [], untouched: [] };
   const { damaged } = destination;
   const plan = await planOnWhatIsThere(root, destination, options);
-  const entries = new Map(destination.points.map((entry): [Point, Entry] => [entry, entry]));
   if (policy.mode === 'Plan' || plan.blockedBecause !== undefined)
     return { plan, damaged, removed: [], untouched: [] };
-  const removed: Point[] = [];
+  const removed: Entry[] = [];
   const untouched: { folder: string; look: number; why: string }[] = [];
   for (const unit of plan.condemned) {
     await held.check();
     const { folder, look } = unit;
     const isBound = untouched.some((one) => one.look < look || dirname(one.folder) === dirname(folder));
-    const why = isBound ? 'what tells on it stays, too' : await remove(files, root, unit, entries);
+    const why = isBound ? 'what tells on it stays, too' : await remove(files, root, unit);
     if (why === undefined) removed.push(...unit.points);
     else untouched.push({ folder, look, why });
   }
   return { plan, damaged, removed, untouched };
 }
 
-const emptyPlan: RetentionPlan = { verdicts: [], condemned: [], leansOn: [] };
+const emptyPlan: RetentionPlan<Entry> = { verdicts: [], condemned: [], leansOn: [] };
 
 /** Removes what an earlier one left between its two steps. It is in nobody's catalogue any more. */
 export async function emptyTrash(files: Files, root: string, held: Pick<Held, 'check'>): Promise<void> {
@@ -83,7 +82,7 @@ async function planOnWhatIsThere(
   root: string,
   { points, damaged }: Ours,
   { policy, newestRun }: PruneOptions,
-): Promise<RetentionPlan> {
+): Promise<RetentionPlan<Entry>> {
   const known = [...damaged];
   for (;;) {
     const plan = planRetention(points, policy, { damaged: known, newestRun });
@@ -95,11 +94,6 @@ async function planOnWhatIsThere(
     objectTo(plan, points, known);
     return plan;
   }
-}
-
-/** How the catalogue names a point that cannot be trusted. */
-function markOf(point: Point): string {
-  return nameOf(placeOf(point).manifest);
 }
 
 /** Those of `wanted` of which a file is not there, or not as long as it was. Nothing is read: that is for a scrub. */
@@ -117,7 +111,7 @@ async function absentOf(
 }
 
 async function isThere(root: string, point: Entry): Promise<boolean> {
-  const manifest = await manifestOf(root, point);
+  const manifest = await readManifest(root, point);
   if (manifest === undefined) return false;
   for (const { path, size } of manifest.files) {
     const found = await lstat(join(root, placeOf(point).data, path)).catch(() => undefined);
@@ -143,13 +137,8 @@ function objectTo(plan: RetentionPlan, points: readonly Point[], damaged: readon
 }
 
 /** @returns why it was left alone, or undefined when no reader finds it any more */
-async function remove(
-  files: Files,
-  root: string,
-  unit: Unit,
-  entries: ReadonlyMap<Point, Entry>,
-): Promise<string | undefined> {
-  const objection = await objectionTo(root, unit, entries);
+async function remove(files: Files, root: string, unit: Unit<Entry>): Promise<string | undefined> {
+  const objection = await objectionTo(root, unit);
   if (objection !== undefined) return objection;
   const from = join(root, unit.folder);
   const to = join(root, trashFolder(unit.folder));
@@ -168,17 +157,12 @@ async function remove(
 }
 
 /** Whether a unit is what it was when its end was decided, and nothing else. Names come from the catalogue, which has checked them. */
-async function objectionTo(
-  root: string,
-  { folder, points }: Unit,
-  entries: ReadonlyMap<Point, Entry>,
-): Promise<string | undefined> {
+async function objectionTo(root: string, { folder, points }: Unit<Entry>): Promise<string | undefined> {
   for (const path of [folder, dirname(folder), dirname(dirname(folder)), '.'])
     if (!(await isFolder(join(root, path)))) return `${path} is no folder`;
   const expected = new Set<string>();
   for (const point of points) {
-    const entry = entries.get(point);
-    const manifest = entry && (await manifestOf(root, entry));
+    const manifest = await readManifest(root, point);
     if (manifest === undefined) return `${placeOf(point).manifest} has changed`;
     for (const path of filesOf(manifest)) expected.add(path);
   }

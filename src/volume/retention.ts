@@ -13,27 +13,28 @@ export interface Marks {
   readonly newestRun: readonly RunReason[];
 }
 
-interface Verdict {
-  readonly point: Point;
+interface Verdict<T extends Point> {
+  readonly point: T;
   readonly stays: boolean;
   /** The rules that keep it, or why it goes. */
   readonly because: string;
 }
 
 /** What goes at once: a point that is a store, or a whole chain of artifacts. */
-export interface Unit {
+export interface Unit<T extends Point = Point> {
   /** Relative to <path>. */
   readonly folder: string;
-  readonly points: readonly Point[];
+  readonly points: readonly T[];
   /** What goes only because that of an earlier look goes has a later one: where that stays, this does, too. */
   readonly look: number;
 }
 
-export interface RetentionPlan {
+/** `T`: what the caller holds of each point. */
+export interface RetentionPlan<T extends Point = Point> {
   /** One for each point, by sequence. */
-  readonly verdicts: readonly Verdict[];
+  readonly verdicts: readonly Verdict<T>[];
   /** What goes, in the order in which it must: look by look, the newest first, so that no point outlives the one that tells on it. */
-  readonly condemned: readonly Unit[];
+  readonly condemned: readonly Unit<T>[];
   /** The newest good ones of each database, on which all that goes relies. */
   readonly leansOn: readonly Point[];
   /** Present: the newest run found the destination itself amiss, so nothing may go. */
@@ -57,14 +58,14 @@ const doubtful: ReadonlySet<RunReason> = new Set([
  * Decides on every point. What it keeps it would keep again after the rest is gone, and nothing else: a second look finds
  * nothing to do.
  */
-export function planRetention(
-  points: readonly Point[],
+export function planRetention<T extends Point>(
+  points: readonly T[],
   policy: RetentionPolicy,
   { damaged, newestRun }: Marks,
-): RetentionPlan {
+): RetentionPlan<T> {
   const ordered = points.toSorted((a, b) => a.sequence - b.sequence);
-  const condemned: Unit[] = [];
-  let verdicts: readonly Verdict[] = [];
+  const condemned: Unit<T>[] = [];
+  let verdicts: readonly Verdict<T>[] = [];
   // What goes may be all that spoke against the time of another point: so look once more, without it.
   for (let look = 1, standing = ordered; ; look += 1) {
     const reasons = databasesOf(standing).flatMap((those) => [
@@ -99,19 +100,19 @@ export function unitOf({ layout, database, chain, point }: Point): string {
   return layout === 'artifacts' ? chainFolder(database, chain) : pointFolder(chain, point);
 }
 
-interface Judged {
-  readonly verdicts: readonly Verdict[];
-  readonly condemned: readonly Omit<Unit, 'look'>[];
+interface Judged<T extends Point> {
+  readonly verdicts: readonly Verdict<T>[];
+  readonly condemned: readonly Omit<Unit<T>, 'look'>[];
 }
 
 /** A unit stays when any of its points does, or when something in it is damaged. */
-function byUnit(
-  points: readonly Point[],
+function byUnit<T extends Point>(
+  points: readonly T[],
   reasons: ReadonlyMap<Point, readonly string[]>,
   damaged: readonly string[],
-): Judged {
-  const verdicts: Verdict[] = [];
-  const condemned: Omit<Unit, 'look'>[] = [];
+): Judged<T> {
+  const verdicts: Verdict<T>[] = [];
+  const condemned: Omit<Unit<T>, 'look'>[] = [];
   for (const [folder, those] of Map.groupBy(points, unitOf)) {
     const isKept = those.some((point) => reasons.has(point)) || isDamaged(folder, damaged);
     if (!isKept) condemned.push({ folder, points: those });
@@ -199,9 +200,14 @@ function brokenOf(
     const parent = parentOf(point);
     const isOrphan =
       layout === 'artifacts' && type === 'Incremental' && (parent === undefined || broken.has(parent));
-    if (isOrphan || (marked.size > 0 && marked.has(nameOf(placeOf(point).manifest)))) broken.add(point);
+    if (isOrphan || (marked.size > 0 && marked.has(markOf(point)))) broken.add(point);
   }
   return broken;
+}
+
+/** How a destination names a point that is damaged. */
+export function markOf(point: Point): string {
+  return nameOf(placeOf(point).manifest);
 }
 
 type ParentOf = (point: Point) => Point | undefined;

@@ -283,7 +283,7 @@ async function manyPoints({ folder, port, noise }: Bench): Promise<void> {
   ]);
 }
 
-/** As a store of 80 files has it: three thousand lines of JSON a year and point. */
+/** A store has some 20 files, and a few more for each of its indexes. */
 const filesOfPoint = 80;
 
 async function fillDestination(root: string): Promise<void> {
